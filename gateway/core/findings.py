@@ -1,0 +1,72 @@
+"""What the scanner says about a request: findings, and an honest account of what was covered.
+
+Evidence never holds text. Paths are schema paths: object keys that no schema knows appear as `{key}`, because a
+client can put anything into a key. The policy turns evidence into a label; nothing here ranks anything.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+MARKER_PREFIX = "MARKER:"
+"""The entity of a marker finding is this prefix and the marker as the policy writes it, case-folded."""
+
+
+class Tier(StrEnum):
+    """One stage of scanning. A pool below the top clearance needs every tier that its policy names."""
+
+    STRUCTURED = "structured"  # identifiers and secrets: patterns, checksums, context
+    NAMES = "names"  # names and addresses without a model
+    NER = "ner"  # names by a model, in worker processes
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One piece of evidence.
+
+    `start` and `end` are code points of the original leaf at `path`; `transforms` name the views through which it
+    was seen (empty: as written), for example `("nfkc", "base64")`. `score` is 0 to 1.
+    """
+
+    entity: str
+    score: float
+    path: str
+    start: int
+    end: int
+    detector: str
+    transforms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unscanned:
+    """A part of the request that no recognizer can read: an image, a file id, an unknown field, a blob.
+
+    `carrier` is a name that a policy may speak of: `image`, `audio`, `file`, `remote_url`, `unknown_part`,
+    `unknown_field`, `token_ids`, `opaque_blob`, `control_tokens`.
+    """
+
+    carrier: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Which tiers ran to the end over which text. `failure` names why scanning stopped, never with text in it."""
+
+    tiers: frozenset[Tier]
+    unscanned: tuple[Unscanned, ...] = ()
+    leaves: int = 0
+    characters: int = 0
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything the scanner can say about one request."""
+
+    findings: tuple[Finding, ...]
+    coverage: Coverage
+
+
+def nothing_covered(failure: str) -> Evidence:
+    """The evidence of a scan that failed: no tier ran, so every policy labels it highest (threats.md I2)."""
+    return Evidence((), Coverage(frozenset(), failure=failure))

@@ -1,0 +1,97 @@
+"""What the audit log says: an intent before each cloud attempt, an outcome after every request.
+
+Records hold facts, never content: schema paths, entities, scores, names of pools. They are what `explain` and
+`replay` read back, so every shape carries a version and a reader accepts the version before its own.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gateway.core.decision import Decision
+from gateway.core.facts import RequestFacts
+from gateway.core.findings import Evidence
+
+RECORD_VERSION = 1
+
+
+class Ending(StrEnum):
+    """How an exchange ended; exactly one per attempt."""
+
+    COMPLETED = "completed"  # the model server finished its answer and said so
+    CLIENT_GONE = "client_gone"  # the caller left; the upstream was closed
+    UPSTREAM_FAILED = "upstream_failed"  # error, stall, reset, or an answer cut short
+    UPSTREAM_REJECTED = "upstream_rejected"  # the model server refused the request itself
+    SEND_FAILED = "send_failed"  # writing to the caller failed
+    CANCELLED = "cancelled"  # the gateway stopped
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try at one endpoint. `ms` from dialling to its end; `detail` names, never quotes."""
+
+    pool: str
+    zone: str
+    endpoint: str
+    ending: Ending
+    status: int | None
+    ms: float
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the model server counted them."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """Written and synced before bytes may leave for a cloud pool (threats.md I8).
+
+    An intent without an outcome reads "may have been sent". `digest` is a keyed hash of the message that was cleared.
+    """
+
+    request_id: str
+    at: float
+    tenant: str
+    pool: str
+    zone: str
+    label: str
+    route: str
+    bundle: str
+    epoch: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One finished request, however it ended. `at` is Unix time in seconds; `ms` the whole duration.
+
+    `evidence`, `facts` and `decision` are `None` when the request ended before they existed (a 401 has no facts).
+    `tenant` is empty when nobody was identified.
+    """
+
+    request_id: str
+    at: float
+    ms: float
+    tenant: str
+    path: str
+    status: int
+    ending: Ending
+    bundle: str
+    epoch: int
+    streamed: bool
+    bytes_in: int
+    bytes_out: int
+    evidence: Evidence | None = None
+    facts: RequestFacts | None = None
+    decision: Decision | None = None
+    attempts: tuple[Attempt, ...] = ()
+    usage: Usage | None = None
+    error: str | None = None
+    queued_ms: float = 0.0
+
+
+Record = Intent | Outcome

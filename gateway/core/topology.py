@@ -1,0 +1,132 @@
+"""Zones, pools and endpoints: where data can go, and what each place may see.
+
+Frozen values read once per bundle. Whether an endpoint is healthy or full is not here; that is runtime state, and
+it can only take pools away from a decision, never add one.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+from gateway.core.facts import Capability
+from gateway.core.labels import Label
+
+Network = IPv4Network | IPv6Network
+Address = IPv4Address | IPv6Address
+
+
+class Tls(StrEnum):
+    """What a zone asks of the connections into it."""
+
+    REQUIRED = "required"
+    OPTIONAL = "optional"
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who is at the other end of a connection, as the operating system says after connecting.
+
+    `address` is the IP address as text, or the path for a Unix socket (`is_unix`). `is_verified_tls` is true only
+    when the certificate chain and the host name were checked.
+    """
+
+    address: str
+    is_unix: bool = False
+    is_verified_tls: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """Where data is. `networks` of `None` means any address; `unix` says whether Unix sockets belong to it."""
+
+    name: str
+    networks: tuple[Network, ...] | None
+    tls: Tls = Tls.OPTIONAL
+    unix: bool = False
+
+    @property
+    def is_cloud(self) -> bool:
+        """Whether work here has left the building. Only a zone named `onprem` is home: anything else counts as gone."""
+        return self.name != "onprem"
+
+    def holds(self, address: str) -> bool:
+        """Whether an IP address, as text, lies in the zone's networks. An address that does not parse does not."""
+        if self.networks is None:
+            return True
+        try:
+            parsed = _unmapped(ip_address(address.partition("%")[0]))
+        except ValueError:
+            return False
+        return any(parsed in network for network in self.networks if network.version == parsed.version)
+
+    def admits(self, peer: Peer) -> bool:
+        """Whether a connection to `peer` is a connection into this zone (threats.md I9)."""
+        if peer.is_unix:
+            return self.unix
+        if self.tls is Tls.REQUIRED and not peer.is_verified_tls:
+            return False
+        return self.holds(peer.address)
+
+
+def _unmapped(address: Address) -> Address:
+    # ::ffff:10.0.0.1 is 10.0.0.1: a dual-stack socket must not slip past an IPv4 network list.
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped if mapped is not None else address
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One address in a pool. `unix` is a socket path and replaces host and port when set."""
+
+    name: str
+    host: str = "localhost"
+    port: int = 0
+    is_tls: bool = False
+    unix: str | None = None
+    base_path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds; the defaults are those of resilience.md."""
+
+    connect_s: float = 1.0
+    first_content_s: float = 60.0
+    idle_s: float = 15.0
+    total_s: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A set of endpoints that serve one model in one zone with one clearance.
+
+    `backend` names the protocol adapter, `model` what the server calls its model. `credential` is the name under
+    which assembly keeps the pool's secret, never the secret.
+    """
+
+    name: str
+    zone: str
+    clearance: Label
+    backend: str
+    model: str
+    endpoints: tuple[Endpoint, ...]
+    max_in_flight: int = 64
+    max_queued: int = 256
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    capabilities: frozenset[Capability] = frozenset()
+    credential: str | None = None
+    ca_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """Every pool, by name."""
+
+    pools: tuple[Pool, ...]
+
+    def pool(self, name: str) -> Pool:
+        """The pool called `name`; KeyError if there is none."""
+        for pool in self.pools:
+            if pool.name == name:
+                return pool
+        raise KeyError(name)

@@ -1,0 +1,1 @@
+"""Finding sensitive text: carriers, views, recognizers, and an honest account of what was covered."""

@@ -1,0 +1,128 @@
+"""The Protocols between rooms: what the runtime asks of backends, recognizers, audit sinks and clients.
+
+A port is a Protocol plus frozen records. Implementations keep the same signatures, so that no caller needs to know
+which one it has.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from gateway.core.findings import Evidence, Finding, Tier
+from gateway.core.message import Headers, Message
+from gateway.core.records import Intent, Outcome
+from gateway.core.topology import Endpoint, Peer
+
+
+class Clock(Protocol):
+    """Time as an argument. `monotonic` orders and measures; `wall` is Unix time for records; both in seconds."""
+
+    def monotonic(self) -> float: ...
+    def wall(self) -> float: ...
+
+
+class Recognizer(Protocol):
+    """Finds one or more entities in one view of one text. Pure; must not keep state between calls.
+
+    `entities` are the names it may report. `tier` says in which stage it runs. `patterns` are regular expressions of
+    which at least one matches wherever `find` could report anything; the prefilter compiles them together and calls
+    `find` only on what they trigger. An empty tuple means "always run".
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def entities(self) -> frozenset[str]: ...
+    @property
+    def tier(self) -> Tier: ...
+    @property
+    def patterns(self) -> tuple[str, ...]: ...
+    def find(self, text: str, path: str) -> Sequence[Finding]: ...
+
+
+class Scanner(Protocol):
+    """Scans a whole request. Never raises: a failure is evidence that nothing was covered (threats.md I2)."""
+
+    @property
+    def digest(self) -> str: ...
+    def scan(self, dialect: str, document: object) -> Evidence: ...
+
+
+class AuditSink(Protocol):
+    """Where records go. `reserve` happens at admission, so that the outcome always has a place.
+
+    `reserve` raises AuditUnavailable when the buffer is full or the log cannot be written. `committed` returns once
+    the intent is on disk, and raises AuditUnavailable if it cannot get there. `record` never waits and never raises;
+    it uses up one reservation. `release` gives back a reservation that turned out not to be needed.
+    """
+
+    def reserve(self) -> None: ...
+    def release(self) -> None: ...
+    def record(self, outcome: Outcome) -> None: ...
+    async def committed(self, intent: Intent) -> None: ...
+
+
+class Receiver(Protocol):
+    """Who listens to one upstream answer. Called synchronously from the connection, in order, never after an end.
+
+    Exactly one of `on_end` and `on_failure` comes last. Interim (1xx) responses are not reported.
+    """
+
+    def on_head(self, status: int, headers: Headers) -> None: ...
+    def on_data(self, data: bytes) -> None: ...
+    def on_end(self) -> None: ...
+    def on_failure(self, reason: str) -> None: ...
+
+
+class UpstreamConnection(Protocol):
+    """One connection to one endpoint, checked out for one exchange.
+
+    `start` writes the request at once. After `on_end` the connection goes back to its pool by itself if the answer
+    was complete, framed and without a surplus byte (threats.md I12); otherwise it is closed. `abort` closes it now.
+    """
+
+    @property
+    def peer(self) -> Peer: ...
+    def start(self, message: Message, receiver: Receiver) -> None: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+    def abort(self) -> None: ...
+
+
+class Backend(Protocol):
+    """The protocol adapter that reaches an endpoint.
+
+    `connect` returns an idle connection or dials a new one within `timeout_s` seconds; it dials only addresses for
+    which `may_dial` holds, and raises UpstreamUnreachable otherwise. It adds credentials and framing itself.
+    """
+
+    async def connect(
+        self, endpoint: Endpoint, *, timeout_s: float, may_dial: Callable[[str], bool]
+    ) -> UpstreamConnection: ...
+    async def close(self) -> None: ...
+
+
+class UpstreamUnreachable(Exception):
+    """No connection could be had. `reason` names the exception's type and errno, or what the zone refused."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class Downstream(Protocol):
+    """The client's side of one exchange, whichever server it came in through.
+
+    `start` sends the head, `write` sends body bytes (framing is the implementation's), `finish` ends a complete
+    answer, `abort` drops the connection so that the client cannot take the answer for complete. `watch` registers
+    what to call when the client leaves, when its socket fills, and when it drains; after `on_gone` nothing is sent.
+    """
+
+    @property
+    def is_gone(self) -> bool: ...
+    def start(self, status: int, headers: Headers, *, length: int | None) -> None: ...
+    def write(self, data: bytes) -> None: ...
+    def finish(self) -> None: ...
+    def abort(self) -> None: ...
+    def watch(
+        self, on_gone: Callable[[], None], on_full: Callable[[], None], on_drained: Callable[[], None]
+    ) -> None: ...
