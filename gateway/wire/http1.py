@@ -1,0 +1,235 @@
+"""HTTP/1.1 as we speak it to model servers: writing one request, reading one response, sans-I/O.
+
+The reader is strict, because a response read differently by two parties is how one caller's bytes reach another
+(threats.md I12): no folded headers, no bare line feeds, no second length, nothing left over. It decides whether the
+connection may serve again; connections, time and retries are the backend's.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from gateway.core.message import Headers, Message
+
+MAX_HEAD: Final = 64 * 1024
+MAX_CHUNK_LINE: Final = 256
+MAX_INTERIM: Final = 8
+
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?")
+_HEADER = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*?)[ \t]*")
+_DIGITS = re.compile(rb"[0-9]{1,18}")
+_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
+
+
+class ResponseInvalid(Exception):
+    """The peer does not speak HTTP/1.1 as we accept it. `reason` is a fixed phrase of ours."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A final response head. Header names are lower case."""
+
+    status: int
+    headers: Headers
+
+
+class _State(Enum):
+    HEAD = "head"
+    SIZED = "sized"
+    CHUNK_LINE = "chunk line"
+    CHUNK = "chunk"
+    CHUNK_END = "chunk end"
+    TRAILERS = "trailers"
+    UNTIL_EOF = "until end of file"
+    DONE = "done"
+
+
+class ResponseReader:
+    """Reads exactly one response.
+
+    `feed` returns the decoded body bytes that `data` completed; `head` is set once the final head has been read;
+    `is_done` once the response is complete. `may_reuse` then tells whether the connection is clean: framed, kept
+    alive, and without a surplus byte. Raises ResponseInvalid and is of no further use after that.
+    """
+
+    __slots__ = ("_buffer", "_interim", "_keep_alive", "_left", "_state", "head")
+
+    def __init__(self) -> None:
+        self.head: Head | None = None
+        self._state = _State.HEAD
+        self._buffer = b""
+        self._left = 0
+        self._keep_alive = False
+        self._interim = 0
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the response has been read to its end."""
+        return self._state is _State.DONE
+
+    @property
+    def may_reuse(self) -> bool:
+        """Whether another request may be sent on this connection."""
+        return self._state is _State.DONE and self._keep_alive and not self._buffer
+
+    def feed(self, data: bytes) -> bytes:
+        """Take what the connection delivered; return the body bytes in it, which may be none."""
+        if self._buffer:
+            data = self._buffer + data
+            self._buffer = b""
+        if self._state is _State.HEAD:
+            rest = self._read_head(data)
+            if rest is None:
+                return b""
+            data = rest
+        match self._state:
+            case _State.UNTIL_EOF:
+                return data
+            case _State.SIZED:
+                return self._read_sized(data)
+            case _State.DONE:
+                self._buffer = data
+                return b""
+            case _:
+                return self._read_chunked(data)
+
+    def end_of_file(self) -> None:
+        """The peer closed. Fine for a response framed by the close; ResponseInvalid if anything was missing."""
+        if self._state is _State.UNTIL_EOF:
+            self._state = _State.DONE
+        elif self._state is not _State.DONE:
+            raise ResponseInvalid("closed before the response was complete")
+
+    def _read_head(self, data: bytes) -> bytes | None:
+        while True:
+            end = data.find(b"\r\n\r\n")
+            if end > MAX_HEAD or (end < 0 and len(data) > MAX_HEAD):
+                raise ResponseInvalid("head too large")
+            if end < 0:
+                self._buffer = data
+                return None
+            status, headers, minor = _parse_head(data[:end])
+            data = data[end + 4 :]
+            if status >= 200:
+                break
+            self._interim += 1
+            if status == 101 or self._interim > MAX_INTERIM:
+                raise ResponseInvalid("unexpected interim response")
+        self.head = Head(status, headers)
+        self._frame(status, headers, minor)
+        return data
+
+    def _frame(self, status: int, headers: Headers, minor: int) -> None:
+        lengths = {value for name, value in headers if name == b"content-length"}
+        codings = [value.lower() for name, value in headers if name == b"transfer-encoding"]
+        options = [
+            token.strip().lower() for name, value in headers if name == b"connection" for token in value.split(b",")
+        ]
+        self._keep_alive = minor == 1 and b"close" not in options
+        if len(lengths) > 1 or (lengths and codings):
+            raise ResponseInvalid("two lengths")
+        if codings and codings != [b"chunked"]:
+            raise ResponseInvalid("unknown transfer encoding")
+        if any(name == b"content-encoding" and value.lower() != b"identity" for name, value in headers):
+            raise ResponseInvalid("content encoding that was not asked for")
+        if codings:
+            self._state = _State.CHUNK_LINE
+        elif lengths:
+            length = lengths.pop()
+            if not _DIGITS.fullmatch(length):
+                raise ResponseInvalid("invalid content length")
+            self._left = int(length)
+            self._state = _State.SIZED if self._left else _State.DONE
+        elif status in (204, 304):
+            self._state = _State.DONE
+        else:
+            self._keep_alive = False
+            self._state = _State.UNTIL_EOF
+
+    def _read_sized(self, data: bytes) -> bytes:
+        if len(data) < self._left:
+            self._left -= len(data)
+            return data
+        body, self._buffer = data[: self._left], data[self._left :]
+        self._state = _State.DONE
+        return body
+
+    def _read_chunked(self, data: bytes) -> bytes:
+        parts: list[bytes] = []
+        at = 0
+        while self._state is not _State.DONE:
+            if self._state is _State.CHUNK:
+                taken = data[at : at + self._left]
+                parts.append(taken)
+                at += len(taken)
+                self._left -= len(taken)
+                if self._left:
+                    break
+                self._state = _State.CHUNK_END
+            if self._state is _State.CHUNK_END:
+                ending = data[at : at + 2]
+                if ending != b"\r\n"[: len(ending)]:
+                    raise ResponseInvalid("chunk without its end")
+                if len(ending) < 2:
+                    break
+                at += 2
+                self._state = _State.CHUNK_LINE
+            end = data.find(b"\r\n", at)
+            if end < 0:
+                if len(data) - at > MAX_CHUNK_LINE:
+                    raise ResponseInvalid("line too long in a chunked body")
+                break
+            self._read_line(data[at:end])
+            at = end + 2
+        self._buffer = data[at:]
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _read_line(self, line: bytes) -> None:
+        # Trailers are read and dropped: nothing that we forward depends on them.
+        if self._state is _State.TRAILERS:
+            if not line:
+                self._state = _State.DONE
+            elif len(line) > MAX_CHUNK_LINE or not _HEADER.fullmatch(line):
+                raise ResponseInvalid("invalid trailer")
+            return
+        match = _CHUNK.fullmatch(line)
+        if match is None or len(line) > MAX_CHUNK_LINE:
+            raise ResponseInvalid("invalid chunk size")
+        self._left = int(match[1], 16)
+        self._state = _State.CHUNK if self._left else _State.TRAILERS
+
+
+def _parse_head(head: bytes) -> tuple[int, Headers, int]:
+    lines = head.split(b"\r\n")
+    match = _STATUS_LINE.fullmatch(lines[0])
+    if match is None:
+        raise ResponseInvalid("invalid status line")
+    headers: list[tuple[bytes, bytes]] = []
+    for line in lines[1:]:
+        field = _HEADER.fullmatch(line)
+        if field is None:
+            raise ResponseInvalid("invalid header line")
+        headers.append((field[1].lower(), field[2]))
+    return int(match[2]), tuple(headers), int(match[1])
+
+
+def request_bytes(message: Message, *, host: bytes, base_path: bytes, credential: bytes | None) -> bytes:
+    """One request as it goes on the wire: the cleared message, framed, with the endpoint's own host and credential.
+
+    `base_path` has no trailing slash. `credential` is a bearer token or None.
+    """
+    lines = [
+        b"%b %b%b HTTP/1.1\r\nhost: %b\r\ncontent-length: %d\r\naccept-encoding: identity\r\n"
+        % (message.method, base_path, message.target, host, len(message.body))
+    ]
+    lines += [b"%b: %b\r\n" % header for header in message.headers]
+    if credential is not None:
+        lines.append(b"authorization: Bearer %b\r\n" % credential)
+    lines.append(b"\r\n")
+    lines.append(message.body)
+    return b"".join(lines)
