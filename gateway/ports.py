@@ -5,12 +5,27 @@ which one it has.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.core.findings import Evidence, Finding, Tier
 from gateway.core.message import Headers, Message
 from gateway.core.records import Intent, Outcome
 from gateway.core.topology import Endpoint, Peer
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """One request as it came in, before anybody has looked at it. `received_at` is monotonic seconds.
+
+    `path` is the path without its query; `authorization` the header's raw value, if there was exactly one.
+    """
+
+    method: bytes
+    path: bytes
+    authorization: bytes | None
+    body: bytes
+    received_at: float
 
 
 class Clock(Protocol):

@@ -23,6 +23,7 @@ class Ending(StrEnum):
     UPSTREAM_REJECTED = "upstream_rejected"  # the model server refused the request itself
     SEND_FAILED = "send_failed"  # writing to the caller failed
     CANCELLED = "cancelled"  # the gateway stopped
+    REFUSED = "refused"  # the gateway itself refused: credential, request, policy, or no free place in time
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,306 @@
+"""The relay as a sans-I/O machine: one client, one request, any number of attempts, exactly one ending.
+
+Events come in (an attempt starts, data, completion, failure, the client leaves, a timer), actions come out, and the
+caller carries them out in order. Every rule about when an answer may start, when another place may still be tried,
+what a fault looks like to the client and how an exchange ends is in this file; bytes, sockets and clocks are not.
+
+An answer is *open* once the head has gone to the client; from then on a fault can only be an error event. Another
+place may be tried until the first content byte of the model has arrived, and never after (resilience.md).
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from gateway.core.records import Ending
+from gateway.errors import TidegateError, Unavailable, UpstreamRejected, UpstreamTimeout
+
+HEARTBEAT: Final = b": waiting\n\n"
+"""An SSE comment: keeps proxies and clients patient, and every SSE reader skips it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long each kind of silence is borne, in seconds (resilience.md, "Calls to a model server")."""
+
+    heartbeat_s: float = 10.0
+    total_s: float = 600.0
+    blocked_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class OpenStream:
+    """Send the head of a streamed answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send bytes of a streamed answer."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SendError:
+    """Send `error` as an event of a streamed answer."""
+
+    error: TidegateError
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """End the streamed answer's framing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Send a whole answer: head and `body`."""
+
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Send `error` as the whole answer."""
+
+    error: TidegateError
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Cut the client's connection, so that it cannot take what it has for complete."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopUpstream:
+    """Close the model server's connection now."""
+
+
+@dataclass(frozen=True, slots=True)
+class PauseUpstream:
+    """Stop reading from the model server: the client does not keep up."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeUpstream:
+    """Read on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """This attempt is over before any content. The caller tries another place, or calls `give_up`."""
+
+    error: TidegateError
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """The exchange is over; comes exactly once, last."""
+
+    ending: Ending
+    error: TidegateError | None = None
+
+
+Action = (
+    OpenStream
+    | Send
+    | SendError
+    | Finish
+    | Answer
+    | Refuse
+    | Drop
+    | StopUpstream
+    | PauseUpstream
+    | ResumeUpstream
+    | Retry
+    | Settle
+)
+Actions = tuple[Action, ...]
+
+
+class _State(Enum):
+    IDLE = "no attempt runs"
+    WAITING = "an attempt runs, no content yet"
+    FLOWING = "content has come"
+    ENDED = "settled"
+
+
+class Exchange:
+    """One request's relay. `now` is monotonic seconds throughout."""
+
+    __slots__ = (
+        "_attempt_at",
+        "_blocked_at",
+        "_first_content_s",
+        "_heard_at",
+        "_held",
+        "_idle_s",
+        "_patience",
+        "_spoke_at",
+        "_started_at",
+        "_state",
+        "_streamed",
+        "is_open",
+    )
+
+    def __init__(self, *, streamed: bool, now: float, patience: Patience) -> None:
+        self.is_open = False
+        self._streamed = streamed
+        self._patience = patience
+        self._state = _State.IDLE
+        self._held: list[bytes] = []
+        self._started_at = self._spoke_at = self._heard_at = self._attempt_at = now
+        self._blocked_at: float | None = None
+        self._first_content_s = self._idle_s = 0.0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the exchange has settled."""
+        return self._state is _State.ENDED
+
+    @property
+    def is_running(self) -> bool:
+        """Whether an attempt is under way."""
+        return self._state in (_State.WAITING, _State.FLOWING)
+
+    # Events from the attempt
+
+    def attempt(self, *, first_content_s: float, idle_s: float, now: float) -> None:
+        """A message is being sent to a model server."""
+        if self._state is _State.IDLE:
+            self._state = _State.WAITING
+            self._attempt_at = self._heard_at = now
+            self._first_content_s, self._idle_s = first_content_s, idle_s
+
+    def events(self, data: bytes, *, has_content: bool, now: float) -> Actions:
+        """Whole SSE events to forward. What comes before the first content is held, in case the attempt fails."""
+        self._heard_at = now
+        if self._state is _State.FLOWING:
+            self._spoke_at = now
+            return (Send(data),)
+        if self._state is not _State.WAITING:
+            return ()
+        if not has_content:
+            self._held.append(data)
+            return ()
+        self._state = _State.FLOWING
+        self._spoke_at = now
+        send = Send(b"".join([*self._held, data]))
+        self._held.clear()
+        return self._opened(send)
+
+    def bytes_arrived(self, *, now: float) -> None:
+        """Bytes came that are not a whole event, or part of an unstreamed answer: the model server is alive."""
+        self._heard_at = now
+        if self._state is _State.WAITING and not self._streamed:
+            self._state = _State.FLOWING
+
+    def complete(self, data: bytes) -> Actions:
+        """The answer is complete: `data` is the last of its events, or all of an unstreamed answer."""
+        if not self.is_running:
+            return ()
+        self._state = _State.ENDED
+        if not self._streamed:
+            return (Answer(data), Settle(Ending.COMPLETED))
+        last = b"".join([*self._held, data])
+        return (*self._opened(Send(last)), Finish(), Settle(Ending.COMPLETED))
+
+    def fail(self, error: TidegateError) -> Actions:
+        """The attempt failed. Before content, and unless the request itself is at fault, another place may do."""
+        if self._state is _State.WAITING and not isinstance(error, UpstreamRejected):
+            self._state = _State.IDLE
+            self._held.clear()
+            return (StopUpstream(), Retry(error))
+        if not self.is_running:
+            return ()
+        return (StopUpstream(), *self._end_with(error))
+
+    # Events from elsewhere
+
+    def give_up(self, error: TidegateError, *, ending: Ending = Ending.UPSTREAM_FAILED) -> Actions:
+        """No place is left to try, or none was ever permitted."""
+        return () if self._state is not _State.IDLE else self._end_with(error, ending=ending)
+
+    def client_gone(self) -> Actions:
+        """The client's connection is lost: close the upstream, tell nobody."""
+        return self._cut(Ending.CLIENT_GONE)
+
+    def send_failed(self) -> Actions:
+        """Writing to the client failed although its connection stands."""
+        return self._cut(Ending.SEND_FAILED, Drop())
+
+    def cancelled(self) -> Actions:
+        """The gateway stops and will not wait any longer."""
+        if self.is_over:
+            return ()
+        stop: Actions = (StopUpstream(),) if self.is_running else ()
+        error = Unavailable("The gateway is stopping. Retry.", code="shutting_down", retry_after_s=1)
+        return (*stop, *self._end_with(error, ending=Ending.CANCELLED))
+
+    def client_full(self, *, now: float) -> Actions:
+        """The client's socket takes no more."""
+        if self.is_over or self._blocked_at is not None:
+            return ()
+        self._blocked_at = now
+        return (PauseUpstream(),) if self.is_running else ()
+
+    def client_drained(self, *, now: float) -> Actions:
+        """The client's socket takes bytes again."""
+        if self.is_over or self._blocked_at is None:
+            return ()
+        self._blocked_at = None
+        # The model server was not read while the client was slow: its silence starts now.
+        self._heard_at = now
+        return (ResumeUpstream(),) if self.is_running else ()
+
+    def next_deadline(self) -> float:
+        """When to call `timer` at the latest. It only ever moves forward, so an early call is harmless."""
+        at = self._started_at + self._patience.total_s
+        if self._blocked_at is not None:
+            return min(at, self._blocked_at + self._patience.blocked_s)
+        if self._state is _State.FLOWING:
+            return min(at, self._heard_at + self._idle_s)
+        if self._streamed:
+            at = min(at, self._spoke_at + self._patience.heartbeat_s)
+            if self._state is _State.WAITING:
+                at = min(at, self._attempt_at + self._first_content_s)
+        return at
+
+    def timer(self, *, now: float) -> Actions:
+        """Time has passed."""
+        if self.is_over or now < self.next_deadline():
+            return ()
+        if now >= self._started_at + self._patience.total_s:
+            stop: Actions = (StopUpstream(),) if self.is_running else ()
+            return (*stop, *self._end_with(UpstreamTimeout(detail="total deadline")))
+        if self._blocked_at is not None:
+            return self._cut(Ending.SEND_FAILED, Drop())
+        if self._state is _State.FLOWING:
+            return self.fail(UpstreamTimeout("The model server stalled in the middle of its answer.", detail="idle"))
+        if self._state is _State.WAITING and now >= self._attempt_at + self._first_content_s:
+            return self.fail(UpstreamTimeout(detail="first content"))
+        self._spoke_at = now
+        return self._opened(Send(HEARTBEAT))
+
+    # Endings
+
+    def _opened(self, send: Send) -> Actions:
+        if self.is_open:
+            return (send,)
+        self.is_open = True
+        return (OpenStream(), send)
+
+    def _end_with(self, error: TidegateError, *, ending: Ending = Ending.UPSTREAM_FAILED) -> Actions:
+        if isinstance(error, UpstreamRejected):
+            ending = Ending.UPSTREAM_REJECTED
+        self._state = _State.ENDED
+        if not self.is_open:
+            return (Refuse(error), Settle(ending, error))
+        return (SendError(error), Finish(), Settle(ending, error))
+
+    def _cut(self, ending: Ending, *actions: Action) -> Actions:
+        if self.is_over:
+            return ()
+        stop: Actions = (StopUpstream(),) if self.is_running else ()
+        self._state = _State.ENDED
+        return (*stop, *actions, Settle(ending))
