@@ -1,0 +1,116 @@
+"""The door: the only place from which content leaves for a model server.
+
+`send` connects to an endpoint inside the pool's zone, examines the clearance against the very bytes, the peer and the
+epoch of that moment, burns it, and hands the message to the backend, without a wait in between. For pools below the
+top clearance the final bytes are scanned once more first. Whoever wants bytes to leave comes through here: first try,
+failover, and later mirror, warm-up, embedder and batch (threats.md I1, I9, I10).
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
+
+from gateway.core.clearance import Clearance, Refusal, examine
+from gateway.core.labels import Label
+from gateway.core.message import Message
+from gateway.core.topology import Endpoint, Pool, Zone
+from gateway.errors import ClearanceRefused
+from gateway.ports import Backend, Clock, Receiver, UpstreamConnection
+
+_REMEMBERED: Final = 1 << 16
+
+
+class Epoch(Protocol):
+    """What has been tightened since the process started, as a number that only rises."""
+
+    def __call__(self) -> int: ...
+
+
+class Rescan(Protocol):
+    """The label of the final bytes of a message, scanned anew."""
+
+    async def __call__(self, message: Message) -> Label: ...
+
+
+class Door:
+    """Verifies and burns clearances; one per worker, sharing the mint's key."""
+
+    def __init__(self, key: bytes, clock: Clock, epoch: Epoch) -> None:
+        self._key = key
+        self._clock = clock
+        self._epoch = epoch
+        self._spent: set[int] = set()
+        self._order: deque[int] = deque()
+        self._floor = 0
+
+    def open(
+        self, clearance: Clearance, message: Message, pool: Pool, zone: Zone, connection: UpstreamConnection
+    ) -> None:
+        """Raise ClearanceRefused unless exactly this may be sent now; burn the clearance either way."""
+        refusal = examine(self._key, clearance, message, pool, epoch=self._epoch(), now=self._clock.monotonic())
+        if not self._burn(clearance.nonce):
+            refusal = Refusal.SPENT
+        if refusal is None and not (zone.name == pool.zone and zone.admits(connection.peer)):
+            refusal = Refusal.OUTSIDE_ZONE
+        if refusal is not None:
+            raise ClearanceRefused(detail=f"{pool.name}: {refusal}")
+
+    def _burn(self, nonce: int) -> bool:
+        # Nonces rise, so those forgotten are all below the floor: an old clearance counts as spent.
+        if nonce <= self._floor or nonce in self._spent:
+            return False
+        self._spent.add(nonce)
+        self._order.append(nonce)
+        if len(self._order) > _REMEMBERED:
+            oldest = self._order.popleft()
+            self._spent.discard(oldest)
+            self._floor = max(self._floor, oldest)
+        return True
+
+
+class Forwarder:
+    """Connects, opens the door, hands over bytes."""
+
+    def __init__(
+        self,
+        door: Door,
+        *,
+        backends: Mapping[str, Backend],
+        zones: Mapping[str, Zone],
+        top: Label,
+        rescan: Rescan,
+    ) -> None:
+        self._door = door
+        self._backends = backends
+        self._zones = zones
+        self._top = top
+        self._rescan = rescan
+
+    async def send(
+        self,
+        clearance: Clearance,
+        message: Message,
+        pool: Pool,
+        endpoint: Endpoint,
+        receiver: Receiver,
+        *,
+        sending: Callable[[UpstreamConnection], None],
+    ) -> None:
+        """Send `message` to `endpoint` of `pool`; the answer goes to `receiver`.
+
+        `sending` is called with the connection just before the first byte. Raises UpstreamUnreachable if no
+        connection into the zone could be had, ClearanceRefused if the door stays shut.
+        """
+        if pool.clearance < self._top and await self._rescan(message) > pool.clearance:
+            raise ClearanceRefused(detail=f"{pool.name}: the final bytes are above the pool's clearance")
+        zone = self._zones[pool.zone]
+        connection = await self._backends[pool.name].connect(
+            endpoint, timeout_s=pool.timeouts.connect_s, may_dial=zone.holds
+        )
+        try:
+            self._door.open(clearance, message, pool, zone, connection)
+        except ClearanceRefused:
+            connection.abort()
+            raise
+        sending(connection)
+        connection.start(message, receiver)
