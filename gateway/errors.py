@@ -123,8 +123,16 @@ class UpstreamRejected(TidegateError):
     code = "upstream_rejected"
     default_message = "The model server rejected the request."
 
-    def __init__(self, status: int, message: str | None = None, *, detail: str = "", param: str | None = None) -> None:
-        super().__init__(message, detail=detail, param=param)
+    def __init__(
+        self,
+        status: int,
+        message: str | None = None,
+        *,
+        detail: str = "",
+        param: str | None = None,
+        code: str | None = None,
+    ) -> None:
+        super().__init__(message, detail=detail, param=param, code=code)
         self.http_status = status
 
 

@@ -1,0 +1,57 @@
+"""A request, encoded for one pool: the exact bytes that a clearance is then minted for.
+
+A pool at home gets every field, unknown ones too, with the model's name replaced and what the gateway itself needs
+set. A cloud pool gets a projection (`projection.py`), built from a list of fields instead of by taking some away.
+No pool gets anything through which its model server would reach elsewhere (`reach.py`), and no client header.
+"""
+
+from types import MappingProxyType
+from typing import Any, Final
+
+import msgspec
+
+from gateway.core.message import Headers, Message
+from gateway.core.topology import Pool, Zone
+from gateway.wire import projection, reach
+from gateway.wire.requests import PATHS, Dialect, Request
+
+_TARGETS: Final = MappingProxyType({dialect: path for path, dialect in PATHS.items()})
+_WHOLE: Final[Headers] = ((b"content-type", b"application/json"), (b"accept", b"application/json"))
+_STREAM: Final[Headers] = ((b"content-type", b"application/json"), (b"accept", b"text/event-stream"))
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+def encode(request: Request, pool: Pool, zone: Zone, *, salt: str | None) -> Message:
+    """The message that asks `pool` for an answer. `salt` keeps one tenant's prefix cache from another's.
+
+    Raises Forbidden if the request would make the model server reach elsewhere, InvalidRequest if a field that a
+    cloud pool may see does not have the form that it must have.
+    """
+    reach.refuse(request)
+    document = _for_cloud(request, pool) if zone.is_cloud else _for_home(request)
+    document["model"] = pool.model
+    if pool.backend == "vllm":
+        # The client's own salt, if any, is never used: it could be another tenant's.
+        document.pop("cache_salt", None)
+        if salt is not None:
+            document["cache_salt"] = salt
+    headers = _STREAM if request.streamed else _WHOLE
+    return Message(b"POST", _TARGETS[request.dialect], headers, _ENCODER.encode(document))
+
+
+def _for_home(request: Request) -> dict[str, Any]:
+    document = dict(request.document)
+    if request.streamed:
+        options = document.get("stream_options")
+        document["stream_options"] = {**(options or {}), "include_usage": True}
+    return document
+
+
+def _for_cloud(request: Request, pool: Pool) -> dict[str, Any]:
+    document = projection.project(request, pool.backend)
+    if request.streamed:
+        document["stream"] = True
+        document["stream_options"] = {"include_usage": True}
+    if pool.backend == "openai" and request.dialect is Dialect.CHAT:
+        document["store"] = False
+    return document

@@ -1,0 +1,228 @@
+"""A request as the gateway sees it: a small view beside the decoded object, which is never changed.
+
+Only what the gateway itself needs is validated; every other field is the model server's business and passes through
+(architecture.md, idea 5). What each dialect demands is one function here; what leaves for a pool is `encode.py`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Final, NoReturn
+
+from gateway.core.facts import Capability
+from gateway.errors import InvalidRequest
+from gateway.wire import strict_json
+
+MAX_CHOICES: Final = 128
+_MAX_TOKENS: Final = (1 << 31) - 1
+
+
+class Dialect(StrEnum):
+    """One shape of request, at one path."""
+
+    CHAT = "chat"
+    COMPLETIONS = "completions"
+    EMBEDDINGS = "embeddings"
+
+
+PATHS: Final[Mapping[bytes, Dialect]] = MappingProxyType(
+    {
+        b"/v1/chat/completions": Dialect.CHAT,
+        b"/v1/completions": Dialect.COMPLETIONS,
+        b"/v1/embeddings": Dialect.EMBEDDINGS,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request. `document` is the whole decoded body; nobody changes it.
+
+    `wants_usage` says whether the client asked for the usage event of a stream; `choices` how many answers it may
+    get. `capabilities` are read from the content.
+    """
+
+    dialect: Dialect
+    document: dict[str, Any]
+    model: str
+    streamed: bool
+    wants_usage: bool
+    capabilities: frozenset[Capability]
+    choices: int
+
+
+def parse(dialect: Dialect, body: bytes) -> Request:
+    """The request that `body` is; InvalidRequest with OpenAI's `param` and `code` if it is none."""
+    document = strict_json.decode(body)
+    model = document.get("model")
+    if type(model) is not str or not model:
+        if model is None:
+            _missing("model")
+        _wrong_type("model", "a non-empty string")
+    if dialect is Dialect.EMBEDDINGS:
+        _texts(document, "input")
+        return Request(dialect, document, model, False, False, _EMBEDDINGS, 1)
+    streamed = _flag(document, "stream", "stream")
+    wants_usage = _wants_usage(document, streamed)
+    choices = _count(document, "n", least=1, most=MAX_CHOICES, default=1)
+    _count(document, "max_tokens", least=0, most=_MAX_TOKENS, default=0)
+    if dialect is Dialect.CHAT:
+        _count(document, "max_completion_tokens", least=0, most=_MAX_TOKENS, default=0)
+        capabilities = _of_messages(document) | _of_fields(document)
+    else:
+        choices *= _texts(document, "prompt")
+        capabilities = _of_fields(document)
+    return Request(dialect, document, model, streamed, wants_usage, capabilities, choices)
+
+
+# Capabilities
+
+_EMBEDDINGS: Final = frozenset({Capability.EMBEDDINGS})
+_NONE: Final[frozenset[Capability]] = frozenset()
+_TOOLS: Final = frozenset({Capability.TOOLS})
+_JSON_SCHEMA: Final = frozenset({Capability.JSON_SCHEMA})
+_AUDIO: Final = frozenset({Capability.AUDIO})
+
+# A part is known by its `type` or, where that is left out, by the key that holds its payload: vLLM accepts both.
+_OF_PART: Final = MappingProxyType(
+    {
+        "image": Capability.VISION,
+        "image_url": Capability.VISION,
+        "input_image": Capability.VISION,
+        "image_pil": Capability.VISION,
+        "image_embeds": Capability.VISION,
+        "video": Capability.VISION,
+        "video_url": Capability.VISION,
+        "input_audio": Capability.AUDIO,
+        "audio": Capability.AUDIO,
+        "audio_url": Capability.AUDIO,
+        "audio_embeds": Capability.AUDIO,
+    }
+)
+_CONSTRAINTS: Final = (
+    "guided_json",
+    "guided_regex",
+    "guided_choice",
+    "guided_grammar",
+    "structured_outputs",
+    "json_schema",
+    "grammar",
+)
+
+
+def _of_fields(document: dict[str, Any]) -> frozenset[Capability]:
+    found = _NONE
+    if document.get("tools") or document.get("functions"):
+        found = found | _TOOLS
+    response_format = document.get("response_format")
+    if type(response_format) is dict and response_format.get("type") == "json_schema":
+        found = found | _JSON_SCHEMA
+    for name in _CONSTRAINTS:
+        if document.get(name):
+            found = found | _JSON_SCHEMA
+    modalities = document.get("modalities")
+    if document.get("audio") or (type(modalities) is list and "audio" in modalities):
+        found = found | _AUDIO
+    return found
+
+
+def _of_messages(document: dict[str, Any]) -> frozenset[Capability]:
+    messages = document.get("messages")
+    if type(messages) is not list:
+        if messages is None:
+            _missing("messages")
+        _wrong_type("messages", "an array of objects")
+    if not messages:
+        raise InvalidRequest("'messages' must not be empty.", param="messages", code="empty_array")
+    found: set[Capability] = set()
+    for index, message in enumerate(messages):
+        if type(message) is not dict:
+            _wrong_type(f"messages[{index}]", "an object")
+        role = message.get("role")
+        if type(role) is not str or not role:
+            if role is None:
+                _missing(f"messages[{index}].role")
+            _wrong_type(f"messages[{index}].role", "a non-empty string")
+        content = message.get("content")
+        if type(content) is list:
+            _of_parts(content, found)
+        elif content is not None and type(content) is not str:
+            _wrong_type(f"messages[{index}].content", "a string or an array of parts")
+    return frozenset(found)
+
+
+def _of_parts(parts: list[Any], found: set[Capability]) -> None:
+    for part in parts:
+        if type(part) is dict:
+            kind = part.get("type")
+            if kind == "text" and len(part) == 2:
+                continue
+            for name in (kind, *part):
+                if type(name) is str and name in _OF_PART:
+                    found.add(_OF_PART[name])
+
+
+# Fields
+
+
+def _flag(holder: dict[str, Any], name: str, path: str) -> bool:
+    value = holder.get(name)
+    if value is None:
+        return False
+    if type(value) is not bool:
+        _wrong_type(path, "a boolean")
+    return value
+
+
+def _wants_usage(document: dict[str, Any], streamed: bool) -> bool:
+    options = document.get("stream_options")
+    if options is None:
+        return False
+    if type(options) is not dict:
+        _wrong_type("stream_options", "an object")
+    return _flag(options, "include_usage", "stream_options.include_usage") and streamed
+
+
+def _count(document: dict[str, Any], name: str, *, least: int, most: int, default: int) -> int:
+    value = document.get(name)
+    if value is None:
+        return default
+    if type(value) is not int:
+        _wrong_type(name, "an integer")
+    if not least <= value <= most:
+        raise InvalidRequest(
+            f"Invalid '{name}': expected an integer from {least} to {most}.", param=name, code="invalid_value"
+        )
+    return value
+
+
+def _texts(document: dict[str, Any], name: str) -> int:
+    """How many texts `document[name]` holds: a string, strings, token ids or lists of token ids."""
+    value = document.get(name)
+    if value is None:
+        _missing(name)
+    if type(value) is str:
+        return 1
+    if type(value) is not list:
+        _wrong_type(name, "a string or an array")
+    if not value:
+        raise InvalidRequest(f"'{name}' must not be empty.", param=name, code="empty_array")
+    kinds = set(map(type, value))
+    if kinds == {int}:
+        return 1
+    if kinds not in ({str}, {list}):
+        _wrong_type(name, "a string, an array of strings, or token ids")
+    return len(value)
+
+
+def _missing(path: str) -> NoReturn:
+    raise InvalidRequest(
+        f"Missing required parameter: '{path}'.",
+        param=path,
+        code="missing_required_parameter",
+    )
+
+
+def _wrong_type(path: str, expected: str) -> NoReturn:
+    raise InvalidRequest(f"Invalid type for '{path}': expected {expected}.", param=path, code="invalid_type")

@@ -1,0 +1,103 @@
+"""Server-sent events, read sans-I/O: bytes in, whole events out.
+
+The reader owns where an event ends and what its data is: any of the three line ends, split anywhere, comments, data
+of several lines, a byte order mark at the start. What the data means is for `replies.py`.
+"""
+
+import re
+from typing import Final
+
+import msgspec
+
+MAX_EVENT: Final = 1 << 20
+
+# A carriage return ends a line by itself unless a line feed follows; at the end of the buffer it ends it at once.
+_LINE_END: Final = rb"(?:\r\n|\n|\r(?!\n))"
+_BLANK_LINE: Final = re.compile(_LINE_END + _LINE_END)
+_LINES: Final = re.compile(rb"\r\n|\n|\r")
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+class EventTooLarge(ValueError):
+    """An event is longer than the reader allows."""
+
+
+class Event(msgspec.Struct, frozen=True, gc=False):
+    """One event. `raw` is all of it, with its blank line; `data` its data lines joined, empty for a comment."""
+
+    raw: bytes
+    data: bytes
+
+
+class SseReader:
+    """Splits a stream into events. Raises EventTooLarge and is of no further use after that."""
+
+    __slots__ = ("_buffer", "_is_first", "_is_late_lf", "_max_event", "_searched")
+
+    def __init__(self, max_event: int = MAX_EVENT) -> None:
+        self._max_event = max_event
+        self._buffer = bytearray()
+        self._searched = 0
+        self._is_first = True
+        self._is_late_lf = False
+
+    @property
+    def pending(self) -> bool:
+        """Whether half an event is left: the stream, if it ends here, was cut."""
+        return bool(self._buffer.strip(b"\r\n"))
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The events that `data` completes."""
+        if self._is_late_lf and data:
+            # The second half of a line end whose first half has already ended the event before.
+            self._is_late_lf = False
+            if data[0] == 0x0A:
+                data = data[1:]
+        if self._buffer or b"\r" in data:
+            return self._feed_buffered(data)
+        events: list[Event] = []
+        start = 0
+        while (end := data.find(b"\n\n", start)) >= 0:
+            stop = end + 2
+            if stop - start > self._max_event:
+                raise EventTooLarge
+            raw = data[start:stop]
+            if raw.startswith(b"data: ") and raw.find(b"\n") == len(raw) - 2:
+                events.append(Event(raw, raw[6:-2]))
+            else:
+                events.append(self._event(raw))
+            start = stop
+        if events:
+            self._is_first = False
+        if start < len(data):
+            self._keep(data[start:] if start else data)
+        return events
+
+    def _feed_buffered(self, data: bytes) -> list[Event]:
+        buffer = self._buffer
+        buffer += data
+        events: list[Event] = []
+        start, search_from = 0, self._searched
+        while (blank := _BLANK_LINE.search(buffer, search_from)) is not None:
+            stop = blank.end()
+            if stop - start > self._max_event:
+                raise EventTooLarge
+            events.append(self._event(bytes(buffer[start:stop])))
+            self._is_first = False
+            start = search_from = stop
+        self._is_late_lf = bool(events) and start == len(buffer) and buffer[-1] == 0x0D
+        del buffer[:start]
+        self._keep(b"")
+        return events
+
+    def _keep(self, data: bytes) -> None:
+        self._buffer += data
+        if len(self._buffer) > self._max_event:
+            raise EventTooLarge
+        # A blank line is at most four bytes, of which three may already be here.
+        self._searched = max(0, len(self._buffer) - 3)
+
+    def _event(self, raw: bytes) -> Event:
+        lines = _LINES.split(raw.removeprefix(_BOM) if self._is_first else raw)
+        values = [line[5:].removeprefix(b" ") for line in lines if line.startswith(b"data:")]
+        return Event(raw, b"\n".join(values))

@@ -1,0 +1,96 @@
+"""A request body, decoded strictly: one JSON object in UTF-8, of bounded depth, with numbers that survive re-encoding.
+
+Everything that two parsers could read differently is refused here, before anybody looks at the content (threats.md,
+"The path of a request's text"). Duplicate keys need no rule: what leaves is encoded anew from what was scanned.
+Errors say where and never quote.
+"""
+
+import re
+from typing import Any, Final
+
+import msgspec
+
+from gateway.errors import InvalidRequest
+
+MAX_DEPTH: Final = 64
+
+_LEAST: Final = -(1 << 63)
+_MOST: Final = (1 << 64) - 1
+
+_DECODER: Final = msgspec.json.Decoder()
+_VALID: Final = re.compile(r"[^\udc80-\udcff]*")
+_BYTE: Final = re.compile(r"\(byte (\d+)\)")
+_LONE_SURROGATE: Final = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\)\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
+
+# One pass over the bytes rules out, for nearly every body, both excess depth and integers that need a second look.
+_SHAPE: Final = bytes.maketrans(b"[123456789", b"{000000000")
+_LONG_NUMBER: Final = b"0" * 19
+
+
+def decode(body: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
+    """The object that `body` is. Raises InvalidRequest, with a sentence that says what is wrong and where."""
+    try:
+        document = _DECODER.decode(body)
+    except UnicodeDecodeError:
+        raise InvalidRequest(_not_utf8(body), code="invalid_json") from None
+    except RecursionError:
+        raise _too_deep(max_depth) from None
+    except msgspec.ValidationError:
+        raise InvalidRequest("The body holds a number that is out of range.", code="invalid_json") from None
+    except msgspec.DecodeError as exc:
+        raise InvalidRequest(_malformed(body, str(exc)), code="invalid_json") from None
+    if type(document) is not dict:
+        raise InvalidRequest("The body must be a JSON object.", code="invalid_json")
+    shape = body.translate(_SHAPE)
+    # Brackets inside strings count as well, so this is an upper bound of the depth.
+    if shape.count(b"{") > max_depth or _LONG_NUMBER in shape:
+        _check(document, max_depth)
+    return document
+
+
+def _check(document: dict[str, Any], max_depth: int) -> None:
+    # Level by level, so that no depth can exhaust the stack.
+    level: list[Any] = [document]
+    for _ in range(max_depth):
+        inner: list[Any] = []
+        for container in level:
+            for value in container.values() if type(container) is dict else container:
+                kind = type(value)
+                if kind is dict or kind is list:
+                    inner.append(value)
+                elif kind is int and not _LEAST <= value <= _MOST:
+                    raise InvalidRequest("The body holds an integer of more than 64 bits.", code="invalid_json")
+        if not inner:
+            return
+        level = inner
+    raise _too_deep(max_depth)
+
+
+def _too_deep(max_depth: int) -> InvalidRequest:
+    return InvalidRequest(f"The body is nested more than {max_depth} levels deep.", code="invalid_json")
+
+
+def _not_utf8(body: bytes) -> str:
+    valid = _VALID.match(body.decode("utf-8", "surrogateescape"))
+    offset = len(valid[0].encode()) if valid is not None else 0
+    return f"The body is not valid UTF-8 (byte {offset})."
+
+
+def _malformed(body: bytes, reason: str) -> str:
+    if not body.strip():
+        return "The body is empty; send a JSON object."
+    if body.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+        return "The body starts with a byte order mark; send plain UTF-8 without one."
+    if "surrogate" in reason or _LONE_SURROGATE.search(body):
+        return "The body holds an unpaired surrogate escape, which is no character."
+    at = _BYTE.search(reason)
+    if at is None:
+        return "The body is not valid JSON: it ends in the middle of a value."
+    where = int(at[1])
+    if "trailing" in reason:
+        return f"The body is not valid JSON: something follows the object (byte {where})."
+    if body[where : where + 1] in (b"N", b"I") or body[where - 1 : where + 1] == b"-I":
+        return f"The body is not valid JSON: NaN and Infinity are no numbers (byte {where})."
+    return f"The body is not valid JSON (byte {where})."
