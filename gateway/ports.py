@@ -88,6 +88,10 @@ class Receiver(Protocol):
     def on_failure(self, reason: str) -> None: ...
 
 
+STALE = "closed before answering on a reused connection"
+"""The reason of the one failure that says nothing about the model server: an idle connection closed as we wrote."""
+
+
 class UpstreamConnection(Protocol):
     """One connection to one endpoint, checked out for one exchange.
 

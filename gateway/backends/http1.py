@@ -14,7 +14,7 @@ from typing import Final
 
 from gateway.core.message import Message
 from gateway.core.topology import Endpoint, Peer
-from gateway.ports import Receiver, UpstreamUnreachable
+from gateway.ports import STALE, Receiver, UpstreamUnreachable
 from gateway.wire.http1 import ResponseInvalid, ResponseReader, request_bytes
 
 IDLE_S: Final = 4.0
@@ -22,9 +22,6 @@ IDLE_S: Final = 4.0
 
 MAX_IDLE: Final = 512
 """Unused connections kept per endpoint; beyond it they are closed when they come back."""
-
-STALE: Final = "closed before answering on a reused connection"
-"""The one failure that says nothing about the model server: it closed an idle connection as we wrote to it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,176 @@
+"""The request path, one named step per line, and the one place where a request's fate is settled.
+
+Each step lives in its own room; here is only their order, and what happens when one of them says no. Whatever
+happens, the exchange settles exactly once, synchronously, and its record goes into the place reserved for it.
+"""
+
+import asyncio
+import contextlib
+from functools import partial
+
+from gateway.core.decision import Allow, Deny, DenyCode
+from gateway.core.exchange import Exchange, Patience
+from gateway.core.facts import RequestFacts, Tenant
+from gateway.core.records import Ending
+from gateway.errors import AuditUnavailable, Forbidden, NotFound, TidegateError, Unauthenticated
+from gateway.policy.decide import decide
+from gateway.policy.labelling import label
+from gateway.ports import AuditSink, Clock, Downstream, Inbound
+from gateway.runtime.authn import Authenticator
+from gateway.runtime.bundles import Bundle
+from gateway.runtime.call import Call
+from gateway.runtime.classify import Classifier
+from gateway.runtime.dispatch import Dispatcher
+from gateway.runtime.relay import Relay
+from gateway.telemetry import log_event
+from gateway.wire import replies
+from gateway.wire.encode import strip_control_tokens
+from gateway.wire.requests import Dialect, parse
+
+
+class Pipeline:
+    """Serves requests under one bundle."""
+
+    def __init__(
+        self,
+        *,
+        bundle: Bundle,
+        authenticator: Authenticator,
+        classifier: Classifier,
+        dispatcher: Dispatcher,
+        audit: AuditSink,
+        clock: Clock,
+        patience: Patience,
+        started_at: int,
+    ) -> None:
+        self._bundle = bundle
+        self._authenticator = authenticator
+        self._classifier = classifier
+        self._dispatcher = dispatcher
+        self._audit = audit
+        self._clock = clock
+        self._patience = patience
+        self._started_at = started_at
+        self._live: set[Relay] = set()
+
+    async def serve(self, dialect: Dialect, inbound: Inbound, downstream: Downstream) -> None:
+        """Answer one request for a model. Never raises but for cancellation."""
+        call = Call(inbound, path=str(dialect), order=self._bundle.policy.order)
+        streamed = False
+        try:
+            call.tenant = self._identify(call)
+            call.request = strip_control_tokens(parse(dialect, inbound.body))
+            streamed = call.request.streamed
+        except TidegateError as error:
+            self._relay(call, downstream, streamed=False).give_up(error, ending=Ending.REFUSED)
+            return
+        relay = self._relay(call, downstream, streamed=streamed)
+        self._live.add(relay)
+        try:
+            task = asyncio.current_task()
+            assert task is not None  # noqa: S101 -- serve() is a task's coroutine
+            relay.watch(task)
+            await self._answer(call, relay)
+        except asyncio.CancelledError:
+            if not relay.exchange.is_over:
+                relay.cancel()
+                raise
+        except TidegateError as error:
+            relay.give_up(error, ending=Ending.REFUSED)
+        except Exception as exc:  # noqa: BLE001 -- the outermost mapping: a fault of ours becomes a plain 500
+            log_event("request_failed", request_id=call.id, error=type(exc).__name__)
+            relay.abandon(TidegateError(detail=type(exc).__name__))
+        finally:
+            self._live.discard(relay)
+
+    async def _answer(self, call: Call, relay: Relay) -> None:
+        tenant, request = call.tenant, call.request
+        assert tenant is not None  # noqa: S101 -- serve() has just set both
+        assert request is not None  # noqa: S101
+        call.evidence = await self._classifier.classify(request.dialect, request.document, size=len(call.inbound.body))
+        low, high = label(self._bundle.policy, call.evidence)
+        call.facts = RequestFacts(low, high, tenant.tenant_class, tenant.ceiling, request.model, request.capabilities)
+        call.decision = decide(self._bundle.policy, call.facts)
+        match call.decision:
+            case Deny() as deny:
+                relay.give_up(_refusal(deny), ending=Ending.REFUSED)
+            case Allow() as allow:
+                await self._dispatcher.dispatch(call, relay, request, tenant, allow)
+
+    def models(self, inbound: Inbound, downstream: Downstream, model: str | None) -> None:
+        """Answer `GET /v1/models`, or `/v1/models/{id}` for one `model`."""
+        call = Call(inbound, path="models", order=self._bundle.policy.order)
+        aliases = tuple(alias for alias in self._bundle.policy.aliases if alias != "*")
+        try:
+            call.tenant = self._identify(call)
+            if model is not None and model not in aliases:
+                raise NotFound(
+                    "The model does not exist or you do not have access to it.", code="model_not_found", param="model"
+                )
+        except TidegateError as error:
+            self._relay(call, downstream, streamed=False).give_up(error, ending=Ending.REFUSED)
+            return
+        if model is None:
+            body = replies.models_list(aliases, self._started_at)
+        else:
+            body = replies.model_entry(model, self._started_at)
+        self._relay(call, downstream, streamed=False).answer(body)
+
+    def refuse(self, inbound: Inbound, downstream: Downstream, error: TidegateError) -> None:
+        """Answer a request that is no request for us: an unknown path, a wrong method, a body that cannot be."""
+        call = Call(inbound, path="", order=self._bundle.policy.order)
+        self._relay(call, downstream, streamed=False).give_up(error, ending=Ending.REFUSED)
+
+    def is_known(self, authorization: bytes | None) -> bool:
+        """Whether a credential is one of ours: asked before a large body is read."""
+        try:
+            self._authenticator.identify(authorization)
+        except Unauthenticated:
+            return False
+        return True
+
+    def tick(self) -> None:
+        """Look at every exchange's clock; called a few times a second."""
+        now = self._clock.monotonic()
+        for relay in tuple(self._live):
+            relay.tick(now)
+
+    def cancel_all(self) -> None:
+        """Stop waiting for answers; what has begun ends with an error event."""
+        for relay in tuple(self._live):
+            relay.cancel()
+
+    @property
+    def in_flight(self) -> int:
+        """How many exchanges are under way."""
+        return len(self._live)
+
+    def _relay(self, call: Call, downstream: Downstream, *, streamed: bool) -> Relay:
+        exchange = Exchange(streamed=streamed, now=call.inbound.received_at, patience=self._patience)
+        return Relay(call, downstream, exchange, clock=self._clock, settled=partial(self._settle, call))
+
+    def _identify(self, call: Call) -> Tenant:
+        try:
+            tenant = self._authenticator.identify(call.inbound.authorization)
+        except Unauthenticated:
+            # Recorded if there is room: a flood of wrong keys must not be able to shut the door for right ones.
+            with contextlib.suppress(AuditUnavailable):
+                self._audit.reserve()
+                call.is_reserved = True
+            raise
+        self._audit.reserve()
+        call.is_reserved = True
+        return tenant
+
+    def _settle(self, call: Call, ending: Ending, error: TidegateError | None) -> None:
+        if call.is_reserved:
+            call.is_reserved = False
+            self._audit.record(
+                call.outcome(ending, error, clock=self._clock, bundle=self._bundle.digest, epoch=self._bundle.epoch)
+            )
+
+
+def _refusal(deny: Deny) -> TidegateError:
+    if deny.code is DenyCode.MODEL_UNKNOWN:
+        return NotFound(deny.message, code=deny.code.value, param="model")
+    return Forbidden(deny.message, code=deny.code.value)

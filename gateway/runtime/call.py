@@ -1,0 +1,119 @@
+"""One request in flight: what is known of it so far, the headers it answers with, the record it leaves behind.
+
+A `Call` is filled in as the request moves through the pipeline, by one task only, and is read once at settlement.
+"""
+
+import secrets
+from typing import Final
+
+from gateway.core.decision import Decision
+from gateway.core.facts import RequestFacts, Tenant
+from gateway.core.findings import Evidence
+from gateway.core.labels import LabelOrder
+from gateway.core.message import Headers
+from gateway.core.records import Attempt, Ending, Outcome, Usage
+from gateway.core.topology import Endpoint, Pool
+from gateway.errors import TidegateError
+from gateway.ports import Clock, Inbound
+from gateway.wire.requests import Request
+
+_ID_BYTES: Final = 12
+
+
+class Call:
+    """What is known of one request. Times are monotonic seconds."""
+
+    __slots__ = (
+        "_attempt",
+        "attempts",
+        "bytes_out",
+        "decision",
+        "evidence",
+        "facts",
+        "id",
+        "inbound",
+        "is_reserved",
+        "order",
+        "path",
+        "pool",
+        "queued_s",
+        "request",
+        "status",
+        "tenant",
+        "usage",
+    )
+
+    def __init__(self, inbound: Inbound, *, path: str, order: LabelOrder) -> None:
+        self.id = secrets.token_hex(_ID_BYTES)
+        self.inbound = inbound
+        self.path = path
+        self.order = order
+        self.tenant: Tenant | None = None
+        self.request: Request | None = None
+        self.evidence: Evidence | None = None
+        self.facts: RequestFacts | None = None
+        self.decision: Decision | None = None
+        self.pool: str | None = None
+        self.attempts: list[Attempt] = []
+        self.usage: Usage | None = None
+        self.queued_s = 0.0
+        self.status = 0
+        self.bytes_out = 0
+        self.is_reserved = False
+        self._attempt: tuple[str, str, str, float] | None = None
+
+    def begin_attempt(self, pool: Pool, endpoint: Endpoint, *, now: float) -> None:
+        """One more try, at `endpoint` of `pool`."""
+        self.pool = pool.name
+        self._attempt = (pool.name, pool.zone, endpoint.name, now)
+
+    def end_attempt(self, ending: Ending, status: int | None, detail: str, *, now: float) -> None:
+        """The running try is over; nothing happens if none runs."""
+        if self._attempt is not None:
+            pool, zone, endpoint, began = self._attempt
+            self._attempt = None
+            self.attempts.append(Attempt(pool, zone, endpoint, ending, status, round((now - began) * 1000, 3), detail))
+
+    def headers(self, content: Headers, *, now: float) -> Headers:
+        """The head of this call's answer: `content`, then who we are and what the tenant may see of the decision."""
+        ms = b"%d" % max(0, round((now - self.inbound.received_at) * 1000))
+        own = (
+            (b"x-request-id", b"req_%b" % self.id.encode()),
+            (b"openai-processing-ms", ms),
+            (b"x-tidegate-decision", b"dec_%b" % self.id.encode()),
+        )
+        tenant, facts = self.tenant, self.facts
+        if tenant is None or facts is None or not tenant.sees:
+            return content + own
+        shown: list[tuple[bytes, bytes]] = []
+        if "label" in tenant.sees:
+            shown.append((b"x-tidegate-label", self.order.name(facts.label_high).encode()))
+        if "route" in tenant.sees and self.decision is not None:
+            shown.append((b"x-tidegate-route", self.decision.route.encode()))
+        if "pool" in tenant.sees and self.pool is not None:
+            shown.append((b"x-tidegate-pool", self.pool.encode()))
+        return (*content, *own, *shown)
+
+    def outcome(self, ending: Ending, error: TidegateError | None, *, clock: Clock, bundle: str, epoch: int) -> Outcome:
+        """The audit record of this call."""
+        return Outcome(
+            request_id=self.id,
+            at=clock.wall(),
+            ms=round((clock.monotonic() - self.inbound.received_at) * 1000, 3),
+            tenant=self.tenant.id if self.tenant is not None else "",
+            path=self.path,
+            status=self.status,
+            ending=ending,
+            bundle=bundle,
+            epoch=epoch,
+            streamed=self.request is not None and self.request.streamed,
+            bytes_in=len(self.inbound.body),
+            bytes_out=self.bytes_out,
+            evidence=self.evidence,
+            facts=self.facts,
+            decision=self.decision,
+            attempts=tuple(self.attempts),
+            usage=self.usage,
+            error=error.error_code if error is not None else None,
+            queued_ms=round(self.queued_s * 1000, 3),
+        )

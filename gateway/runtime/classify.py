@@ -1,0 +1,61 @@
+"""From a request to its evidence: where and how long the scanner may run.
+
+Small requests are scanned on the loop, larger ones in a worker thread under a deadline, and what is larger still is
+not scanned at all and therefore stays home. Every failure is evidence that nothing was covered, never an exception
+(threats.md I2).
+"""
+
+import asyncio
+from concurrent.futures import Executor
+
+from gateway.core.findings import Evidence, nothing_covered
+from gateway.core.labels import Label
+from gateway.core.message import Message
+from gateway.policy.compile import CompiledPolicy
+from gateway.policy.labelling import label
+from gateway.ports import Scanner
+from gateway.wire import strict_json
+from gateway.wire.requests import PATHS
+
+
+class Classifier:
+    """Scans requests, and once more what is about to leave. Sizes are bytes of JSON, times seconds."""
+
+    def __init__(
+        self,
+        scanner: Scanner,
+        policy: CompiledPolicy,
+        executor: Executor,
+        *,
+        inline: int,
+        home_only_above: int,
+        deadline_s: float = 2.0,
+    ) -> None:
+        self._scanner = scanner
+        self._policy = policy
+        self._executor = executor
+        self._inline = inline
+        self._home_only_above = home_only_above
+        self._deadline_s = deadline_s
+
+    async def classify(self, dialect: str, document: object, *, size: int) -> Evidence:
+        """The evidence for a decoded request of `size` bytes."""
+        if size <= self._inline:
+            return self._scanner.scan(dialect, document)
+        if size > self._home_only_above:
+            return nothing_covered("too large to scan")
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                return await loop.run_in_executor(self._executor, self._scanner.scan, dialect, document)
+        except TimeoutError:
+            return nothing_covered("deadline")
+
+    async def rescan(self, message: Message) -> Label:
+        """The label of a message as it is about to leave. What cannot be read back counts as the top label."""
+        dialect = PATHS.get(message.target)
+        if dialect is None:
+            return self._policy.order.top
+        document = strict_json.decode(message.body)
+        evidence = await self.classify(dialect, document, size=len(message.body))
+        return label(self._policy, evidence)[1]

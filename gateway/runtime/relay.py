@@ -1,0 +1,314 @@
+"""Carries one exchange out: feeds `core/exchange.py` with what happens, and does what it says.
+
+It is the Receiver of every attempt of one request and the watcher of its client. All of it runs synchronously in the
+callbacks of the two connections: no task, future or lock per chunk. When the exchange settles, `settled` is called,
+exactly once.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from gateway.core.exchange import (
+    Actions,
+    Answer,
+    Drop,
+    Exchange,
+    Finish,
+    OpenStream,
+    PauseUpstream,
+    Refuse,
+    ResumeUpstream,
+    Retry,
+    Send,
+    SendError,
+    Settle,
+    StopUpstream,
+)
+from gateway.core.message import Headers
+from gateway.core.records import Ending
+from gateway.core.topology import Timeouts
+from gateway.errors import TidegateError, UpstreamFailed
+from gateway.ports import Clock, Downstream, UpstreamConnection
+from gateway.runtime.call import Call
+from gateway.wire import errors as wire_errors
+from gateway.wire.replies import Done, Failed, Forward, StreamReply, whole
+from gateway.wire.requests import Request
+from gateway.wire.sse import EventTooLarge, SseReader
+
+MAX_ANSWER: Final = 64 << 20
+MAX_ERROR_BODY: Final = 64 << 10
+LINGER_S: Final = 1.0
+"""How long a model server may take to end its framing after it has said `[DONE]`."""
+
+_STREAM_HEAD: Final = ((b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache"))
+_JSON_HEAD: Final = ((b"content-type", b"application/json"),)
+
+Settled = Callable[[Ending, TidegateError | None], None]
+
+
+class Relay:
+    """One request's relay, over all of its attempts."""
+
+    def __init__(
+        self, call: Call, downstream: Downstream, exchange: Exchange, *, clock: Clock, settled: Settled
+    ) -> None:
+        self.exchange = exchange
+        self._call = call
+        self._downstream = downstream
+        self._clock = clock
+        self._settled = settled
+        self._task: asyncio.Task[None] | None = None
+        self._upstream: UpstreamConnection | None = None
+        self._result: asyncio.Future[TidegateError | None] | None = None
+        self._request: Request | None = None
+        self._reset()
+
+    def _reset(self) -> None:
+        self._status = 0
+        self._headers: Headers = ()
+        self._body: list[bytes] = []
+        self._size = 0
+        self._sse = SseReader()
+        self._reply: StreamReply | None = None
+
+    # What the pipeline calls
+
+    def watch(self, task: asyncio.Task[None]) -> None:
+        """Notice from now on when the client leaves or cannot keep up; `task` is cancelled if it waits in vain."""
+        self._task = task
+        self._downstream.watch(self._client_gone, self._client_full, self._client_drained)
+        if self._downstream.is_gone:
+            self._client_gone()
+
+    def prepare(self, request: Request) -> None:
+        """The next attempt of `request` is about to connect."""
+        self._reset()
+        self._request = request
+        self._result = asyncio.get_running_loop().create_future()
+
+    def sending(self, upstream: UpstreamConnection, timeouts: Timeouts) -> None:
+        """`upstream` was let through the door and gets its first byte now."""
+        request = self._request
+        if request is not None and request.streamed:
+            self._reply = StreamReply(
+                request.dialect,
+                alias=request.model,
+                reply_id=self._call.id,
+                wants_usage=request.wants_usage,
+                choices=request.choices,
+            )
+        self._upstream = upstream
+        self.exchange.attempt(
+            first_content_s=timeouts.first_content_s, idle_s=timeouts.idle_s, now=self._clock.monotonic()
+        )
+
+    async def result(self) -> TidegateError | None:
+        """Why the running attempt failed and another place may be tried; None once the exchange is over."""
+        assert self._result is not None  # noqa: S101 -- prepare() comes first
+        return await self._result
+
+    def give_up(self, error: TidegateError, *, ending: Ending = Ending.UPSTREAM_FAILED) -> None:
+        """No place is left to try, or none was permitted."""
+        self._perform(self.exchange.give_up(error, ending=ending))
+
+    def answer(self, body: bytes) -> None:
+        """The gateway answers by itself."""
+        self._perform((Answer(body), Settle(Ending.COMPLETED)))
+
+    def abandon(self, error: TidegateError) -> None:
+        """A fault of our own: end the exchange wherever it stands."""
+        self._perform(self.exchange.fail(error))
+        self._perform(self.exchange.give_up(error))
+
+    def cancel(self) -> None:
+        """The gateway stops and does not wait for this answer."""
+        was_running = self.exchange.is_running
+        self._perform(self.exchange.cancelled())
+        self._wake(was_running)
+
+    def tick(self, now: float) -> None:
+        """Time has passed."""
+        if now >= self.exchange.next_deadline():
+            was_running = self.exchange.is_running
+            self._perform(self.exchange.timer(now=now))
+            self._wake(was_running)
+
+    # ports.Receiver
+
+    def on_head(self, status: int, headers: Headers) -> None:
+        """The model server's head."""
+        self._status, self._headers = status, headers
+        if status == 200 and self._reply is not None and not _is_event_stream(headers):
+            self._fail(UpstreamFailed(detail="200 that is not an event stream"))
+
+    def on_data(self, data: bytes) -> None:
+        """Bytes of its body."""
+        if self._status == 200 and self._reply is not None:
+            self._stream(self._reply, data)
+            return
+        self._size += len(data)
+        if self._status != 200:
+            # Only the beginning of an error matters; a hostile one is not kept.
+            if self._size <= MAX_ERROR_BODY:
+                self._body.append(data)
+            return
+        if self._size > MAX_ANSWER:
+            self._fail(UpstreamFailed(detail="answer too large"))
+            return
+        self._body.append(data)
+        self.exchange.bytes_arrived(now=self._clock.monotonic())
+
+    def on_end(self) -> None:
+        """Its framing is complete. What that means for a stream was decided by its events."""
+        self._upstream = None
+        if self.exchange.is_over or self._request is None:
+            return
+        body = b"".join(self._body)
+        if self._status != 200:
+            self._fail(wire_errors.from_upstream(self._status, self._headers, body, now=self._clock.wall()))
+        elif self._reply is not None:
+            self._fail(UpstreamFailed("The model server ended its answer early.", detail="stream without its end"))
+        else:
+            self._answer(self._request, body)
+
+    def on_failure(self, reason: str) -> None:
+        """The connection broke."""
+        self._upstream = None
+        self._fail(UpstreamFailed(detail=reason))
+
+    # Inside
+
+    def _answer(self, request: Request, body: bytes) -> None:
+        try:
+            reply = whole(request.dialect, body, alias=request.model, reply_id=self._call.id)
+        except TidegateError as error:
+            self._fail(error)
+            return
+        self._call.usage = reply.usage
+        self._perform(self.exchange.complete(reply.body))
+
+    def _stream(self, reply: StreamReply, data: bytes) -> None:
+        try:
+            events = self._sse.feed(data)
+        except EventTooLarge:
+            self._fail(UpstreamFailed(detail="event too large"))
+            return
+        if self.exchange.is_over:
+            return
+        now = self._clock.monotonic()
+        forward: list[bytes] = []
+        has_content = False
+        for event in events:
+            match reply.take(event):
+                case Forward(data=piece, is_content=is_content):
+                    forward.append(piece)
+                    has_content = has_content or is_content
+                case Done(data=piece):
+                    self._call.usage = reply.usage
+                    forward.append(piece)
+                    self._linger()
+                    self._perform(self.exchange.complete(b"".join(forward)))
+                    return
+                case Failed(error=error):
+                    if forward:
+                        self._perform(self.exchange.events(b"".join(forward), has_content=has_content, now=now))
+                    self._call.usage = reply.usage
+                    self._fail(error)
+                    return
+                case _:
+                    pass
+        if forward:
+            self._perform(self.exchange.events(b"".join(forward), has_content=has_content, now=now))
+        else:
+            self.exchange.bytes_arrived(now=now)
+
+    def _linger(self) -> None:
+        # The answer is complete; the connection is clean only once its framing has ended too.
+        upstream = self._upstream
+        if upstream is not None:
+            asyncio.get_running_loop().call_later(LINGER_S, self._stop_if_still, upstream)
+
+    def _stop_if_still(self, upstream: UpstreamConnection) -> None:
+        if self._upstream is upstream:
+            self._upstream = None
+            upstream.abort()
+
+    def _fail(self, error: TidegateError) -> None:
+        self._perform(self.exchange.fail(error))
+
+    def _client_gone(self) -> None:
+        was_running = self.exchange.is_running
+        self._perform(self.exchange.client_gone())
+        self._wake(was_running)
+
+    def _client_full(self) -> None:
+        self._perform(self.exchange.client_full(now=self._clock.monotonic()))
+
+    def _client_drained(self) -> None:
+        self._perform(self.exchange.client_drained(now=self._clock.monotonic()))
+
+    def _wake(self, was_running: bool) -> None:
+        # Between attempts the pipeline waits for a turn, a connection or an audit record: of no use any more.
+        if self.exchange.is_over and not was_running and self._task is not None:
+            self._task.cancel()
+
+    def _perform(self, actions: Actions) -> None:
+        for action in actions:
+            match action:
+                case Send(data=data):
+                    self._write(data)
+                case OpenStream():
+                    self._start(200, _STREAM_HEAD, length=None)
+                case SendError(error=error):
+                    self._write(wire_errors.event_of(error))
+                case Finish():
+                    self._downstream.finish()
+                case Answer(body=body):
+                    self._start(200, _JSON_HEAD, length=len(body))
+                    self._write(body)
+                    self._downstream.finish()
+                case Refuse(error=error):
+                    body = wire_errors.body_of(error)
+                    self._start(error.http_status, wire_errors.headers_of(error), length=len(body))
+                    self._write(body)
+                    self._downstream.finish()
+                case Retry(error=error):
+                    self._call.end_attempt(
+                        Ending.UPSTREAM_FAILED, self._status or None, error.detail, now=self._clock.monotonic()
+                    )
+                    if self._result is not None and not self._result.done():
+                        self._result.set_result(error)
+                case StopUpstream():
+                    upstream, self._upstream = self._upstream, None
+                    if upstream is not None:
+                        upstream.abort()
+                case PauseUpstream():
+                    if self._upstream is not None:
+                        self._upstream.pause()
+                case ResumeUpstream():
+                    if self._upstream is not None:
+                        self._upstream.resume()
+                case Drop():
+                    self._downstream.abort()
+                case Settle(ending=ending, error=cause):
+                    self._settle(ending, cause)
+
+    def _settle(self, ending: Ending, error: TidegateError | None) -> None:
+        detail = error.detail if error is not None else ""
+        self._call.end_attempt(ending, self._status or None, detail, now=self._clock.monotonic())
+        if self._result is not None and not self._result.done():
+            self._result.set_result(None)
+        self._settled(ending, error)
+
+    def _start(self, status: int, content: Headers, *, length: int | None) -> None:
+        self._call.status = status
+        self._downstream.start(status, self._call.headers(content, now=self._clock.monotonic()), length=length)
+
+    def _write(self, data: bytes) -> None:
+        self._call.bytes_out += len(data)
+        self._downstream.write(data)
+
+
+def _is_event_stream(headers: Headers) -> bool:
+    return any(name == b"content-type" and value.lower().startswith(b"text/event-stream") for name, value in headers)
