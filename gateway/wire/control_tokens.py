@@ -16,7 +16,7 @@ from gateway.wire.requests import Dialect, Request
 # <|name|> of ChatML, Llama 3, Qwen, GLM and Phi; the full-width form of DeepSeek; [INST] and <<SYS>> of Llama 2 and
 # Mistral; the turns of Gemma. <s> and </s> are HTML as well, so they go only where they touch one of the others.
 _ONE: Final = (
-    r"(?:<\|[A-Za-z0-9_▁.:/-]{1,48}\|>|<｜[^\s｜<>]{1,48}｜>|<</?SYS>>|</?(?:start|end)_of_turn>"  # noqa: RUF001
+    r"(?:<\|[A-Za-z0-9_▁.:/-]{1,48}\|>|<｜[^\s｜<>]{1,48}｜>|<</?SYS>>|</?(?:start|end)_of_turn>"
     r"|\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|THINK|PREFIX|MIDDLE|SUFFIX)\])"
 )
 _TOKENS: Final = re.compile(rf"(?:</?s>\s{{0,8}}){{0,8}}{_ONE}(?:\s{{0,8}}(?:</?s>|{_ONE}))*")
