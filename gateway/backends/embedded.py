@@ -9,6 +9,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import re
 import secrets
 import signal
 import sys
@@ -22,6 +23,10 @@ from gateway.backends.embedded_server import ERROR_KEY, MISSING, READY_KEY
 from gateway.errors import Unavailable
 
 DEMO_MODEL: Final = "SmolLM2-135M-Instruct"
+
+_STATUS: Final = re.compile(rb"HTTP/1\.1 (\d{3}) ")
+_COUNTER: Final = re.compile(r"^llamacpp:(\w+) (\d+)$", re.MULTILINE)
+_PROMPT_COUNTERS: Final = ("prompt_tokens_total", "prompt_tokens_cached_total")
 
 
 class EmbeddedModelFailed(Unavailable):
@@ -133,11 +138,21 @@ class EmbeddedModel:
 
     async def is_healthy(self) -> bool:
         """Whether the child says within the deadline that its model is loaded."""
+        status, _ = await self._get("/health")
+        return status == 200
+
+    async def prompt_tokens(self) -> int | None:
+        """How many prompt tokens the child has been given since it started, by its own count; `None` if it is away."""
+        status, body = await self._get("/metrics")
+        counts = dict(_COUNTER.findall(body.decode("utf-8", "replace")))
+        return sum(int(counts.get(name, 0)) for name in _PROMPT_COUNTERS) if status == 200 else None
+
+    async def _get(self, path: str) -> tuple[int, bytes]:
         try:
             async with asyncio.timeout(self.settings.health_deadline_s):
-                return await _health(self._endpoint)
-        except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            return False
+                return await _get(self._endpoint, path, self.credential)
+        except (TimeoutError, OSError):
+            return 0, b""
 
     async def _supervise(self) -> None:
         while True:
@@ -259,16 +274,21 @@ def _as_endpoint(address: str) -> str:
     return f"unix:/{address.removeprefix('unix://').lstrip('/')}" if address.startswith("unix:") else address
 
 
-async def _health(endpoint: str) -> bool:
+async def _get(endpoint: str, path: str, credential: str) -> tuple[int, bytes]:
+    """One request on a connection of its own: status (0 for what is no HTTP) and body."""
     if endpoint.startswith("unix:"):
         reader, writer = await asyncio.open_unix_connection(endpoint.removeprefix("unix:"))
     else:
         host, _, port = endpoint.removeprefix("http://").rpartition(":")
         reader, writer = await asyncio.open_connection(host, int(port))
     try:
-        writer.write(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-        status = await reader.readuntil(b"\r\n")
-        return status.split(b" ", 2)[1:2] == [b"200"]
+        writer.write(
+            f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {credential}\r\n"
+            "Connection: close\r\n\r\n".encode()
+        )
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        found = _STATUS.match(head)
+        return (int(found[1]) if found else 0), body
     finally:
         writer.transport.abort()
 

@@ -91,8 +91,9 @@ def _serve(arguments: argparse.Namespace, report: TextIO) -> int:
     params.n_threads_http = _HTTP_THREADS
     params.embedding = True
     params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
-    # Nothing but the model: no web page, no cross-origin callers, no view into other requests, no downloads.
+    # Nothing but the model and its counters: no page, no cross-origin callers, no view into requests, no downloads.
     params.ui = params.endpoint_slots = params.endpoint_props = False
+    params.endpoint_metrics = True
     params.cors_origins = ""
     params.offline = True
     params.verbosity = 3 if arguments.log else -1

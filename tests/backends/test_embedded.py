@@ -12,6 +12,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -170,6 +171,7 @@ async def test_a_restart_that_fails_is_tried_again_more_slowly(tmp_path):
         await changes.until("Trying again in 0.04 s")
         assert model.pid is None
         assert not await model.is_healthy()
+        assert await model.prompt_tokens() is None
 
 
 @pytest.mark.parametrize(
@@ -284,9 +286,7 @@ def test_the_server_says_that_a_file_is_no_model(tmp_path):
     assert done.stderr == ""
 
 
-async def ask(
-    model: EmbeddedModel, path: str, body: dict[str, object], credential: str
-) -> tuple[int, dict[str, object]]:
+async def ask(model: EmbeddedModel, path: str, body: dict[str, object], credential: str) -> tuple[int, dict[str, Any]]:
     if model.endpoint.startswith("unix:"):
         reader, writer = await asyncio.open_unix_connection(model.endpoint.removeprefix("unix:"))
     else:
@@ -322,6 +322,7 @@ async def test_the_real_model_answers_only_to_its_secret_and_stops_with_us(tmp_p
         assert status == 200
         assert answer["object"] == "chat.completion"
         assert answer["model"] == "SmolLM2-135M-Instruct"
+        assert await model.prompt_tokens() == answer["usage"]["prompt_tokens"]
         status, answer = await ask(model, "/v1/embeddings", {"input": "hello", "model": "m"}, model.credential)
         assert status == 200
         assert answer["object"] == "list"
