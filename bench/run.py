@@ -1,0 +1,285 @@
+"""Measure the gateway against nginx, side by side: `make bench`, or `bench/run.py --quick` for a first look.
+
+Every row of a table is loaded once per round, in turn, so that a machine that slows down slows all of them; a ratio
+is the median of the ratios within each round. The load generator and the mock model server are compiled from
+`../shared/bench`, which is not part of this repository; without it there is nothing to measure with.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import statistics
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Final, NoReturn
+
+from children import Children, StartFailed
+from contenders import (
+    CHAT,
+    Front,
+    compile_c,
+    find_nginx,
+    start_mocks,
+    start_nginx,
+    start_passthrough,
+    start_tidegate,
+)
+from load import Figures, Load, Target, drive
+from machine import describe
+
+HERE: Final = Path(__file__).resolve().parent
+OUT: Final = HERE / "out"
+SHARED: Final = HERE.parent.parent / "shared" / "bench"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a table. `baseline` marks the line that the others are divided by."""
+
+    name: str
+    target: Target
+    load: Load
+    baseline: str | None
+
+
+@dataclass(slots=True)
+class Table:
+    """Rows that are compared with each other. `cost` is the figure of the ratio; `columns` what else is shown."""
+
+    title: str
+    unit: str
+    cost: Callable[[Figures], float]
+    columns: tuple[tuple[str, Callable[[Figures], float]], ...]
+    rows: list[Row]
+    figures: dict[str, list[Figures]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long and how often."""
+
+    rounds: int
+    seconds: float
+    warm_up_s: float
+
+
+FULL: Final = Plan(rounds=5, seconds=2.0, warm_up_s=1.0)
+QUICK: Final = Plan(rounds=1, seconds=1.0, warm_up_s=0.3)
+
+
+def main() -> int:
+    """Run everything; 0 if every row is a figure or there is nothing to measure with, 1 if a row is missing or failed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one short round: is it still in the region?")
+    parser.add_argument("--only", choices=("requests", "streams", "latency"), help="one table")
+    parser.add_argument("--json", type=Path, default=OUT / "run.json", help="where the figures go")
+    options = parser.parse_args()
+    if reason := _missing():
+        print(f"bench: skipped, nothing was measured: {reason}")
+        return 0
+    signal.signal(signal.SIGTERM, _interrupt)
+    OUT.mkdir(exist_ok=True)
+    plan = QUICK if options.quick else FULL
+    try:
+        return _measure(plan, options.only, options.json)
+    except KeyboardInterrupt:
+        print("bench: stopped; nothing is left running.", file=sys.stderr)
+        return 130
+
+
+def _measure(plan: Plan, only: str | None, report: Path) -> int:
+    cores = sorted(os.sched_getaffinity(0))
+    gateway_core, load_core = cores[0], cores[-1]
+    generator = compile_c(SHARED / "lg.c", OUT / "lg")
+    mock = compile_c(SHARED / "mock.c", OUT / "mock")
+    nginx = find_nginx(OUT)
+    about = describe(nginx)
+    notes = []
+    if len(cores) < 2:
+        notes.append("Only one core: load and gateway share it, so latencies mean nothing here.")
+    with Children(OUT) as children:
+        mocks = start_mocks(children, mock, core=load_core, work=OUT)
+        fronts: dict[str, tuple[Front, Front]] = {}
+        if nginx is None:
+            notes.append("nginx left out, so no ratios: it is not installed and Debian's package could not be fetched.")
+        else:
+            front = start_nginx(children, nginx, mocks, core=gateway_core, work=OUT)
+            fronts["nginx"] = (front, front)
+        try:
+            fronts["pass-through"] = start_passthrough(children, mocks, core=gateway_core)
+        except StartFailed as exc:
+            notes.append(f"pass-through left out: {exc}")
+        try:
+            front = start_tidegate(children, mocks, core=gateway_core, work=OUT)
+            fronts["tidegate"] = (front, front)
+        except StartFailed as exc:
+            notes.append(f"tidegate left out: {exc}")
+        tables = [t for name, t in _tables(mocks, fronts).items() if only in (None, name)]
+        for table in tables:
+            _fill(table, plan, generator, load_core)
+    for table in tables:
+        _show(table)
+    print("\n" + " · ".join(f"{key} {value}" for key, value in about.items()))
+    for note in notes:
+        print(f"note: {note}")
+    report.write_text(json.dumps(_report(about, notes, plan, tables), indent=1) + "\n")
+    print(f"every burst: {os.path.relpath(report)}")
+    is_whole = "tidegate" in fronts and "nginx" in fronts
+    return 0 if is_whole and not any(f.failed for t in tables for fs in t.figures.values() for f in fs) else 1
+
+
+def _tables(mocks: Front, fronts: dict[str, tuple[Front, Front]]) -> dict[str, Table]:
+    small, large = SHARED / "body_nonce.json", SHARED / "body_nonce16k.json"
+    streamed = OUT / "body_stream.json"
+    streamed.write_bytes((SHARED / "body_nonce_s64.json").read_bytes().replace(b'"model":"m1"', b'"model":"m1s"', 1))
+
+    def target(name: str, *, paced: bool = False) -> Target:
+        front = fronts[name][paced]
+        return Target(name, f"http://127.0.0.1:{front.paced if paced else front.plain}{CHAT}", front.pid)
+
+    requests, streams = [], []
+    latency = [
+        Row(
+            "model server itself",
+            Target("mock", f"http://127.0.0.1:{mocks.plain}{CHAT}", mocks.pid),
+            Load(small, "all", 32, rate=100),
+            None,
+        )
+    ]
+    names = {"nginx": "nginx", "pass-through": "two ends alone (bench only)", "tidegate": "tidegate, full path"}
+    for name in fronts:
+        variants = ("last", "all") if name == "tidegate" else ("all",)
+        for nonce in variants:
+            new = {"last": "last message new", "all": "all text new"}[nonce]
+            label = f"{names[name]}, {new}" if name == "tidegate" else names[name]
+            requests.append(Row(f"{label}, 1.3 KB", target(name), Load(small, nonce, 32), "nginx, 1.3 KB"))
+            requests.append(Row(f"{label}, 17 KB", target(name), Load(large, nonce, 32), "nginx, 17 KB"))
+        for count in (200, 600):
+            load = Load(streamed, "last", count, streamed=True)
+            streams.append(
+                Row(f"{names[name]}, {count} at once", target(name, paced=True), load, f"nginx, {count} at once")
+            )
+        latency.append(Row(names[name], target(name), Load(small, "all", 32, rate=100), "nginx"))
+    requests.sort(key=lambda row: "17 KB" in row.name)
+    streams.sort(key=lambda row: "600" in row.name)
+    per_request, per_chunk = _per_request, _per_chunk
+    return {
+        "requests": Table(
+            "Requests, 32 connections, as fast as they come",
+            "CPU µs/request",
+            per_request,
+            (("requests/s", lambda f: f.rate), ("p50 µs", lambda f: f.p50_us), ("MiB", lambda f: f.resident_mib)),
+            requests,
+        ),
+        "streams": Table(
+            "Streams, 64 chunks each, 10 ms apart",
+            "CPU µs/chunk",
+            per_chunk,
+            (
+                ("cores used", lambda f: f.cores_used),
+                ("chunk p99 ms", lambda f: f.chunk_delay_p99_us / 1000),
+                ("MiB", lambda f: f.resident_mib),
+            ),
+            streams,
+        ),
+        "latency": Table(
+            "100 requests/s, 1.3 KB, all text new",
+            "p50 µs",
+            lambda f: f.p50_us,
+            (("p99 µs", lambda f: f.p99_us), ("CPU µs/request", per_request)),
+            latency,
+        ),
+    }
+
+
+def _per_request(figures: Figures) -> float:
+    return figures.cpu_us_per_request
+
+
+def _per_chunk(figures: Figures) -> float:
+    return figures.cpu_us_per_chunk
+
+
+def _fill(table: Table, plan: Plan, generator: Path, core: int) -> None:
+    for turn in range(plan.rounds):
+        for row in table.rows:
+            if turn == 0:
+                drive(generator, row.target, row.load, seconds=plan.warm_up_s, core=core)
+            figures = drive(generator, row.target, row.load, seconds=plan.seconds, core=core)
+            table.figures.setdefault(row.name, []).append(figures)
+        print(f"  {table.title}: round {turn + 1} of {plan.rounds}", file=sys.stderr)
+
+
+def _show(table: Table) -> None:
+    print(f"\n{table.title}")
+    heads = (table.unit, "× nginx", *(head for head, _ in table.columns))
+    print(f"  {'':46}" + "".join(f"{head:>22}" if i == 0 else f"{head:>15}" for i, head in enumerate(heads)))
+    for row in table.rows:
+        figures = table.figures[row.name]
+        costs = [table.cost(f) for f in figures]
+        cells = [f"{statistics.median(costs):.1f} [{min(costs):.1f}-{max(costs):.1f}]", _times(table, row)]
+        cells += [f"{statistics.median(read(f) for f in figures):,.1f}" for _, read in table.columns]
+        line = "".join(f"{cell:>22}" if i == 0 else f"{cell:>15}" for i, cell in enumerate(cells))
+        failed = sum(f.failed for f in figures)
+        print(f"  {row.name:46}{line}" + (f"  NOT A FIGURE: {failed} requests failed" if failed else ""))
+
+
+def _times(table: Table, row: Row) -> str:
+    ratio = _ratio(table, row)
+    return "" if ratio is None else f"{ratio:.2f}"
+
+
+def _ratio(table: Table, row: Row) -> float | None:
+    base: Sequence[Figures] = table.figures.get(row.baseline or "", ())
+    own = table.figures[row.name]
+    if not base or any(table.cost(f) <= 0 for f in base):
+        return None
+    return statistics.median(table.cost(a) / table.cost(b) for a, b in zip(own, base, strict=True))
+
+
+def _report(about: dict[str, str], notes: list[str], plan: Plan, tables: list[Table]) -> dict[str, object]:
+    return {
+        "machine": about,
+        "notes": notes,
+        "plan": asdict(plan),
+        "tables": [
+            {
+                "title": table.title,
+                "unit": table.unit,
+                "rows": [
+                    {
+                        "name": row.name,
+                        "times_nginx": _ratio(table, row),
+                        "cost": statistics.median(table.cost(f) for f in table.figures[row.name]),
+                        "bursts": [asdict(f) for f in table.figures[row.name]],
+                    }
+                    for row in table.rows
+                ],
+            }
+            for table in tables
+        ],
+    }
+
+
+def _missing() -> str | None:
+    if not (SHARED / "lg.c").exists() or not (SHARED / "mock.c").exists():
+        return "the load generator and the mock model server are not in ../shared/bench beside this repository."
+    for program in ("gcc", "taskset"):
+        if not shutil.which(program):
+            return f"`{program}` is not installed; it comes with the Debian package {_DEBIAN[program]}."
+    return None
+
+
+_DEBIAN: Final = {"gcc": "gcc", "taskset": "util-linux"}
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())
