@@ -7,10 +7,12 @@ happens, the exchange settles exactly once, synchronously, and its record goes i
 import asyncio
 import contextlib
 from functools import partial
+from typing import Final
 
 from gateway.core.decision import Allow, Deny, DenyCode
 from gateway.core.exchange import Exchange, Patience
 from gateway.core.facts import RequestFacts, Tenant
+from gateway.core.findings import Unscanned
 from gateway.core.records import Ending
 from gateway.errors import AuditUnavailable, Forbidden, NotFound, TidegateError, Unauthenticated
 from gateway.policy.decide import decide
@@ -22,10 +24,14 @@ from gateway.runtime.call import Call
 from gateway.runtime.classify import Classifier
 from gateway.runtime.dispatch import Dispatcher
 from gateway.runtime.relay import Relay
-from gateway.telemetry import log_event
+from gateway.telemetry import EventLog
 from gateway.wire import replies
-from gateway.wire.encode import strip_control_tokens
+from gateway.wire.control_tokens import strip_control_tokens
 from gateway.wire.requests import Dialect, parse
+
+log = EventLog(__name__)
+
+STRIPPED: Final = (Unscanned("control_tokens", ""),)
 
 
 class Pipeline:
@@ -56,15 +62,15 @@ class Pipeline:
     async def serve(self, dialect: Dialect, inbound: Inbound, downstream: Downstream) -> None:
         """Answer one request for a model. Never raises but for cancellation."""
         call = Call(inbound, path=str(dialect), order=self._bundle.policy.order)
-        streamed = False
         try:
             call.tenant = self._identify(call)
-            call.request = strip_control_tokens(parse(dialect, inbound.body))
-            streamed = call.request.streamed
+            written = parse(dialect, inbound.body)
+            call.request = strip_control_tokens(written, inbound.body)
+            call.flags = () if call.request is written else STRIPPED
         except TidegateError as error:
             self._relay(call, downstream, streamed=False).give_up(error, ending=Ending.REFUSED)
             return
-        relay = self._relay(call, downstream, streamed=streamed)
+        relay = self._relay(call, downstream, streamed=call.request.streamed)
         self._live.add(relay)
         try:
             task = asyncio.current_task()
@@ -78,7 +84,7 @@ class Pipeline:
         except TidegateError as error:
             relay.give_up(error, ending=Ending.REFUSED)
         except Exception as exc:  # noqa: BLE001 -- the outermost mapping: a fault of ours becomes a plain 500
-            log_event("request_failed", request_id=call.id, error=type(exc).__name__)
+            log.crash("request_failed", exc, request_id=call.id)
             relay.abandon(TidegateError(detail=type(exc).__name__))
         finally:
             self._live.discard(relay)

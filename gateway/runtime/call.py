@@ -8,7 +8,7 @@ from typing import Final
 
 from gateway.core.decision import Decision
 from gateway.core.facts import RequestFacts, Tenant
-from gateway.core.findings import Evidence
+from gateway.core.findings import Evidence, Unscanned
 from gateway.core.labels import LabelOrder
 from gateway.core.message import Headers
 from gateway.core.records import Attempt, Ending, Outcome, Usage
@@ -30,6 +30,7 @@ class Call:
         "decision",
         "evidence",
         "facts",
+        "flags",
         "id",
         "inbound",
         "is_reserved",
@@ -51,6 +52,7 @@ class Call:
         self.tenant: Tenant | None = None
         self.request: Request | None = None
         self.evidence: Evidence | None = None
+        self.flags: tuple[Unscanned, ...] = ()
         self.facts: RequestFacts | None = None
         self.decision: Decision | None = None
         self.pool: str | None = None

@@ -7,8 +7,9 @@ not scanned at all and therefore stays home. Every failure is evidence that noth
 
 import asyncio
 from concurrent.futures import Executor
+from dataclasses import replace
 
-from gateway.core.findings import Evidence, nothing_covered
+from gateway.core.findings import Evidence, Unscanned, nothing_covered
 from gateway.core.labels import Label
 from gateway.core.message import Message
 from gateway.policy.compile import CompiledPolicy
@@ -38,8 +39,17 @@ class Classifier:
         self._home_only_above = home_only_above
         self._deadline_s = deadline_s
 
-    async def classify(self, dialect: str, document: object, *, size: int) -> Evidence:
-        """The evidence for a decoded request of `size` bytes."""
+    async def classify(
+        self, dialect: str, document: object, *, size: int, flags: tuple[Unscanned, ...] = ()
+    ) -> Evidence:
+        """The evidence for a decoded request of `size` bytes; `flags` is what was noticed before the scan."""
+        evidence = await self._scan(dialect, document, size)
+        if not flags:
+            return evidence
+        coverage = evidence.coverage
+        return replace(evidence, coverage=replace(coverage, unscanned=(*flags, *coverage.unscanned)))
+
+    async def _scan(self, dialect: str, document: object, size: int) -> Evidence:
         if size <= self._inline:
             return self._scanner.scan(dialect, document)
         if size > self._home_only_above:

@@ -95,7 +95,7 @@ class Dispatcher:
         zone = self._zones[pool.zone]
         epoch = self._epoch()
         message = encode(request, pool, zone, salt=self._salt_of(tenant.id))
-        relay.prepare(request)
+        relay.prepare(request, private=(pool.model, endpoint.name))
         if zone.is_cloud:
             try:
                 await self._audit.committed(self._intent(call, tenant, allow, pool, message, epoch))

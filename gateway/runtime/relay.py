@@ -62,6 +62,7 @@ class Relay:
         self._upstream: UpstreamConnection | None = None
         self._result: asyncio.Future[TidegateError | None] | None = None
         self._request: Request | None = None
+        self._private: tuple[str, ...] = ()
         self._reset()
 
     def _reset(self) -> None:
@@ -81,10 +82,11 @@ class Relay:
         if self._downstream.is_gone:
             self._client_gone()
 
-    def prepare(self, request: Request) -> None:
-        """The next attempt of `request` is about to connect."""
+    def prepare(self, request: Request, *, private: tuple[str, ...]) -> None:
+        """The next attempt of `request` is about to connect; `private` are names that no error may show."""
         self._reset()
         self._request = request
+        self._private = private
         self._result = asyncio.get_running_loop().create_future()
 
     def sending(self, upstream: UpstreamConnection, timeouts: Timeouts) -> None:
@@ -166,7 +168,10 @@ class Relay:
             return
         body = b"".join(self._body)
         if self._status != 200:
-            self._fail(wire_errors.from_upstream(self._status, self._headers, body, now=self._clock.wall()))
+            error = wire_errors.from_upstream(
+                self._status, self._headers, body, now=self._clock.wall(), private=self._private
+            )
+            self._fail(error)
         elif self._reply is not None:
             self._fail(UpstreamFailed("The model server ended its answer early.", detail="stream without its end"))
         else:
