@@ -384,6 +384,8 @@ class DataPlane:
 
     def objection(self, reading: _Reading) -> TidegateError | None:
         """What is wrong with a request as far as its head tells; None if its body should be read and served."""
+        if reading.head_size > self.limits.head:
+            return HeadersTooLarge()
         path = reading.url.partition(b"?")[0]
         if not path.startswith(b"/") or reading.hosts != 1 or reading.chunked not in (b"", b"chunked"):
             return InvalidRequest("The request is not valid HTTP/1.1.", code="invalid_http")
