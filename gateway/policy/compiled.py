@@ -1,0 +1,177 @@
+"""A policy ready to decide: every guard is one set of bits.
+
+A request's state sets one bit per dimension (label, complexity, tenant class) and one of two per capability; a row or
+a pool holds the bits that it refuses. So whether a row matches is one `&`, and everything that matters can be
+enumerated. Built by `compile.py` only.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from gateway.core.facts import Capability, Complexity
+from gateway.core.findings import Tier
+from gateway.core.labels import Label, LabelOrder
+from gateway.core.problems import Problem
+from gateway.core.topology import Zone
+from gateway.policy.document import Invariant
+
+ALWAYS: Final = 1
+"""Set in every state: what refuses it never matches."""
+ABOVE_CEILING: Final = 2
+"""Set when the label is above what the tenant may let out."""
+NOWHERE: Final = -1
+"""A ceiling below every label."""
+
+
+class RuleKind(StrEnum):
+    """What a label rule asks of the findings."""
+
+    ANY_OF = "any_of"
+    ALL_OF = "all_of"
+    COUNT = "count"
+    MARKER = "marker"
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRule:
+    """One rule. `entities` pairs each entity with the number of findings it takes; scores below `min_score` are not
+    counted. `line` is where it is written."""
+
+    kind: RuleKind
+    entities: tuple[tuple[str, int], ...]
+    min_score: float
+    label: Label
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRules:
+    """How evidence becomes a label."""
+
+    default: Label
+    unscanned: Label
+    unmapped: Label
+    required: frozenset[Tier]
+    carriers: Mapping[str, Label]
+    rules: tuple[LabelRule, ...]
+    named: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledPool:
+    """What the policy needs to know of a pool. `refused` are the bits of states that it may not see."""
+
+    name: str
+    zone: str
+    is_cloud: bool
+    clearance: Label
+    capabilities: frozenset[Capability]
+    refused: int
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One row as written, before a model narrows it. `models` is None unless the row asks for a model."""
+
+    id: str
+    line: int
+    column: int
+    refused: int
+    to: tuple[CompiledPool, ...]
+    spill: tuple[CompiledPool, ...]
+    queue_s: float
+    deny: str | None
+    models: frozenset[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A route as one model sees it. `has_no_pool` says that none of the route's `to` belongs to the model."""
+
+    route: Route
+    refused: int
+    to: tuple[CompiledPool, ...]
+    spill: tuple[CompiledPool, ...]
+    has_no_pool: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """A model name that clients may use."""
+
+    name: str
+    pools: frozenset[str]
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TenantClass:
+    """A class's bit, and the rank of the highest label that it may let out."""
+
+    bit: int
+    ceiling: int
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which bit means what. `capabilities` holds the bits of every set of capabilities there can be."""
+
+    labels: tuple[int, ...]
+    complexities: Mapping[Complexity, int]
+    capabilities: Mapping[frozenset[Capability], int]
+    classes: Mapping[str, TenantClass]
+    other_class: TenantClass
+
+    @property
+    def label_bits(self) -> int:
+        """The bits of all labels."""
+        return sum(self.labels)
+
+    @property
+    def complexity_bits(self) -> int:
+        """The bits of all complexities."""
+        return sum(self.complexities.values())
+
+    @property
+    def class_bits(self) -> int:
+        """The bits of all tenant classes."""
+        return self.other_class.bit | sum(entry.bit for entry in self.classes.values())
+
+    @property
+    def capability_bits(self) -> int:
+        """The bits of having and of not having each capability."""
+        every = frozenset(Capability)
+        return self.capabilities[every] | self.capabilities[frozenset()]
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledPolicy:
+    """A policy that loads.
+
+    `ceiling` is the highest label that may leave for the cloud, None if nothing may. `class_ceilings` are those of
+    tenants.yaml and empty if the policy was compiled without it. `digest` covers the written policy. `notes` are worth
+    knowing and no fault.
+    """
+
+    version: int
+    order: LabelOrder
+    ceiling: Label | None
+    labels: LabelRules
+    markers: tuple[str, ...]
+    zones: Mapping[str, Zone]
+    routes: tuple[Route, ...]
+    aliases: Mapping[str, Alias]
+    any_alias: Alias | None
+    class_ceilings: Mapping[str, Label | None]
+    cache: Mapping[Label, float]
+    may_leave: tuple[str, ...]
+    invariants: tuple[Invariant, ...]
+    digest: str
+    layout: Layout
+    notes: tuple[Problem, ...] = field(default=())
+
+    def alias(self, model: str) -> Alias | None:
+        """What the client's `model` means, if anything."""
+        return self.aliases.get(model) or self.any_alias

@@ -1,0 +1,93 @@
+"""From evidence to a label. Rules only raise; what was not looked at counts as the worst (threats.md I2, I3).
+
+`label` and `explain.py` both read `reasons`, so that what is explained is what was done.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gateway.core.findings import Evidence, Finding, Tier
+from gateway.core.labels import Label, join
+from gateway.policy.compiled import CompiledPolicy, LabelRule, RuleKind
+
+
+class Cause(StrEnum):
+    """What gave a label."""
+
+    DEFAULT = "default"
+    RULE = "rule"
+    UNMAPPED = "unmapped"  # a finding that no rule names
+    UNSCANNED = "unscanned"  # a part that cannot be read, with the label for everything of that kind
+    CARRIER = "carrier"  # a part that cannot be read, with the label that the policy gives that carrier
+    FAILURE = "failure"  # the scan did not finish
+    NOT_RUN = "not_run"  # a tier that the policy needs has not run yet
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One thing that gave `label`: `findings` for rules and unmapped findings, `subject` and `path` for the rest."""
+
+    label: Label
+    cause: Cause
+    rule: LabelRule | None = None
+    findings: tuple[Finding, ...] = ()
+    subject: str = ""
+    path: str = ""
+
+
+def label(compiled: CompiledPolicy, evidence: Evidence) -> tuple[Label, Label]:
+    """The label of what was found, and that joined with the most that tiers not yet run could add."""
+    found = tuple(reasons(compiled, evidence))
+    low = join(reason.label for reason in found if reason.cause is not Cause.NOT_RUN)
+    return low, join(reason.label for reason in found)
+
+
+def reasons(compiled: CompiledPolicy, evidence: Evidence) -> Iterator[Reason]:
+    """Everything in `evidence` that gives a label, the default first. Never empty."""
+    rules = compiled.labels
+    coverage = evidence.coverage
+    yield Reason(rules.default, Cause.DEFAULT)
+    if coverage.failure is not None:
+        yield Reason(rules.unscanned, Cause.FAILURE, subject=coverage.failure)
+    for part in coverage.unscanned:
+        given = rules.carriers.get(part.carrier)
+        if given is None:
+            yield Reason(rules.unscanned, Cause.UNSCANNED, subject=part.carrier, path=part.path)
+        else:
+            yield Reason(given, Cause.CARRIER, subject=part.carrier, path=part.path)
+    if evidence.findings:
+        yield from _from_findings(compiled, evidence.findings)
+    for tier in Tier:
+        if tier in rules.required and tier not in coverage.tiers:
+            yield Reason(rules.unscanned, Cause.NOT_RUN, subject=tier)
+
+
+def _from_findings(compiled: CompiledPolicy, findings: tuple[Finding, ...]) -> Iterator[Reason]:
+    by_entity: dict[str, list[Finding]] = {}
+    for finding in findings:
+        by_entity.setdefault(finding.entity, []).append(finding)
+    for rule in compiled.labels.rules:
+        grounds = _grounds(rule, by_entity)
+        if grounds:
+            yield Reason(rule.label, Cause.RULE, rule=rule, findings=grounds)
+    for entity, found in by_entity.items():
+        if entity not in compiled.labels.named:
+            yield Reason(compiled.labels.unmapped, Cause.UNMAPPED, findings=tuple(found))
+
+
+def _grounds(rule: LabelRule, by_entity: dict[str, list[Finding]]) -> tuple[Finding, ...]:
+    """The findings that make `rule` match; empty if it does not."""
+    grounds: list[Finding] = []
+    for entity, least in rule.entities:
+        counted = [finding for finding in by_entity.get(entity, ()) if _score(finding) >= rule.min_score]
+        if len(counted) >= least:
+            grounds += counted
+        elif rule.kind is RuleKind.ALL_OF:
+            return ()
+    return tuple(grounds)
+
+
+def _score(finding: Finding) -> float:
+    # A score that is none (NaN, out of range) is certain: it must not make a finding weaker.
+    return finding.score if 0.0 <= finding.score <= 1.0 else 1.0
