@@ -12,7 +12,7 @@ from dataclasses import replace
 from gateway.core.findings import Evidence, Unscanned, nothing_covered
 from gateway.core.labels import Label
 from gateway.core.message import Message
-from gateway.policy.compile import CompiledPolicy
+from gateway.policy.compiled import CompiledPolicy
 from gateway.policy.labelling import label
 from gateway.ports import Scanner
 from gateway.wire import strict_json
