@@ -29,8 +29,6 @@ def test_it_is_built_in_two_stages_from_one_pinned_image() -> None:
 def test_nothing_is_installed_without_a_hash() -> None:
     runs = [rest for word, rest in INSTRUCTIONS if word == "RUN"]
     installs = [part for run in runs for part in run.split("&&") if "install -" in part]
-        part for word, rest in INSTRUCTIONS if word == "RUN" for part in rest.split("&&") if "install -" in part
-    ]
     pips = [part for part in installs if "pip install" in part]
     assert len(pips) == 2
     for install in pips:
