@@ -1,0 +1,331 @@
+"""The demo's parts on their own: words, table, report, files and screen. The whole demo runs in test_demo_check.py."""
+
+import asyncio
+import io
+import json
+import os
+import shlex
+import stat
+import string
+from dataclasses import astuple, fields
+from types import SimpleNamespace
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from stdnum.cn import ric
+from stdnum.us import ssn
+
+from gateway.cli import demo_files, demo_screen
+from gateway.cli.demo_files import Places
+from gateway.cli.demo_questions import ALIAS, BURST, HOME, QUESTIONS, Answer, mismatches
+from gateway.cli.demo_report import Programs, faults, lines_to_paste, operator_lines, proof, rows, why
+from gateway.cli.demo_screen import Screen
+from gateway.cli.demo_table import Cell, Colour, Row, draw, fit, fold, painted, printable, width
+from gateway.cli.demo_words import CHINESE, ENGLISH, language_of, words_for
+from gateway.errors import InvalidRequest
+
+RIGHT = [
+    Answer(200, 0.4, f"dec_{number}", question.label, question.route, question.pool, "Yes.", 10 * number)
+    for number, question in enumerate(QUESTIONS, 1)
+]
+
+# Words
+
+
+def places_in(text: str) -> set[str | None]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+
+
+def test_both_languages_say_everything_with_the_same_gaps():
+    for field, english, chinese in zip(fields(ENGLISH), astuple(ENGLISH), astuple(CHINESE), strict=True):
+        assert chinese
+        assert len(english) == len(chinese) or isinstance(english, str)
+        if isinstance(english, str):
+            assert places_in(english) == places_in(chinese), field.name
+
+
+@pytest.mark.parametrize(
+    ("environment", "language"),
+    [
+        ({}, "en"),
+        ({"LANG": "zh_CN.UTF-8"}, "zh"),
+        ({"LANG": "zh_CN.UTF-8", "LC_ALL": "C.UTF-8"}, "en"),
+        ({"LANG": "de_DE", "LC_MESSAGES": "zh_TW"}, "zh"),
+        ({"LANG": "zh_CN", "LC_ALL": ""}, "zh"),
+    ],
+)
+def test_the_language_is_the_one_of_the_locale(environment, language):
+    assert language_of(environment) == language
+    assert words_for(language) is (CHINESE if language == "zh" else ENGLISH)
+
+
+# Table
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "fitted"),
+    [
+        ("short", 5, "short"),
+        ("longer", 5, "long…"),
+        ("身份证号", 8, "身份证号"),
+        ("身份证号", 7, "身份证…"),
+        ("身份证号", 6, "身份…"),
+        ("a身", 3, "a身"),
+        ("a身b", 3, "a…"),
+        ("é" * 3, 3, "é" * 3),
+    ],
+)
+def test_text_is_cut_by_columns_not_by_characters(text, columns, fitted):
+    assert fit(text, columns) == fitted
+
+
+@given(st.text(alphabet=st.sampled_from("ab 身份号，。é…")), st.integers(min_value=2, max_value=30))
+def test_folding_and_fitting_never_exceed_the_columns_and_folding_loses_nothing(text, columns):
+    assert width(fit(text, columns)) <= columns
+    lines = fold(text, columns)
+    assert all(width(line) <= columns for line in lines)
+    assert "".join("".join(lines).split()) == "".join(text.split())
+
+
+@given(st.text(max_size=60))
+def test_what_a_model_says_cannot_command_the_terminal(text):
+    assert printable(text).isprintable()
+    assert "\x1b" not in printable("\x1b[2J" + text)
+
+
+@pytest.mark.parametrize("words", [ENGLISH, CHINESE])
+@pytest.mark.parametrize("columns", [40, 60, 80, 99, 100, 120, 160, 220])
+def test_the_table_fits_the_terminal_and_shows_every_cell(columns, words):
+    lines = draw(words.columns, rows(RIGHT, words), columns=columns, in_colour=False)
+    assert all(width(line) <= columns for line in lines)
+    whole = "".join("".join(lines).split())
+    for question in QUESTIONS:
+        assert question.label in whole
+        assert question.route in whole
+
+
+def test_a_wide_table_starts_its_columns_below_their_headings():
+    table = [
+        Row((Cell("身份证"), Cell("restricted"), Cell("because it says so"))),
+        Row((Cell("id"), Cell("internal"), Cell("x"))),
+    ]
+    heading, _, first, second = draw(("question", "label", "why"), table, columns=120, in_colour=False)
+    starts = [
+        width(line[: line.index(word)]) for line, word in ((heading, "label"), (first, "restr"), (second, "inter"))
+    ]
+    assert len(set(starts)) == 1
+
+
+def test_colour_comes_only_where_it_is_wanted():
+    assert painted("x", Colour.HOME, in_colour=True) == "\x1b[32mx\x1b[0m"
+    assert painted("x", Colour.HOME, in_colour=False) == "x"
+    assert painted("x", None, in_colour=True) == "x"
+    for columns in (80, 140):
+        plain = draw(ENGLISH.columns, rows(RIGHT, ENGLISH), columns=columns, in_colour=False)
+        assert not any("\x1b" in line for line in plain)
+
+
+# Questions and report
+
+
+def test_the_numbers_in_the_questions_have_right_checksums():
+    assert ric.is_valid("11010519491231002X")
+    assert "11010519491231002X" in QUESTIONS[1].text
+    assert ssn.is_valid("536-90-4399")
+    assert "536-90-4399" in QUESTIONS[2].text
+
+
+def test_the_same_kind_of_request_goes_to_the_cloud_without_a_number_and_stays_home_with_one():
+    free, bound = QUESTIONS[3], QUESTIONS[4]
+    assert free.wants_json
+    assert bound.wants_json
+    assert (free.pool, bound.pool) == (BURST, HOME)
+
+
+def test_right_answers_have_no_faults():
+    assert faults(RIGHT, ENGLISH) == []
+    assert proof(RIGHT, 40, ENGLISH).holds
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"status": 503}, "status is 503, expected 200"),
+        ({"label": "internal"}, "label is internal, expected restricted"),
+        ({"route": ""}, "route is -, expected keep-home"),
+        ({"pool": BURST}, "pool is burst, expected home"),
+    ],
+)
+def test_an_answer_from_the_wrong_place_is_a_fault(changes, said):
+    good = RIGHT[1]
+    bad = Answer(**({name.name: getattr(good, name.name) for name in fields(good)} | changes))
+    assert mismatches(QUESTIONS[1], bad)
+    assert faults([RIGHT[0], bad, *RIGHT[2:]], ENGLISH) == [f"Question 2: {said}."]
+
+
+@pytest.mark.parametrize("counted", [None, 39, 41, 0])
+def test_the_cloud_servers_own_count_must_match(counted):
+    assert not proof(RIGHT, counted, ENGLISH).holds
+
+
+@pytest.mark.parametrize(
+    ("answer", "part"),
+    [
+        (RIGHT[0], "may leave, but home has room"),
+        (RIGHT[1], "above the ceiling"),
+        (RIGHT[3], "row `structured`"),
+        (Answer(403, 0.1, said="No\x1b pool"), "refused: No pool"),
+        (Answer(200, 0.1), "told no more"),
+    ],
+)
+def test_each_row_says_why(answer, part):
+    assert part in why(answer, ENGLISH)
+
+
+@pytest.mark.parametrize("words", [ENGLISH, CHINESE])
+def test_the_lines_to_paste_survive_a_shell(words):
+    programs = Programs(".venv/bin/python", ".venv/bin/tidegate")
+    curl, python, node = (
+        shlex.split(line) for _, line in lines_to_paste("http://127.0.0.1:8080/v1", "tg-key", words, programs)
+    )
+    assert json.loads(curl[-1])["messages"] == [{"role": "user", "content": words.ask}]
+    assert "Authorization: Bearer tg-key" in curl
+    compile(python[-1], "<pasted>", "exec")
+    assert words.ask in node[-1]
+    (_, explain), (_, verify) = operator_lines("/run/with space", RIGHT, words, programs)
+    assert shlex.split(explain) == [".venv/bin/tidegate", "explain", "dec_2", "--config", "/run/with space"]
+    assert "/run/with space/state/audit" in shlex.split(verify)
+
+
+# Files
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "demo"
+
+
+def mode(path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_the_files_are_ours_alone_and_hold_new_secrets(folder):
+    demo_files.claim(folder)
+    places = Places(folder, 8080, "unix:/run/home.sock", "http://127.0.0.1:9000")
+    demo_files.write_configuration(places, home_key="home-secret", burst_key="burst-secret")
+    assert mode(folder) == mode(folder / "secrets") == mode(folder / "models") == 0o700
+    assert {mode(file) for file in folder.rglob("*") if file.is_file()} == {0o600}
+    assert (folder / "secrets/home.key").read_text().strip() == "home-secret"
+    assert len(bytes.fromhex((folder / "secrets/root.key").read_text())) == 32
+    written = "".join(file.read_text("utf-8") for file in folder.glob("*.yaml"))
+    assert not any(secret.read_text().strip() in written for secret in (folder / "secrets").iterdir())
+
+
+def test_the_policy_is_the_default_one_with_the_demos_zones_and_one_more_row():
+    text = demo_files.default_policy().read_text("utf-8")
+    written = demo_files.demo_policy(text)
+    default, demo = yaml.safe_load(text), yaml.safe_load(written)
+    assert written.endswith("\n...\n")
+    assert "&" not in written
+    assert [row for row in demo["routes"] if row["id"] != "structured"] == default["routes"]
+    assert demo["routes"][0]["id"] == "keep-home"
+    assert ALIAS in default["models"]
+    assert {key for key in default if default[key] != demo[key]} == {"zones", "routes"}
+
+
+def test_a_folder_with_something_in_it_is_left_alone(tmp_path):
+    (tmp_path / "mine").write_text("precious")
+    with pytest.raises(InvalidRequest, match="is not empty"):
+        demo_files.claim(tmp_path)
+    assert os.listdir(tmp_path) == ["mine"]
+
+
+# Screen
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("out", "environment", "in_colour"),
+    [
+        (Terminal(), {}, True),
+        (Terminal(), {"NO_COLOR": "1"}, False),
+        (Terminal(), {"TERM": "dumb"}, False),
+        (io.StringIO(), {}, False),
+    ],
+)
+def test_colours_are_for_terminals_that_want_them(out, environment, in_colour):
+    assert Screen.on(out, ENGLISH, environment).in_colour is in_colour
+
+
+class Loop:
+    """A loop whose clock the test turns."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.timers: list[tuple[float, object]] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def call_later(self, delay, callback):
+        timer = (self.now + delay, callback)
+        self.timers.append(timer)
+        return SimpleNamespace(cancel=lambda: self.timers.remove(timer) if timer in self.timers else None)
+
+    def advance(self, seconds: float) -> None:
+        end = self.now + seconds
+        while due := [timer for timer in self.timers if timer[0] <= end]:
+            self.now, callback = min(due, key=lambda timer: timer[0])
+            self.timers.remove((self.now, callback))
+            callback()
+        self.now = end
+
+
+@pytest.fixture
+def loop(monkeypatch):
+    loop = Loop()
+    monkeypatch.setattr(demo_screen.asyncio, "get_running_loop", lambda: loop)
+    return loop
+
+
+def test_a_step_that_takes_long_shows_that_it_is_alive(loop):
+    out = io.StringIO()
+    with Screen.on(out, ENGLISH, {}).step("the gateway"):
+        loop.advance(1.9)
+        assert out.getvalue() == ""
+        loop.advance(11.0)
+    said = out.getvalue().splitlines()
+    assert said == [
+        "  the gateway: still at it after 2 s",
+        "  the gateway: still at it after 12 s",
+        "  ✓ the gateway  12.9 s",
+    ]
+    assert loop.timers == []
+
+
+def test_a_step_on_a_terminal_overwrites_its_own_line(loop):
+    out = Terminal()
+    with Screen(out, ENGLISH, 30, is_terminal=True, in_colour=False).step("the gateway"):
+        loop.advance(3.0)
+    shown = out.getvalue()
+    assert shown.count("\n") == 1
+    assert shown.endswith("\r\x1b[K  ✓ the gateway  3.0 s\n")
+
+
+def test_a_step_that_fails_says_so_and_stops_its_clock(loop):
+    out = io.StringIO()
+
+    def fail() -> None:
+        with Screen.on(out, ENGLISH, {}).step("the gateway"):
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        fail()
+    assert out.getvalue() == "  ✗ the gateway\n"
+    assert loop.timers == []
