@@ -79,11 +79,11 @@ class Reader:
                 self.report(node.at, f"{what} lacks the key `{wanted}`.", "Add it.")
         return Fields(node.at, tuple(present))
 
-    def entries(self, node: Node | None, what: str) -> Iterator[tuple[Word, Node]]:
-        """A mapping whose keys are names that the writer chose."""
+    def entries(self, node: Node | None, what: str, *, wildcard: bool = False) -> Iterator[tuple[Word, Node]]:
+        """A mapping whose keys are names that the writer chose, or `*` where that means something."""
         if isinstance(node, Group):
             for key, value in node.entries:
-                name = self._named(key, what)
+                name = self._named(key, f"A name in {what}", wildcard=wildcard)
                 if name is not None:
                     yield name, value
         elif node is not None and not isinstance(node, Unreadable):
@@ -108,17 +108,18 @@ class Reader:
         self._wrong(node, f"{what} must be a text that is not empty.")
         return None
 
-    def name(self, node: Node | None, what: str) -> Word | None:
-        """A name: letters, digits and `. _ - / :`, at most 100 of them."""
+    def name(self, node: Node | None, what: str, *, wildcard: bool = False) -> Word | None:
+        """A name: letters, digits and `. _ - / :`, at most 100 of them; or `*` where that means something."""
         if isinstance(node, Scalar):
-            return self._named(node, what)
+            return self._named(node, what, wildcard=wildcard)
         self._wrong(node, f"{what} must be a name.")
         return None
 
-    def names(self, node: Node | None, what: str, *, least: int = 1) -> tuple[Word, ...]:
+    def names(self, node: Node | None, what: str, *, least: int = 1, wildcard: bool = False) -> tuple[Word, ...]:
         """A list of names, each once."""
         return self.each_once(
-            [self.name(item, f"Each of {what}") for item in self.items(node, what, least=least)], what
+            [self.name(item, f"Each of {what}", wildcard=wildcard) for item in self.items(node, what, least=least)],
+            what,
         )
 
     def each_once(self, words: Iterable[Word | None], what: str) -> tuple[Word, ...]:
@@ -203,8 +204,8 @@ class Reader:
         elif node is not None and not isinstance(node, Scalar):
             self._wrong(node, f"`apiVersion` must be `{API_VERSION}`.")
 
-    def _named(self, node: Scalar, what: str) -> Word | None:
-        if node.text == "*" or _NAME.fullmatch(node.text):
+    def _named(self, node: Scalar, what: str, *, wildcard: bool) -> Word | None:
+        if (node.text == "*" and wildcard) or _NAME.fullmatch(node.text):
             return Word(node.text, node.at)
         self._wrong(node, f"{what} must be a name: letters, digits and `. _ - / :`, at most 100 of them.")
         return None

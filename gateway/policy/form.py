@@ -61,7 +61,7 @@ class _PolicyReader:
             reader.report(place, "`restores` must name an earlier version than `version`.", "Raise `version`.")
         labels = reader.names(top.get("labels"), "`labels`")
         for label in labels:
-            if label.text in (NONE, "*"):
+            if label.text == NONE:
                 reader.report(label.at, "A label cannot have this name.", "Choose another word.")
         evidence = reader.fields(
             top.get("label"),
@@ -194,7 +194,7 @@ class _PolicyReader:
 
     def _aliases(self, node: Node | None) -> tuple[WrittenAlias, ...]:
         found = []
-        for name, value in self._reader.entries(node, "`models`"):
+        for name, value in self._reader.entries(node, "`models`", wildcard=True):
             alias = self._reader.fields(value, f"The model {shown(name.text)}", ("pools",), ("pools",))
             found.append(WrittenAlias(name, self._reader.names(alias.get("pools"), "`pools`")))
         if isinstance(node, Group) and not node.entries:
@@ -270,13 +270,13 @@ class _PolicyReader:
                 for word in self._one_or_more(guard.get("capability"), "`capability`")
                 if reader.reference(word, "The capability", tuple(Capability)) is not None
             ),
-            models=self._one_or_more(guard.get("model"), "`model`"),
+            models=self._one_or_more(guard.get("model"), "`model`", wildcard=True),
         )
 
-    def _one_or_more(self, node: Node | None, what: str) -> tuple[Word, ...]:
+    def _one_or_more(self, node: Node | None, what: str, *, wildcard: bool = False) -> tuple[Word, ...]:
         if isinstance(node, Listing):
-            return self._reader.names(node, what)
-        word = self._reader.name(node, what)
+            return self._reader.names(node, what, wildcard=wildcard)
+        word = self._reader.name(node, what, wildcard=wildcard)
         return (word,) if word is not None else ()
 
     def _comparison(self, node: Node | None) -> tuple[str, Word] | None:

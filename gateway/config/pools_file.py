@@ -1,0 +1,148 @@
+"""pools.yaml: pools, their endpoints, zones, clearances and the limits of what serves them.
+
+Checked against the policy's labels and zones: a literal address outside its zone's networks, or plain HTTP into a
+zone that asks for TLS, does not load. Names are checked when connecting, since only then is it known what they mean.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from gateway.config.addresses import endpoint, is_literal
+from gateway.config.secret_source import SecretSource, secret_source
+from gateway.core.facts import Capability
+from gateway.core.labels import LabelOrder
+from gateway.core.reading import Reader, Word, shown
+from gateway.core.topology import Endpoint, Pool, Timeouts, Tls, Topology, Zone
+from gateway.core.written import Group, Node
+
+BACKENDS: Final = ("vllm", "openai", "embedded")
+
+
+@dataclass(frozen=True, slots=True)
+class PoolsFile:
+    """The pools, and where the secrets are that they name. `ca_files` are by pool; paths as written."""
+
+    topology: Topology
+    credentials: Mapping[str, SecretSource]
+    ca_files: Mapping[str, Word]
+
+
+def read(root: Node, reader: Reader, order: LabelOrder | None, zones: Mapping[str, Zone] | None) -> PoolsFile:
+    """The pools that could be read. Without `order` or `zones` what refers to them is not checked."""
+    top = reader.fields(root, "The pools file", ("apiVersion", "pools"), ("apiVersion", "pools"))
+    reader.api_version(top)
+    found = _Pools(reader, order, zones)
+    node = top.get("pools")
+    pools = [found.pool(name, value) for name, value in reader.entries(node, "`pools`")]
+    if isinstance(node, Group) and not node.entries:
+        reader.report(node.at, "`pools` must not be empty.", "Without a pool every request is refused.")
+    topology = Topology(tuple(pool for pool in pools if pool is not None))
+    return PoolsFile(topology, MappingProxyType(found.credentials), MappingProxyType(found.ca_files))
+
+
+class _Pools:
+    def __init__(self, reader: Reader, order: LabelOrder | None, zones: Mapping[str, Zone] | None) -> None:
+        self._reader = reader
+        self._order = order
+        self._zones = zones
+        self.credentials: dict[str, SecretSource] = {}
+        self.ca_files: dict[str, Word] = {}
+
+    def pool(self, name: Word, node: Node) -> Pool | None:
+        reader, what = self._reader, f"The pool {shown(name.text)}"
+        known = (
+            "zone", "clearance", "backend", "model", "endpoints", "capabilities", "max_in_flight", "queue",
+            "credential", "timeouts", "tls",
+        )  # fmt: skip
+        fields = reader.fields(node, what, known, ("zone", "clearance", "backend", "model", "endpoints"))
+        zone_name = reader.name(fields.get("zone"), "`zone`")
+        clearance_name = reader.name(fields.get("clearance"), "`clearance`")
+        if self._zones is not None:
+            reader.reference(zone_name, "The zone", self._zones)
+        if self._order is not None:
+            reader.reference(clearance_name, "The label", self._order.names)
+        backend = reader.one_of(fields.get("backend"), "`backend`", BACKENDS)
+        model = reader.text(fields.get("model"), "`model`")
+        zone = (self._zones or {}).get(zone_name.text) if zone_name is not None else None
+        endpoints = self._endpoints(fields.get("endpoints"), zone)
+        capabilities = frozenset(
+            Capability(word.text)
+            for word in reader.names(fields.get("capabilities"), "`capabilities`", least=0)
+            if reader.reference(word, "The capability", tuple(Capability)) is not None
+        )
+        max_in_flight = reader.integer(fields.get("max_in_flight"), "`max_in_flight`", least=1, most=100_000)
+        queue = reader.integer(fields.get("queue"), "`queue`", least=0, most=1_000_000)
+        timeouts = self._timeouts(fields.get("timeouts"))
+        credential = secret_source(reader, fields.get("credential"), "The credential")
+        if credential is not None:
+            self.credentials[name.text] = credential
+        tls = reader.fields(fields.get("tls"), "`tls`", ("ca",), ("ca",))
+        ca_file = reader.text(tls.get("ca"), "`tls.ca`")
+        if ca_file is not None:
+            self.ca_files[name.text] = ca_file
+        if zone_name is None or clearance_name is None or backend is None or model is None:
+            return None
+        if self._order is None or clearance_name.text not in self._order.names or zone is None:
+            return None
+        return Pool(
+            name=name.text,
+            zone=zone_name.text,
+            clearance=self._order.rank(clearance_name.text),
+            backend=backend,
+            model=model.text,
+            endpoints=endpoints,
+            max_in_flight=max_in_flight if max_in_flight is not None else 64,
+            max_queued=queue if queue is not None else 256,
+            timeouts=timeouts,
+            capabilities=capabilities,
+            credential=name.text if credential is not None else None,
+            ca_file=ca_file.text if ca_file is not None else None,
+        )
+
+    def _endpoints(self, node: Node | None, zone: Zone | None) -> tuple[Endpoint, ...]:
+        found: dict[str, Endpoint] = {}
+        for item in self._reader.items(node, "`endpoints`"):
+            named = (
+                self._reader.fields(item, "An endpoint", ("name", "url"), ("name", "url"))
+                if isinstance(item, Group)
+                else None
+            )
+            name = self._reader.name(named.get("name"), "`name`") if named is not None else None
+            word = self._reader.text(named.get("url") if named is not None else item, "An endpoint")
+            address = endpoint(self._reader, word, name.text if name is not None else None)
+            if address is None or word is None:
+                continue
+            if zone is not None:
+                self._check_zone(word, address, zone)
+            if address.name in found:
+                self._reader.report(item.at, "An endpoint with this name stands here twice.", "Keep one of them.")
+            found.setdefault(address.name, address)
+        return tuple(found.values())
+
+    def _check_zone(self, word: Word, address: Endpoint, zone: Zone) -> None:
+        reader = self._reader
+        if address.unix is not None:
+            if not zone.unix:
+                message = f"The zone `{zone.name}` holds no Unix sockets."
+                reader.report(word.at, message, "Add `unix` to its networks in the policy, or use an address.")
+        elif zone.tls is Tls.REQUIRED and not address.is_tls:
+            reader.report(word.at, f"The zone `{zone.name}` requires TLS.", "Write `https://`.")
+        elif is_literal(address.host) and not zone.holds(address.host):
+            message = f"This address lies outside the networks of the zone `{zone.name}`."
+            reader.report(word.at, message, "Correct the address, or let the policy's owner extend the zone.")
+
+    def _timeouts(self, node: Node | None) -> Timeouts:
+        reader, usual = self._reader, Timeouts()
+        fields = reader.fields(node, "`timeouts`", ("connect", "first_content", "idle", "total"))
+        connect = reader.duration(fields.get("connect"), "`timeouts.connect`", least=0.01, most=60.0)
+        first = reader.duration(fields.get("first_content"), "`timeouts.first_content`", least=0.1, most=3600.0)
+        idle = reader.duration(fields.get("idle"), "`timeouts.idle`", least=0.1, most=3600.0)
+        total = reader.duration(fields.get("total"), "`timeouts.total`", least=1.0, most=7200.0)
+        return Timeouts(
+            connect_s=connect if connect is not None else usual.connect_s,
+            first_content_s=first if first is not None else usual.first_content_s,
+            idle_s=idle if idle is not None else usual.idle_s,
+            total_s=total if total is not None else usual.total_s,
+        )

@@ -1,0 +1,258 @@
+"""From a folder of files to everything that a gateway runs on, or every problem in all of them at once.
+
+The only place that reads configuration files and secrets. What the files mean is `config/` and `policy/`; here they
+are read in the order in which they need one another, and paths become absolute.
+"""
+
+import hashlib
+import stat
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from gateway.config import gateway_file, keys_file, pools_file, tenants_file
+from gateway.config.gateway_file import GatewayFile
+from gateway.config.keys_file import KeyRecord
+from gateway.config.pools_file import PoolsFile
+from gateway.config.secret_source import SecretFile, SecretSource
+from gateway.core import written
+from gateway.core.facts import Tenant
+from gateway.core.reading import Reader
+from gateway.core.topology import Topology
+from gateway.core.written import Document, Place, Unreadable
+from gateway.policy import compile as policy_compile
+from gateway.policy import form
+from gateway.runtime.authn import StoredKey
+from gateway.runtime.bundles import Bundle
+from gateway.runtime.keyring import Keyring
+
+GATEWAY_FILE: Final = "gateway.yaml"
+CONFIG_VARIABLE: Final = "TIDEGATE_CONFIG"
+_LARGEST_SECRET: Final = 64 << 10
+_SHORTEST_TOKEN: Final = 20
+_MAKE_ONE: Final = "`openssl rand -hex 32` makes one."
+
+
+class Secret:
+    """A value that shows itself only to whoever asks for it by name."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The value."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that a gateway runs on. `tls` are the absolute paths of certificate chain and key."""
+
+    directory: Path
+    gateway: GatewayFile
+    bundle: Bundle
+    state_dir: Path
+    root_secret: Secret
+    admin_secret: Secret
+    credentials: Mapping[str, Secret]
+    tls: tuple[Path, Path] | None
+
+    def keyring(self) -> Keyring:
+        """The sub-keys of the root secret."""
+        return Keyring.from_text(self.root_secret.reveal())
+
+    def admin_token(self) -> str:
+        """The bearer credential of the admin port."""
+        return self.admin_secret.reveal()
+
+    def credential(self, pool: str) -> bytes | None:
+        """The bearer credential that `pool` sends to its servers, if it has one."""
+        secret = self.credentials.get(pool)
+        return secret.reveal().encode() if secret is not None else None
+
+
+def load(directory: Path, environ: Mapping[str, str]) -> Settings:
+    """Read `directory`; raises Problems with everything that is wrong in all its files at once."""
+    return _Loader(directory, environ).settings()
+
+
+def load_keys(directory: Path, environ: Mapping[str, str]) -> tuple[Path, tuple[KeyRecord, ...]]:
+    """Where keys.yaml is, and what is in it; raises Problems. For whoever edits it."""
+    loader = _Loader(directory, environ)
+    gateway = loader.gateway()
+    loader.reader.finish()
+    name = gateway.files.keys if gateway is not None else gateway_file.Files().keys
+    return directory / name, loader.keys(name, None)
+
+
+class _Loader:
+    def __init__(self, directory: Path, environ: Mapping[str, str]) -> None:
+        self._directory = directory
+        self._environ = environ
+        self.reader = Reader()
+
+    def settings(self) -> Settings:
+        gateway = self.gateway()
+        files = gateway.files if gateway is not None else gateway_file.Files()
+        policy_document = self._document(files.policy, end_marker=True)
+        pools_document, tenants_document = self._document(files.pools), self._document(files.tenants)
+        policy_reader, pools_reader, tenants_reader = (
+            Reader(document.problems) for document in (policy_document, pools_document, tenants_document)
+        )
+        policy = form.read(policy_document, policy_reader)
+        frame = policy_compile.frame(policy, policy_reader)
+        zones = frame.zones if frame.order is not None else None
+        pools = self._absolute(pools_file.read(pools_document.root, pools_reader, frame.order, zones), pools_reader)
+        tenants = tenants_file.read(tenants_document.root, tenants_reader, frame.order, frame.ceiling)
+        # A pool or a class that could not be read is no reason to call the policy's mention of it a mistake.
+        topology = pools.topology if not pools_reader.problems else None
+        classes = tenants.class_ceilings if not tenants_reader.problems else None
+        compiled = policy_compile.compile_policy(policy, frame, policy_reader, topology, classes)
+        for reader in (policy_reader, pools_reader, tenants_reader):
+            self.reader.problems += reader.problems
+        keys = self.keys(files.keys, tenants.tenants if classes is not None else None)
+        secrets = self._secrets(gateway, pools)
+        tls = self._tls(gateway)
+        self.reader.finish()
+        # Nothing is missing without a problem, and `finish` has raised those.
+        assert gateway is not None  # noqa: S101
+        assert compiled is not None  # noqa: S101
+        root_secret, admin_secret, credentials = secrets
+        return Settings(
+            directory=self._directory,
+            gateway=gateway,
+            bundle=Bundle(
+                policy=compiled,
+                topology=pools.topology,
+                tenants=tenants.tenants,
+                keys=tuple(StoredKey(key.id, key.tenant, key.hash) for key in keys),
+                pools_digest=_digest(pools_document),
+                tenants_digest=_digest(tenants_document),
+            ),
+            state_dir=self._directory / gateway.state_dir,
+            root_secret=root_secret,
+            admin_secret=admin_secret,
+            credentials=credentials,
+            tls=tls,
+        )
+
+    def gateway(self) -> GatewayFile | None:
+        document = self._document(GATEWAY_FILE)
+        self.reader.problems += document.problems
+        return gateway_file.read(document.root, self.reader, self._environ)
+
+    def keys(self, name: str, tenants: Mapping[str, Tenant] | None) -> tuple[KeyRecord, ...]:
+        """The keys; a file that is not there holds none."""
+        if not (self._directory / name).exists():
+            return ()
+        document = self._document(name)
+        self.reader.problems += document.problems
+        return keys_file.read(document.root, self.reader, tenants)
+
+    def _document(self, name: str, *, end_marker: bool = False) -> Document:
+        path = self._directory / name
+        place = Place(str(path))
+        try:
+            data = _read(path, written.LARGEST_FILE)
+        except FileNotFoundError:
+            return Document(Unreadable(place), (place.problem("The file does not exist.", "Create it."),))
+        except OSError as error:
+            return Document(Unreadable(place), (place.problem(f"The file cannot be read ({_name(error)})."),))
+        return written.parse(data, str(path), end_marker=end_marker)
+
+    def _absolute(self, pools: PoolsFile, reader: Reader) -> PoolsFile:
+        """`pools` with the places of their certificates from the root of the file system."""
+        for ca_file in pools.ca_files.values():
+            if not (self._directory / ca_file.text).is_file():
+                reader.report(ca_file.at, "This file does not exist.", "Correct the path; it starts at this folder.")
+        found = tuple(
+            replace(pool, ca_file=str((self._directory / pool.ca_file).absolute())) if pool.ca_file else pool
+            for pool in pools.topology.pools
+        )
+        return replace(pools, topology=Topology(found))
+
+    # Secrets
+
+    def _secrets(self, gateway: GatewayFile | None, pools: PoolsFile) -> tuple[Secret, Secret, Mapping[str, Secret]]:
+        root_secret = admin_secret = Secret("")
+        if gateway is not None:
+            root_secret = self._secret(gateway.root_secret, _is_root, "be at least 32 bytes as hex or base64")
+            admin_secret = self._secret(gateway.admin.token, _is_token, "be at least 20 letters, digits and signs")
+        credentials = {
+            pool: self._secret(source, _is_credential, "be one line of letters, digits and signs")
+            for pool, source in pools.credentials.items()
+        }
+        return root_secret, admin_secret, MappingProxyType(credentials)
+
+    def _secret(self, source: SecretSource, is_fit: Callable[[str], bool], must: str) -> Secret:
+        value = self._from_file(source) if isinstance(source, SecretFile) else self._environ.get(source.name, "")
+        if value is None:
+            return Secret("")
+        if not value:
+            self.reader.report(source.at, "This secret is not set, or empty.", _MAKE_ONE)
+        elif not is_fit(value.strip()):
+            self.reader.report(source.at, f"This secret must {must}.", _MAKE_ONE)
+        return Secret(value.strip())
+
+    def _from_file(self, source: SecretFile) -> str | None:
+        """The text of a secret's file; None after reporting why it cannot be used."""
+        path = self._directory / source.path
+        try:
+            if path.stat().st_mode & stat.S_IROTH:
+                message = "Everybody on this machine can read this secret's file."
+                self.reader.report(source.at, message, f"Run `chmod 600 {source.path}`, and replace the secret.")
+                return None
+            return _read(path, _LARGEST_SECRET).decode("ascii")
+        except FileNotFoundError:
+            self.reader.report(source.at, "This secret's file does not exist.", _MAKE_ONE)
+        except OSError as error:
+            self.reader.report(source.at, f"This secret's file cannot be read ({_name(error)}).", "Check its owner.")
+        except UnicodeDecodeError:
+            self.reader.report(source.at, "This secret's file holds bytes that are not text.", "Write it as hex.")
+        return None
+
+    def _tls(self, gateway: GatewayFile | None) -> tuple[Path, Path] | None:
+        files = gateway.tls if gateway is not None else None
+        if files is None:
+            return None
+        certificate = self._directory / files.certificate.path
+        if not certificate.is_file():
+            self.reader.report(files.certificate.at, "This file does not exist.", "Correct the path.")
+        self._from_file(files.key)
+        return certificate.absolute(), (self._directory / files.key.path).absolute()
+
+
+def _read(path: Path, largest: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(largest + 1)
+
+
+def _name(error: OSError) -> str:
+    return type(error).__name__
+
+
+def _digest(document: Document) -> str:
+    return hashlib.sha256(written.canonical(document.root).encode()).hexdigest()
+
+
+def _is_root(value: str) -> bool:
+    try:
+        Keyring.from_text(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_token(value: str) -> bool:
+    return len(value) >= _SHORTEST_TOKEN and _is_credential(value)
+
+
+def _is_credential(value: str) -> bool:
+    return value.isascii() and value.isprintable() and " " not in value
