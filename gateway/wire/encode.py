@@ -31,8 +31,9 @@ def encode(request: Request, pool: Pool, zone: Zone, *, salt: str | None) -> Mes
     document = _for_cloud(request, pool) if zone.is_cloud else _for_home(request)
     document["model"] = pool.model
     if pool.backend == "vllm":
-        # The client's own salt, if any, is never used: it could be another tenant's.
+        # Neither is ever the client's to choose: it could choose what another tenant's request has.
         document.pop("cache_salt", None)
+        document.pop("request_id", None)
         if salt is not None:
             document["cache_salt"] = salt
     headers = _STREAM if request.streamed else _WHOLE

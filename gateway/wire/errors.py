@@ -37,7 +37,7 @@ _REVEALING: Final = re.compile(
     r"|(?:^|[\s'\"`(=:,\[{<])[~.]{0,2}/\w|\b[\w-]+(?:\.[\w-]+)+:\d|\b[\w-]+\.(?:com|net|org|io|ai|cn|internal|local)\b",
     re.IGNORECASE,
 )
-_PARAM: Final = re.compile(r"(?:body\.)?([A-Za-z_][A-Za-z0-9_.\[\]]{0,79})")
+_PARAM: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.\[\]]{0,79}")
 
 _TOO_LONG: Final = "The request is longer than the model's context window. Shorten the input or ask for fewer tokens."
 _TOO_LARGE: Final = "The request is too large for the model server."
@@ -122,9 +122,9 @@ def _parts(document: Any) -> tuple[str, str | None, set[str]]:
     where = error.get("param")
     if where is None and isinstance(error.get("loc"), list):
         where = ".".join(map(str, error["loc"]))
-    named = _PARAM.fullmatch(where) if isinstance(where, str) else None
+    named = _PARAM.fullmatch(where.removeprefix("body.")) if isinstance(where, str) else None
     names = {name for name in (error.get("type"), error.get("code")) if isinstance(name, str)}
-    return (message if isinstance(message, str) else ""), (named[1] if named else None), names
+    return (message if isinstance(message, str) else ""), (named[0] if named else None), names
 
 
 def _may_show(message: str, private: Collection[str]) -> bool:

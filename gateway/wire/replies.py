@@ -5,7 +5,7 @@ byte where it can be. This file also owns when an answer counts as complete: tex
 complete when it is not, and a finish is never invented.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
@@ -117,7 +117,8 @@ _SKIP: Final = Skip()
 class StreamReply:
     """One streamed answer of one upstream attempt, event by event.
 
-    `reply_id` is the unique part of the id that the client sees; `choices` is how many answers were asked for.
+    `reply_id` is the unique part of the id that the client sees; `choices` is how many answers were asked for;
+    `private` are names, such as the pool's own model name, that an error must not tell.
     """
 
     __slots__ = (
@@ -126,18 +127,29 @@ class StreamReply:
         "_is_done",
         "_is_failed",
         "_open",
+        "_private",
         "_respell",
         "_wants_usage",
         "has_content",
         "usage",
     )
 
-    def __init__(self, dialect: Dialect, *, alias: str, reply_id: str, wants_usage: bool, choices: int) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        *,
+        alias: str,
+        reply_id: str,
+        wants_usage: bool,
+        choices: int,
+        private: Collection[str] = (),
+    ) -> None:
         self.usage: Usage | None = None
         self.has_content = False
         self._respell = Respeller(alias=alias, reply_id=_PREFIX[dialect] + reply_id)
         self._wants_usage = wants_usage
         self._choices = choices
+        self._private = private
         self._open: set[int] = set()
         self._finished: set[int] = set()
         self._is_done = self._is_failed = False
@@ -160,12 +172,13 @@ class StreamReply:
             # Deltas are read only until one of them says something.
             opening = None if self.has_content else _OPENING_CHUNK.decode(data)
             chunk = opening or _CHUNK.decode(data)
+            _check_text(data)
             forwarded = self._respell.event(data, chunk.id, chunk.model, chunk.system_fingerprint)
         except _UNREADABLE:
             return self._fail("event that is not a chunk")
         if chunk.error is not None:
             self._is_failed = True
-            return Failed(from_event(chunk.error))
+            return Failed(from_event(chunk.error, private=self._private))
         if chunk.usage is not None:
             self.usage = _counted(chunk.usage)
             if not chunk.choices and not self._wants_usage:
@@ -196,6 +209,12 @@ class StreamReply:
         return Failed(UpstreamFailed("The model server broke off its answer.", detail=detail))
 
 
+def _check_text(data: bytes) -> None:
+    # The decoder does not look into strings that it skips.
+    if not data.isascii():
+        data.decode()
+
+
 def _says_something(chunk: _OpeningChunk) -> bool:
     for choice in chunk.choices or ():
         # Any field counts, known or not; only the role is said before the model has said anything.
@@ -208,6 +227,7 @@ def whole(dialect: Dialect, body: bytes, *, alias: str, reply_id: str) -> WholeR
     """The unstreamed answer that `body` is. Raises UpstreamFailed if it is none, or not a complete one."""
     try:
         reply = _WHOLE.decode(body)
+        _check_text(body)
         respell = Respeller(
             alias=alias, reply_id=None if dialect is Dialect.EMBEDDINGS else _PREFIX[dialect] + reply_id
         )

@@ -100,14 +100,16 @@ _OF_PART: Final = MappingProxyType(
         "audio_embeds": Capability.AUDIO,
     }
 )
-_CONSTRAINTS: Final = (
-    "guided_json",
-    "guided_regex",
-    "guided_choice",
-    "guided_grammar",
-    "structured_outputs",
-    "json_schema",
-    "grammar",
+_CONSTRAINTS: Final = frozenset(
+    {
+        "guided_json",
+        "guided_regex",
+        "guided_choice",
+        "guided_grammar",
+        "structured_outputs",
+        "json_schema",
+        "grammar",
+    }
 )
 
 
@@ -118,9 +120,8 @@ def _of_fields(document: dict[str, Any]) -> frozenset[Capability]:
     response_format = document.get("response_format")
     if type(response_format) is dict and response_format.get("type") == "json_schema":
         found = found | _JSON_SCHEMA
-    for name in _CONSTRAINTS:
-        if document.get(name):
-            found = found | _JSON_SCHEMA
+    if not _CONSTRAINTS.isdisjoint(document) and any(document.get(name) for name in _CONSTRAINTS):
+        found = found | _JSON_SCHEMA
     modalities = document.get("modalities")
     if document.get("audio") or (type(modalities) is list and "audio" in modalities):
         found = found | _AUDIO

@@ -19,9 +19,9 @@ class _Field:
 
     __slots__ = ("_key", "_ours", "_spelled", "_theirs")
 
-    def __init__(self, key: bytes, ours: str | None) -> None:
-        self._key = b'"' + key + b'":'
-        self._ours = self._key + _ENCODER.encode(ours)
+    def __init__(self, key: bytes, ours: bytes) -> None:
+        self._key = key
+        self._ours = key + ours
         self._theirs: str | None = None
         self._spelled = b""
 
@@ -52,9 +52,9 @@ class Respeller:
     def __init__(self, *, alias: str, reply_id: str | None) -> None:
         self._alias = alias
         self._reply_id = reply_id
-        self._id = _Field(b"id", reply_id)
-        self._model = _Field(b"model", alias)
-        self._fingerprint = _Field(b"system_fingerprint", None)
+        self._id = _Field(b'"id":', _ENCODER.encode(reply_id))
+        self._model = _Field(b'"model":', _ENCODER.encode(alias))
+        self._fingerprint = _Field(b'"system_fingerprint":', b"null")
 
     def event(self, data: bytes, reply_id: str | None, model: str | None, fingerprint: str | None) -> bytes:
         """The event whose data is `data`; the other arguments are what was decoded of it."""

@@ -65,12 +65,11 @@ class SseReader:
             if raw.startswith(b"data: ") and raw.find(b"\n") == len(raw) - 2:
                 events.append(Event(raw, raw[6:-2]))
             else:
-                events.append(self._event(raw))
+                events.append(self._event(raw, may_have_bom=self._is_first and not start))
             start = stop
-        if events:
-            self._is_first = False
         if start < len(data):
-            self._keep(data[start:] if start else data)
+            self._keep(data[start:])
+        self._is_first = self._is_first and not start
         return events
 
     def _feed_buffered(self, data: bytes) -> list[Event]:
@@ -82,7 +81,7 @@ class SseReader:
             stop = blank.end()
             if stop - start > self._max_event:
                 raise EventTooLarge
-            events.append(self._event(bytes(buffer[start:stop])))
+            events.append(self._event(bytes(buffer[start:stop]), may_have_bom=self._is_first))
             self._is_first = False
             start = search_from = stop
         self._is_late_lf = bool(events) and start == len(buffer) and buffer[-1] == 0x0D
@@ -97,7 +96,8 @@ class SseReader:
         # A blank line is at most four bytes, of which three may already be here.
         self._searched = max(0, len(self._buffer) - 3)
 
-    def _event(self, raw: bytes) -> Event:
-        lines = _LINES.split(raw.removeprefix(_BOM) if self._is_first else raw)
+    @staticmethod
+    def _event(raw: bytes, *, may_have_bom: bool) -> Event:
+        lines = _LINES.split(raw.removeprefix(_BOM) if may_have_bom else raw)
         values = [line[5:].removeprefix(b" ") for line in lines if line.startswith(b"data:")]
         return Event(raw, b"\n".join(values))

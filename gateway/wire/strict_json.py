@@ -89,8 +89,9 @@ def _malformed(body: bytes, reason: str) -> str:
     if at is None:
         return "The body is not valid JSON: it ends in the middle of a value."
     where = int(at[1])
-    if "trailing" in reason:
-        return f"The body is not valid JSON: something follows the object (byte {where})."
+    if "trailing characters" in reason:
+        # The decoder has already stepped over the first of them.
+        return f"The body is not valid JSON: something follows the object (byte {where - 1})."
     if body[where : where + 1] in (b"N", b"I") or body[where - 1 : where + 1] == b"-I":
         return f"The body is not valid JSON: NaN and Infinity are no numbers (byte {where})."
     return f"The body is not valid JSON (byte {where})."
