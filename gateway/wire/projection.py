@@ -2,8 +2,9 @@
 
 A field that is not named here does not leave, whoever added it: `user`, `safety_identifier`, `metadata`,
 `prompt_cache_key`, `seed` and every unknown name are simply not built. A named field must have the form that the
-dialect gives it; text that has no place in a form (an unknown kind of part or role) is an error, because leaving it
-out would change what the model is asked. Only JSON schemas are copied as they are: their keys are the caller's own.
+dialect gives it; what has no place in a form (an unknown kind of part or role, a constraint that the server does not
+know) is an error, because leaving it out would change what the model is asked. Only JSON schemas are copied as they
+are: their keys are the caller's own.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,6 +26,9 @@ def project(request: Request, backend: str) -> dict[str, Any]:
     if backend != "openai" and request.dialect is not Dialect.EMBEDDINGS:
         fields = _WITH_SAMPLING[request.dialect]
     document = request.document
+    for name in _CONSTRAINTS:
+        if document.get(name) and name not in fields:
+            _refuse(name, "nothing, because the cloud pool does not know this constraint; use 'response_format'")
     return {name: shape(document[name], name) for name, shape in fields.items() if document.get(name) is not None}
 
 
@@ -176,8 +180,17 @@ _TOOL: Final = _by_type(
         "custom": _tagged("custom", {"name": _text, "description": _text, "format": _schema}),
     },
 )
+_TOOL_NAMES: Final = {"function": _tagged("function", _NAMED), "custom": _tagged("custom", _NAMED)}
 _TOOL_CHOICE: Final = _text_or(
-    _by_type("type", {"function": _tagged("function", _NAMED), "custom": _tagged("custom", _NAMED)})
+    _by_type(
+        "type",
+        {
+            **_TOOL_NAMES,
+            "allowed_tools": _tagged(
+                "allowed_tools", {"mode": _text, "tools": _list_of(_by_type("type", _TOOL_NAMES))}
+            ),
+        },
+    )
 )
 _RESPONSE_FORMAT: Final = _by_type(
     "type",
@@ -203,12 +216,27 @@ _SAMPLING: Final[_Fields] = {
     "logit_bias": _logit_bias,
     "logprobs": _flag_or_number,
 }
-# Not OpenAI's, but what other servers of its dialect know.
+# Not OpenAI's, but what vLLM and other servers of its dialect know.
+_CONSTRAINTS: Final[_Fields] = {
+    "guided_json": _schema,
+    "guided_regex": _text,
+    "guided_choice": _list_of(_text),
+    "guided_grammar": _text,
+    "structured_outputs": _object(
+        {"json": _schema, "regex": _text, "choice": _list_of(_text), "grammar": _text, "json_object": _flag}
+    ),
+}
 _MORE_SAMPLING: Final[_Fields] = {
     "top_k": _number,
     "min_p": _number,
     "repetition_penalty": _number,
+    "length_penalty": _number,
     "min_tokens": _number,
+    "ignore_eos": _flag,
+    "stop_token_ids": _list_of(_number),
+    "include_stop_str_in_output": _flag,
+    "skip_special_tokens": _flag,
+    **_CONSTRAINTS,
 }
 _CHAT: Final[_Fields] = {
     "messages": _list_of(_MESSAGE),
@@ -221,7 +249,7 @@ _CHAT: Final[_Fields] = {
     "functions": _list_of(_object({"name": _text, "description": _text, "parameters": _schema}, "name")),
     "function_call": _text_or(_object(_NAMED, "name")),
     "response_format": _RESPONSE_FORMAT,
-    "reasoning_effort": _one_of("none", "minimal", "low", "medium", "high", "xhigh"),
+    "reasoning_effort": _one_of("none", "minimal", "low", "medium", "high", "xhigh", "max"),
     "verbosity": _one_of("low", "medium", "high"),
 }
 _COMPLETIONS: Final[_Fields] = {

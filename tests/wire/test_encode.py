@@ -211,10 +211,55 @@ def test_a_cloud_stream_asks_for_usage_and_nothing_else(dialect):
 
 
 def test_sampling_that_is_not_openais_goes_only_to_other_servers():
-    sampling = {"top_k": 5, "min_p": 0.1, "repetition_penalty": 1.1, "min_tokens": 2}
+    sampling = {
+        "top_k": 5,
+        "min_p": 0.1,
+        "repetition_penalty": 1.1,
+        "length_penalty": 1.0,
+        "min_tokens": 2,
+        "ignore_eos": True,
+        "stop_token_ids": [2],
+        "include_stop_str_in_output": False,
+        "skip_special_tokens": True,
+    }
     for dialect in (Dialect.CHAT, Dialect.COMPLETIONS):
         assert sampling.items() <= in_cloud(asked(dialect, **sampling), backend="sagemaker").items()
         assert not set(sampling) & set(in_cloud(asked(dialect, **sampling)))
+
+
+CONSTRAINTS = {
+    "guided_json": {"type": "object"},
+    "guided_regex": "a+",
+    "guided_choice": ["a", "b"],
+    "guided_grammar": "root ::= x",
+    "structured_outputs": {"json": {}, "regex": "a", "choice": ["a"], "grammar": "g", "json_object": True},
+}
+
+
+@pytest.mark.parametrize("dialect", [Dialect.CHAT, Dialect.COMPLETIONS])
+@pytest.mark.parametrize("name", CONSTRAINTS)
+def test_a_constraint_goes_where_it_is_known_and_is_never_silently_lost(dialect, name):
+    request = asked(dialect, **{name: CONSTRAINTS[name]})
+    assert in_cloud(request, backend="sagemaker")[name] == CONSTRAINTS[name]
+    with pytest.raises(InvalidRequest) as refused:
+        in_cloud(request)
+    assert refused.value.param == name
+    assert name not in in_cloud(asked(dialect, **{name: None}))
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        "auto",
+        {"type": "custom", "custom": {"name": "g"}},
+        {
+            "type": "allowed_tools",
+            "allowed_tools": {"mode": "auto", "tools": [{"type": "function", "function": {"name": "f"}}]},
+        },
+    ],
+)
+def test_every_tool_choice_arrives(choice):
+    assert in_cloud(asked(tool_choice=choice))["tool_choice"] == choice
 
 
 def test_completions_and_embeddings_have_lists_of_their_own():
