@@ -1,0 +1,153 @@
+"""What ties a worker to its supervisor: the fds it inherits, the messages it sends, and dying when the other is gone.
+
+One Unix socket pair per worker, message by message. The worker reports that it is ready and how far its audit segment
+is; the end of file means that the supervisor is gone. On Linux the kernel kills the worker then; elsewhere, and in the
+moment before the kernel was asked, the end of file makes it drain.
+"""
+
+import contextlib
+import ctypes
+import resource
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from signal import SIGKILL
+from typing import Final, Protocol, Self
+
+import msgspec
+
+from gateway.core.audit_chain import Head
+
+LONGEST_MESSAGE: Final = 4096
+_PR_SET_PDEATHSIG: Final = 1
+_PR_SET_DUMPABLE: Final = 4
+
+
+class Ready(msgspec.Struct, frozen=True, tag="ready"):
+    """The worker accepts connections."""
+
+
+class Synced(msgspec.Struct, frozen=True, tag="synced"):
+    """The worker's audit segment is on disk up to `head`."""
+
+    head: Head
+
+
+Message = Ready | Synced
+
+_encode: Final = msgspec.json.Encoder().encode
+_decoder: Final[msgspec.json.Decoder[Message]] = msgspec.json.Decoder(Message)
+
+
+def read_message(data: bytes) -> Message | None:
+    """One message of a worker, or None if it is not one."""
+    try:
+        return _decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+class _Readers(Protocol):
+    def add_reader(self, fd: int, callback: Callable[[], None], /) -> object: ...
+    def remove_reader(self, fd: int, /) -> object: ...
+
+
+class Lifeline:
+    """The worker's end. Reporting never waits and never raises: a head that is not told is followed by a later one."""
+
+    __slots__ = ("_channel",)
+
+    def __init__(self, channel: socket.socket) -> None:
+        channel.setblocking(False)
+        self._channel = channel
+
+    def ready(self) -> None:
+        """Tell the supervisor that this worker serves."""
+        self._send(Ready())
+
+    def synced(self, head: Head) -> None:
+        """Tell the supervisor how far the audit segment is; `on_head` of the audit log."""
+        self._send(Synced(head))
+
+    def when_cut(self, loop: _Readers, then: Callable[[], None]) -> None:
+        """Call `then` once, from `loop`, when the supervisor is gone."""
+
+        def look() -> None:
+            try:
+                data = self._channel.recv(LONGEST_MESSAGE)
+            except BlockingIOError:
+                return
+            except OSError:
+                data = b""
+            if not data:
+                loop.remove_reader(self._channel.fileno())
+                then()
+
+        loop.add_reader(self._channel.fileno(), look)
+
+    def _send(self, message: Message) -> None:
+        # Full or gone: the supervisor is stuck or dead, and neither is for the audit log's writer to wait for.
+        with contextlib.suppress(OSError):
+            self._channel.send(_encode(message))
+
+
+@dataclass(frozen=True, slots=True)
+class Inherited:
+    """What a worker gets from its supervisor. Only one worker has `admin`."""
+
+    data: socket.socket
+    admin: socket.socket | None
+    lifeline: Lifeline
+
+    @classmethod
+    def from_argument(cls, fds: str) -> Self:
+        """From the value of `--fds`: three numbers for data, admin and lifeline, `-` where there is no admin socket."""
+        data, admin, lifeline = fds.split(",")
+        return cls(
+            socket.socket(fileno=int(data)),
+            None if admin == "-" else socket.socket(fileno=int(admin)),
+            Lifeline(socket.socket(fileno=int(lifeline))),
+        )
+
+
+def fds_argument(data: int, admin: int | None, lifeline: int) -> str:
+    """The value of `--fds` that `Inherited.from_argument` reads."""
+    return f"{data},{'-' if admin is None else admin},{lifeline}"
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when the thread that started it ends. Nothing happens where it cannot."""
+    _prctl(_PR_SET_PDEATHSIG, SIGKILL)
+
+
+def forbid_core_files() -> None:
+    """No memory of this process in a core file, nor to another process of the same user (threats.md I6).
+
+    The limit alone does not bind a kernel that pipes cores to a program; not being dumpable does.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _prctl(_PR_SET_DUMPABLE, 0)
+
+
+def _prctl(option: int, value: int) -> None:
+    if sys.platform.startswith("linux"):
+        prctl = ctypes.CDLL(None).prctl
+        prctl.argtypes = (ctypes.c_int, *(ctypes.c_ulong,) * 4)
+        prctl(option, value, 0, 0, 0)
+
+
+def worker_command(config_dir: str, number: int, fds: str) -> Sequence[str]:
+    """How a worker is started. `-P`: a folder called `gateway` where the operator stands must not be imported."""
+    return (
+        sys.executable,
+        "-P",
+        "-m",
+        "gateway.cli.worker",
+        "--config",
+        config_dir,
+        "--worker",
+        str(number),
+        "--fds",
+        fds,
+    )

@@ -1,0 +1,79 @@
+"""Programs for the supervisor's tests: a supervisor over workers of this file, and the workers, by mode.
+
+`python supervised.py supervise FOLDER WORKERS MODE DRAIN_S` prints the supervisor's log on stderr.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+from gateway.runtime.audit import AuditLog
+from gateway.runtime.clock import SystemClock
+from gateway.runtime.keyring import Keyring
+from gateway.runtime.lifeline import Inherited, die_with_parent, forbid_core_files
+from gateway.runtime.supervisor import Listen, Plan, supervise
+from gateway.telemetry import log_to
+
+ROOT = bytes(range(32))
+
+
+def command(mode):
+    return lambda config, number, fds: (sys.executable, __file__, "work", config, str(number), fds, mode)
+
+
+async def serve(inherited, folder, number, mode):
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    if mode == "stubborn":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    else:
+        loop.add_signal_handler(signal.SIGTERM, stop.set)
+        inherited.lifeline.when_cut(loop, stop.set)
+    audit = AuditLog(folder / "audit", number, Keyring(ROOT), SystemClock(), on_head=inherited.lifeline.synced)
+    audit.open()
+
+    async def answer(reader, writer):
+        await reader.readline()
+        writer.write(f"{number} {os.getpid()} {'admin' if inherited.admin else '-'}\n".encode())
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, sock=inherited.data)
+    inherited.lifeline.ready()
+    await stop.wait()
+    server.close()
+    audit.flush_and_close()
+
+
+def main():
+    if sys.argv[1] == "work":
+        _, _, folder, number, fds, mode = sys.argv
+        if mode == "dies":
+            sys.exit(3)
+        if mode == "refuses":
+            sys.exit(78)
+        if mode != "untied":
+            die_with_parent()
+        forbid_core_files()
+        asyncio.run(serve(Inherited.from_argument(fds), Path(folder), int(number), mode))
+        return 0
+    _, _, folder, workers, mode, drain_s = sys.argv
+    log_to(sys.stderr)
+    folder = Path(folder)
+    return supervise(
+        Plan(
+            folder,
+            folder / "audit",
+            Listen(port=0),
+            Listen(unix=str(folder / "admin.sock")),
+            int(workers),
+            float(drain_s),
+            command(mode),
+        )
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

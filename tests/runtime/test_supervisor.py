@@ -1,0 +1,227 @@
+"""The supervisor with real processes: workers share a socket, come back, drain, and never outlive it."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from gateway.core.audit_verify import State, verify
+from gateway.runtime.checkpoints import load_public_key
+from gateway.runtime.keyring import Keyring, Purpose
+from gateway.runtime.supervisor import Listen, listen, restart_after
+from tests.runtime import supervised
+
+
+class Running:
+    """A supervisor in a process of its own, its log line by line."""
+
+    def __init__(self, folder, workers=1, mode="works", drain_s=5.0):
+        self.folder = folder
+        self.process = subprocess.Popen(
+            [sys.executable, supervised.__file__, "supervise", str(folder), str(workers), mode, str(drain_s)],
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=Path(supervised.__file__).parents[2],
+            env=os.environ | {"PYTHONPATH": str(Path(supervised.__file__).parents[2])},
+        )
+        self.events = []
+
+    def until(self, event, count=1):
+        """The last of `count` further lines called `event`."""
+        for line in self.process.stderr:
+            self.events.append(json.loads(line))
+            if self.events[-1]["event"] == event:
+                count -= 1
+                if not count:
+                    return self.events[-1]
+        raise AssertionError(f"the supervisor ended without {event}: {self.events}")
+
+    def port(self):
+        return int(self.until("listening")["listen"].rpartition(":")[2])
+
+    def end(self, number=signal.SIGTERM):
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        self.events += [json.loads(line) for line in self.process.stderr]
+        return self.process.wait(20)
+
+    def named(self, event):
+        return [line for line in self.events if line["event"] == event]
+
+
+@pytest.fixture
+def start(tmp_path):
+    started = []
+
+    def build(**options):
+        started.append(Running(tmp_path, **options))
+        return started[-1]
+
+    yield build
+    for running in started:
+        if running.process.poll() is None:
+            running.process.send_signal(signal.SIGKILL)
+        running.process.wait()
+        running.process.stderr.close()
+
+
+def ask(port):
+    """(worker's number, pid, "admin" or "-") of whichever worker answers."""
+    with socket.create_connection(("127.0.0.1", port), 10) as connection:
+        connection.settimeout(10)
+        connection.sendall(b"who\n")
+        number, pid, admin = connection.makefile().readline().split()
+    return int(number), int(pid), admin
+
+
+def is_alive(pid):
+    with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    return False
+
+
+def gone(pid, within_s=10.0):
+    end = time.monotonic() + within_s
+    while is_alive(pid):
+        if time.monotonic() > end:
+            return False
+        os.sched_yield()
+    return True
+
+
+def test_workers_share_one_socket_and_only_the_first_has_the_admin_port(start):
+    running = start(workers=2)
+    port = running.port()
+    seen = {}
+    while len(seen) < 2:
+        number, _, admin = ask(port)
+        seen[number] = admin
+    assert seen == {0: "admin", 1: "-"}
+    assert running.end() == 0
+
+
+def test_a_killed_worker_is_replaced_and_no_connection_is_refused(start):
+    running = start()
+    port = running.port()
+    _, first, _ = ask(port)
+    os.kill(first, signal.SIGKILL)
+    _, second, _ = ask(port)  # waits in the supervisor's socket until there is somebody
+    assert second != first
+    died = running.until("worker_died")
+    assert (died["exit_code"], died["restarts"]) == (-signal.SIGKILL, 1)
+    assert running.end() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_drains_the_workers_and_the_status_is_0(start, number):
+    running = start(workers=2)
+    port = running.port()
+    running.until("worker_started", 2)
+    ask(port)
+    assert running.end(number) == 0
+    assert len(running.named("worker_stopped")) == 2
+    assert running.named("worker_killed") == []
+
+
+def test_a_worker_that_will_not_stop_is_killed_on_ctrl_c_twice(start):
+    running = start(mode="stubborn", drain_s=300.0)
+    _, pid, _ = ask(running.port())
+    running.process.send_signal(signal.SIGINT)
+    running.until("stopping")
+    assert is_alive(pid)
+    assert running.end(signal.SIGINT) == 1
+    assert len(running.named("worker_killed")) == 1
+    assert not is_alive(pid)
+
+
+@pytest.mark.parametrize("mode", ["works", "stubborn", "untied"])
+def test_workers_do_not_outlive_a_killed_supervisor(start, mode):
+    """`stubborn` ignores everything but the kernel's kill; `untied` has only the end of the lifeline to go by."""
+    running = start(mode=mode)
+    _, pid, _ = ask(running.port())
+    running.process.send_signal(signal.SIGKILL)
+    running.process.wait()
+    assert gone(pid)
+
+
+def test_workers_that_keep_dying_end_the_supervisor(start):
+    running = start(mode="dies")
+    assert running.end(0) == 1
+    assert [line["after_s"] for line in running.named("worker_died")] == [0.1, 0.2, 0.4, 0.8, 1.6]
+    assert len(running.named("supervisor_gave_up")) == 1
+
+
+def test_files_that_a_worker_refuses_end_the_supervisor_at_once(start):
+    running = start(mode="refuses")
+    assert running.end(0) == 78
+    assert len(running.named("worker_died")) == 1
+
+
+def test_what_workers_synced_is_signed_and_verifies_with_the_public_key_alone(start, tmp_path):
+    running = start(workers=2)
+    port = running.port()
+    seen = set()
+    while len(seen) < 2:
+        seen.add(ask(port)[0])
+    assert running.end() == 0
+    audit = tmp_path / "audit"
+    segments = [(path.stem, path.read_bytes()) for path in sorted(audit.glob("2*.jsonl"))]
+    public = load_public_key(audit / "signing.pub")
+    signed = (audit / "checkpoints.jsonl").read_bytes()
+    assert len(segments) == 2
+    assert verify(segments, signed, public, None).state is State.INTACT
+    key = Keyring(supervised.ROOT).keyed_hash(Purpose.AUDIT)
+    assert verify(segments, signed, public, key).state is State.INTACT
+    assert verify(segments[:1], signed, public, key).state is State.CUT
+
+
+def test_neither_process_may_leave_a_core_file(start):
+    running = start()
+    _, pid, _ = ask(running.port())
+    for process in (pid, running.process.pid):
+        limits = Path(f"/proc/{process}/limits").read_text()
+        (line,) = [line for line in limits.splitlines() if line.startswith("Max core file size")]
+        assert line.split()[4:6] == ["0", "0"]
+
+
+def test_a_second_supervisor_over_the_same_state_is_refused(start):
+    first = start()
+    ask(first.port())
+    second = start()
+    out = second.process.stderr.read()
+    assert second.process.wait(10) == 1
+    assert "Problems" in out
+    assert first.end() == 0
+
+
+@pytest.mark.parametrize(("deaths", "expected"), [(0, 0.0), (1, 0.1), (2, 0.2), (5, 1.6), (10, 30.0), (50, 30.0)])
+def test_restarts_become_slower(deaths, expected):
+    assert restart_after(deaths) == pytest.approx(expected)
+
+
+def test_a_port_in_use_is_named():
+    with listen(Listen()) as taken:
+        where = Listen(port=taken.getsockname()[1])
+        with pytest.raises(OSError, match="in use") as caught:
+            listen(where)
+    assert caught.value.filename == str(where)
+
+
+def test_a_stale_unix_socket_is_replaced_and_a_file_is_not(tmp_path):
+    path = tmp_path / "admin.sock"
+    listen(Listen(unix=str(path))).close()
+    with listen(Listen(unix=str(path))) as made:
+        assert made.family is socket.AF_UNIX
+        assert path.stat().st_mode & 0o777 == 0o600
+    path.unlink()
+    path.write_text("mine")
+    with pytest.raises(OSError, match="in use"):
+        listen(Listen(unix=str(path)))
+    assert path.read_text() == "mine"
