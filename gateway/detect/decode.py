@@ -1,0 +1,192 @@
+"""What is written in an encoding, in place of it: URL, HTML, escapes, quoted-printable, hex, base32, base64, gzip.
+
+One call resolves one level; the caller bounds the levels. A blob that looks encrypted or compressed and does not decode
+is reported as opaque. Pure.
+"""
+
+import base64
+import binascii
+import html
+import re
+import zlib
+from dataclasses import dataclass
+
+from gateway.detect.views import Edit, View, rewritten
+
+MAX_DECODED = 1_048_576
+_OPAQUE_LENGTH = 128
+_OPAQUE_HEX_LENGTH = 256
+
+_ESCAPES = (
+    r"(?P<url>(?:%[0-9A-Fa-f]{2}){1,400})"
+    r"|(?P<html>&(?:#[0-9]{2,7}|#[xX][0-9A-Fa-f]{2,6}|[A-Za-z]{2,8});?)"
+    r"|(?P<backslash>(?:\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}|\\u\{[0-9A-Fa-f]{1,6}\}|\\U[0-9A-Fa-f]{8}){1,400})"
+    r"|(?P<quoted>(?:=[0-9A-F]{2}){2,400})"
+    r"|(?P<tags>[\U000e0020-\U000e007e]{1,400})"
+    r"|(?P<spaced>(?<![0-9A-Fa-f])(?:0x)?[0-9A-Fa-f]{2}(?:[ :,]{1,2}(?:0x)?[0-9A-Fa-f]{2}){8,4000}(?![0-9A-Fa-f]))"
+    r"|(?P<token>(?<![0-9A-Za-z+/_-])"
+    r"(?:(?:[0-9A-Za-z+/]{60,100}\r?\n){1,20000}[0-9A-Za-z+/]{1,100}|[0-9A-Za-z+/_-]{12,})={0,6})"
+)
+
+DECODE_GATES = (
+    r"%[0-9A-Fa-f]{2}",
+    r"&(?:#[0-9xX]|[A-Za-z]{2,8};)",
+    r"\\[uUx][0-9A-Fa-f{]{2}",
+    r"(?:=[0-9A-F]{2}){2}",
+    r"[\U000e0020-\U000e007e]",
+    r"(?:3[0-9][ :,]{1,2}(?:0x)?){8}",
+    r"(?:3[0-9]){9}",
+    # Base64 of nine digits, at each of its three alignments.
+    r"(?:[MNO][DTjz][AEIMQUYcgk][w-z0-5]){2}",
+    r"[0-9A-Za-z+/_-]{10,}={1,2}",
+    r"[0-9A-Za-z+/_-]{24}",
+    r"[A-Z2-7]{16}",
+)
+"""Where something may be encoded. Whether it is, only decoding tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """One level resolved. `view` is None if nothing was encoded; `opaque` if a blob would not decode."""
+
+    view: View | None
+    opaque: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Decoder:
+    """Finds and resolves what is encoded."""
+
+    encoded: re.Pattern[str]
+    backslash: re.Pattern[str]
+    hex_pair: re.Pattern[str]
+
+    def of(self, text: str) -> Decoded:
+        """`text` with one level of encodings resolved."""
+        edits: list[Edit] = []
+        names: set[str] = set()
+        opaque = False
+        budget = MAX_DECODED
+        for match in self.encoded.finditer(text):
+            kind = match.lastgroup or ""
+            piece = match.group()
+            plain, name = self._resolve(kind, piece)
+            if plain is None:
+                opaque = opaque or (kind == "token" and _looks_opaque(piece))
+                continue
+            budget -= len(plain)
+            if budget < 0:
+                return Decoded(rewritten(text, edits, tuple(sorted(names))), opaque=True)
+            edits.append((match.start(), match.end(), plain))
+            names.add(name)
+        return Decoded(rewritten(text, edits, tuple(sorted(names))), opaque)
+
+    def _resolve(self, kind: str, piece: str) -> tuple[str | None, str]:
+        match kind:
+            case "url":
+                return _as_text(bytes.fromhex(piece.replace("%", "")), 1), "url"
+            case "html":
+                plain = html.unescape(piece)
+                return (None if plain == piece else plain), "html"
+            case "backslash":
+                return self.backslash.sub(_character, piece), "escapes"
+            case "quoted":
+                return _as_text(bytes.fromhex(piece.replace("=", "")), 1), "quoted-printable"
+            case "tags":
+                return "".join(chr(ord(character) - 0xE0000) for character in piece), "tags"
+            case "spaced":
+                return _as_text(bytes.fromhex("".join(self.hex_pair.findall(piece))), 4), "hex"
+            case _:
+                return _token(piece)
+
+
+def decoder() -> Decoder:
+    """The decoder, ready to run."""
+    return Decoder(
+        re.compile(_ESCAPES),
+        re.compile(r"\\(?:u\{([0-9A-Fa-f]{1,6})\}|[uUx]([0-9A-Fa-f]+))"),
+        re.compile(r"(?:0x)?([0-9A-Fa-f]{2})(?![x])"),
+    )
+
+
+def _character(match: re.Match[str]) -> str:
+    code = int(match[1] or match[2], 16)
+    # A lone half of a surrogate pair is no character; the pair is put together by whoever wrote real JSON.
+    return chr(code) if code < 0x110000 and not 0xD800 <= code < 0xE000 else "\ufffd"
+
+
+def _token(piece: str) -> tuple[str | None, str]:
+    body = piece.replace("\r", "").replace("\n", "").rstrip("=")
+    if len(body) % 2 == 0 and all(character in "0123456789abcdefABCDEF" for character in body):
+        plain = _unpacked(bytes.fromhex(body))
+        if plain is not None:
+            return plain, "hex"
+    if len(body) >= 16 and all(character in "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567" for character in body):
+        try:
+            plain = _unpacked(base64.b32decode(body + "=" * (-len(body) % 8)))
+        except binascii.Error:
+            plain = None
+        if plain is not None:
+            return plain, "base32"
+    usual = body.replace("-", "+").replace("_", "/")
+    # A text that is not cut at a group of four still decodes up to there.
+    usual = usual[:-1] if len(usual) % 4 == 1 else usual
+    try:
+        plain = _unpacked(base64.b64decode(usual + "=" * (-len(usual) % 4), validate=True))
+    except binascii.Error:
+        plain = None
+    return plain, "base64"
+
+
+def _unpacked(raw: bytes) -> str | None:
+    if raw[:2] == b"\x1f\x8b" or (raw[:1] == b"\x78" and raw[1:2] in (b"\x01", b"\x5e", b"\x9c", b"\xda")):
+        inflater = zlib.decompressobj(47)
+        try:
+            unpacked = inflater.decompress(raw, MAX_DECODED)
+        except zlib.error:
+            return None
+        return None if inflater.unconsumed_tail else _as_text(unpacked, 4)
+    return _as_text(raw, 6)
+
+
+def _as_text(raw: bytes, least: int) -> str | None:
+    """`raw` as the text it is: UTF-8, UTF-16 or GB 18030, and nearly all of it printable."""
+    if len(raw) < least:
+        return None
+    encodings = ("utf-8", "gb18030")
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        encodings = ("utf-16", "gb18030")
+    elif raw[1::2].count(0) > len(raw) // 3:
+        encodings = ("utf-16-le", "utf-8")
+    elif raw[::2].count(0) > len(raw) // 3:
+        encodings = ("utf-16-be", "utf-8")
+    for encoding in encodings:
+        try:
+            text = raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        odd = sum(1 for character in text if not (character.isprintable() or character in "\t\r\n"))
+        if odd * 20 <= len(text) and (encoding != "gb18030" or _is_everyday_chinese(text)):
+            return text
+    return None
+
+
+def _is_everyday_chinese(text: str) -> bool:
+    # GB 18030 reads nearly any bytes as rare characters: only what is mostly common ones counts.
+    common = sum(1 for character in text if character.isascii() or "\u4e00" <= character <= "\u9fa5")
+    return len(text) >= 4 and common == len(text)
+
+
+def _looks_opaque(piece: str) -> bool:
+    body = piece.rstrip("=")
+    if len(body) < _OPAQUE_LENGTH:
+        return False
+    kinds = len(set(body))
+    if kinds <= 16:
+        return len(body) >= _OPAQUE_HEX_LENGTH and kinds >= 12
+    return (
+        kinds >= 24
+        and any(c.isdigit() for c in body)
+        and any(c.isupper() for c in body)
+        and any(c.islower() for c in body)
+    )

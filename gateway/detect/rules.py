@@ -1,0 +1,121 @@
+"""What a recognizer is made of: a rule as a plain value, and the class that runs it.
+
+A rule is a bounded regular expression, a check of the candidate, and words that must, or must not, stand near it.
+Patterns use ASCII look-arounds, never a word boundary: to Python a Han character is a word character, so a number that
+touches one would be missed. Pure.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from gateway.core.findings import MARKER_PREFIX, Finding, Tier
+
+# The edges of a candidate.
+LEFT = r"(?<![0-9A-Za-z])"
+RIGHT = r"(?![0-9A-Za-z])"
+
+# What may stand between a cue ("MRN", "微信") and the value it announces.
+GAP = (
+    r"(?:\s{0,3}(?:号码|號碼|编号|編號|number|num|no|nr|id|code|is|was|are|号|號|是|为|為"
+    r"|[:：=＝,，、;；\"'“”‘’`*_|(（\[<>/\\#.-])){0,6}\s{0,3}"
+)
+
+# What a prefilter looks for on behalf of many rules at once: nine digits with anything but letters in between, fifteen
+# digits, and letters that run into digits.
+NUMBER = r"(?:^|[^0-9A-Za-z])[0-9](?:[^0-9A-Za-z]{0,4}[0-9]){8}"
+LONG_NUMBER = r"[0-9]{15}"
+LETTERED = r"(?:^|[^0-9A-Za-z])[0-9A-Za-z]{1,2}[0-9]{6}"
+
+_SEPARATORS = str.maketrans("", "", " -–—.()（）\t\n\xa0/")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One way of finding one entity.
+
+    The candidate is the group `v` of `pattern`, or the whole match. `check` sees it, `compact` without separators. With `context`,
+    `score` holds only if one of those words stands within `reach` characters before or `after` characters behind;
+    otherwise the score is `bare`, and a `bare` of 0 drops it. `unless` drops a candidate if it matches the few
+    characters right before it. `trigger` is a wider, cheaper pattern for the prefilter where `pattern` is costly to compile.
+    """
+
+    name: str
+    entity: str
+    pattern: str
+    score: float
+    check: Callable[[str], bool] | None = None
+    compact: bool = True
+    context: str | None = None
+    bare: float = 0.0
+    reach: int = 60
+    after: int = 0
+    unless: str | None = None
+    ignore_case: bool = False
+    trigger: str | None = None
+    tier: Tier = Tier.STRUCTURED
+
+
+@dataclass(frozen=True, slots=True)
+class PatternRecognizer:
+    """A rule, ready to run. Behind `ports.Recognizer`."""
+
+    rule: Rule
+    regex: re.Pattern[str]
+    context: re.Pattern[str] | None
+    unless: re.Pattern[str] | None
+    group: int
+    name: str
+    entities: frozenset[str]
+    tier: Tier
+    patterns: tuple[str, ...]
+
+    def find(self, text: str, path: str) -> Sequence[Finding]:
+        """Every finding in one text; offsets are code points of that text."""
+        rule, group = self.rule, self.group
+        findings = []
+        for match in self.regex.finditer(text):
+            start, end = match.span(group)
+            if rule.check is not None:
+                candidate = match[group]
+                if not rule.check(candidate.translate(_SEPARATORS) if rule.compact else candidate):
+                    continue
+            score = rule.score
+            if self.context is not None and not self.context.search(
+                text[max(0, start - rule.reach) : start] + "\n" + text[end : end + rule.after]
+            ):
+                score = rule.bare
+                if not score:
+                    continue
+            if self.unless is not None and self.unless.search(text[max(0, start - 16) : start]):
+                continue
+            findings.append(Finding(rule.entity, score, path, start, end, self.name))
+        return findings
+
+
+def recognizer(rule: Rule) -> PatternRecognizer:
+    """The recognizer that runs `rule`."""
+    regex = re.compile(rule.pattern, re.IGNORECASE if rule.ignore_case else 0)
+    return PatternRecognizer(
+        rule=rule,
+        regex=regex,
+        context=re.compile(rule.context, re.IGNORECASE) if rule.context else None,
+        unless=re.compile(rule.unless, re.IGNORECASE) if rule.unless else None,
+        group=regex.groupindex.get("v", 0),
+        name=rule.name,
+        entities=frozenset((rule.entity,)),
+        tier=rule.tier,
+        patterns=(("(?i)" if rule.ignore_case else "") + (rule.trigger or rule.pattern),),
+    )
+
+
+def marker(text: str) -> PatternRecognizer:
+    """The recognizer of a policy's own marker: any case, any spacing, not inside a longer word."""
+    words = text.split()
+    body = r"\s{1,4}".join(re.escape(word) for word in words)
+    folded = " ".join(words).casefold()
+    left = r"(?<![A-Za-z])" if words[0][0].isascii() and words[0][0].isalpha() else ""
+    right = r"(?![A-Za-z])" if words[-1][-1].isascii() and words[-1][-1].isalpha() else ""
+    return recognizer(
+        Rule(f"marker:{folded}", MARKER_PREFIX + text.casefold(), left + body + right, 1.0, ignore_case=True)
+    )
