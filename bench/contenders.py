@@ -15,6 +15,7 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Final
 
+import yaml
 from children import Children, StartFailed, free_port
 from load import KEY
 
@@ -36,27 +37,6 @@ http {{
 }}
 """
 PROXY: Final = 'proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off;'
-
-POLICY: Final = """\
-apiVersion: tidegate/v1
-version: 1
-labels: [public, internal, confidential, restricted]
-cloud_ceiling: internal
-label:
-  default: internal
-  unscanned: restricted
-  unmapped: restricted
-  may_leave: []
-  rules: []
-zones:
-  onprem: {networks: [127.0.0.0/8]}
-models:
-  m1: {pools: [plain]}
-  m1s: {pools: [paced]}
-routes:
-  - {id: everything, when: {}, to: [plain, paced]}
-...
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +148,7 @@ def _write_config(folder: Path, mocks: Front, port: int, admin: int) -> None:
         secret = folder / "secrets" / name
         secret.touch(mode=0o600)
         secret.write_text(secrets.token_hex(32) + "\n")
-    (folder / "policy.yaml").write_text(POLICY)
+    (folder / "policy.yaml").write_text(_policy())
     (folder / "gateway.yaml").write_text(
         "apiVersion: tidegate/v1\n"
         f"listen: 127.0.0.1:{port}\n"
@@ -191,6 +171,17 @@ def _write_config(folder: Path, mocks: Front, port: int, admin: int) -> None:
         "classes: {default: {ceiling: internal}}\n"
         "tenants: {bench: {class: default, sees: []}}\n"
     )
+
+
+def _policy() -> str:
+    """The default policy with its labels as they are, and the mocks for pools."""
+    policy = yaml.safe_load((HERE.parent / "policies" / "default.yaml").read_text())
+    policy["zones"] = {"onprem": {"networks": ["127.0.0.0/8"]}}
+    policy["models"] = {"m1": {"pools": ["plain"]}, "m1s": {"pools": ["paced"]}}
+    policy["routes"] = [{"id": "everything", "when": {}, "to": ["plain", "paced"]}]
+    policy["invariants"] = []
+    text: str = yaml.safe_dump(policy, allow_unicode=True, sort_keys=False, explicit_end=True)
+    return text
 
 
 def _is_ready(admin: int) -> bool:

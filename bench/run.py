@@ -72,7 +72,7 @@ QUICK: Final = Plan(rounds=1, seconds=1.0, warm_up_s=0.3)
 
 
 def main() -> int:
-    """Run everything; 0 if every row is a figure or there is nothing to measure with, 1 if a row is missing or failed."""
+    """Run everything; 1 if a row is missing or had failures, else 0, also where there is nothing to measure with."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one short round: is it still in the region?")
     parser.add_argument("--only", choices=("requests", "streams", "latency"), help="one table")
