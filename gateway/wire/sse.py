@@ -93,8 +93,8 @@ class SseReader:
         self._buffer += data
         if len(self._buffer) > self._max_event:
             raise EventTooLarge
-        # A blank line is at most four bytes, of which three may already be here.
-        self._searched = max(0, len(self._buffer) - 3)
+        # The last byte may end a line; a blank line that is here as a whole has been found.
+        self._searched = max(0, len(self._buffer) - 1)
 
     @staticmethod
     def _event(raw: bytes, *, may_have_bom: bool) -> Event:

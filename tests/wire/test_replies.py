@@ -315,9 +315,12 @@ def test_every_spelling_becomes_ours_and_nothing_else_changes(data):
 
 def test_a_server_that_changes_its_ids_midway_is_followed():
     reply = stream()
+    inner = {"id": "theirs-1", "model": "theirs-1"}
     for name in ("theirs-1", "theirs-2", "theirs-1"):
         piece = reply.take(event({"id": name, "model": name, "choices": []}))
         assert said(piece) == {"id": "chatcmpl-0f", "model": "fast", "choices": []}
+        piece = reply.take(event({"id": name, "model": name, "choices": [], "x": inner}))
+        assert said(piece) == {"id": "chatcmpl-0f", "model": "fast", "choices": [], "x": inner}
 
 
 TEXTS = st.text(max_size=8) | st.sampled_from(['"id":"theirs-1"', '"model":"tiny"', "theirs-1", "tiny", "\\", '"'])
