@@ -14,7 +14,9 @@ from gateway.core.written import Group, Listing, Node, Place, Scalar, Unreadable
 
 API_VERSION: Final = "tidegate/v1"
 
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:-]{0,99}")
+NAME_PATTERN: Final = "[A-Za-z0-9][A-Za-z0-9._/:-]{0,99}"
+
+_NAME: Final = re.compile(NAME_PATTERN)
 _DURATION: Final = re.compile(r"([0-9]{1,9})(ms|s|m|h)")
 _DURATION_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _SIZE: Final = re.compile(r"([0-9]{1,12})(B|KiB|MiB|GiB)")

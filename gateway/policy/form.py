@@ -4,7 +4,9 @@ Every fault of form is reported here, with what belongs to the language but not 
 to something and whether the whole makes sense is `compile.py`'s.
 """
 
+from collections.abc import Mapping
 from ipaddress import ip_network
+from types import MappingProxyType
 from typing import Final
 
 from gateway.core.facts import Capability, Complexity
@@ -29,7 +31,43 @@ from gateway.policy.document import (
 COMPARISONS: Final = (">=", "<=", "==", ">", "<")
 WHEN: Final = ("label", "complexity", "tenant_class", "capability", "model")
 WHEN_LATER: Final = frozenset({"modality", "time", "context", "pressure", "budget", "history", "taint"})
-ROUTE: Final = ("id", "when", "to", "spill", "on_full", "deny")
+EVIDENCE_KINDS: Final = ("any_of", "all_of", "count", "marker")
+INVARIANT_KINDS: Final = ("never", "monotone", "total", "reachable")
+KEYS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "policy": (
+            *("apiVersion", "version", "restores", "labels", "cloud_ceiling", "label", "zones", "models", "routes"),
+            *("cache", "invariants"),
+        ),
+        "label": ("default", "unscanned", "unmapped", "may_leave", "rules", "carriers", "tiers"),
+        "rule": (*EVIDENCE_KINDS, "min_score", "label"),
+        "zone": ("networks", "tls"),
+        "model": ("pools",),
+        "route": ("id", "when", "to", "spill", "on_full", "deny"),
+        "when": WHEN,
+        "on_full": ("queue",),
+        "invariant": ("id", *INVARIANT_KINDS),
+        "never": (*WHEN, "zone", "pool"),
+        "monotone": ("raising", "may_not_add"),
+    }
+)
+"""The keys of each group. `schema.py` is made from the same table."""
+
+REQUIRED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "policy": ("apiVersion", "version", "labels", "cloud_ceiling", "label", "zones", "models", "routes"),
+        "label": ("default", "unscanned", "unmapped", "rules"),
+        "rule": ("label",),
+        "zone": ("networks",),
+        "model": ("pools",),
+        "route": ("id", "when"),
+        "when": (),
+        "on_full": ("queue",),
+        "invariant": ("id",),
+        "never": (),
+        "monotone": ("raising", "may_not_add"),
+    }
+)
 ROUTE_LATER: Final = frozenset({"cache", "audit", "mirror", "canary", "processor", "residency", "agreement"})
 MASK_RESERVED: Final = (
     "`mask` is reserved: this gateway cannot mask yet, and a policy that counts on it would let text out unmasked."
@@ -47,12 +85,7 @@ class _PolicyReader:
 
     def policy(self, root: Node) -> WrittenPolicy:
         reader = self._reader
-        known = (
-            "apiVersion", "version", "restores", "labels", "cloud_ceiling", "label", "zones", "models", "routes",
-            "cache", "invariants",
-        )  # fmt: skip
-        required = ("apiVersion", "version", "labels", "cloud_ceiling", "label", "zones", "models", "routes")
-        top = reader.fields(root, "The policy", known, required)
+        top = self._fields(root, "The policy", "policy")
         reader.api_version(top)
         version = reader.integer(top.get("version"), "`version`", least=1, most=10**12)
         restores = reader.integer(top.get("restores"), "`restores`", least=1, most=10**12)
@@ -63,12 +96,7 @@ class _PolicyReader:
         for label in labels:
             if label.text == NONE:
                 reader.report(label.at, "A label cannot have this name.", "Choose another word.")
-        evidence = reader.fields(
-            top.get("label"),
-            "`label`",
-            ("default", "unscanned", "unmapped", "may_leave", "rules", "carriers", "tiers"),
-            ("default", "unscanned", "unmapped", "rules"),
-        )
+        evidence = self._fields(top.get("label"), "`label`", "label")
         return WrittenPolicy(
             at=root.at,
             digest_of=canonical(root),
@@ -89,6 +117,9 @@ class _PolicyReader:
             cache=self._cache(top.get("cache")),
             invariants=self._invariants(top.get("invariants")),
         )
+
+    def _fields(self, node: Node | None, what: str, group: str) -> Fields:
+        return self._reader.fields(node, what, KEYS[group], REQUIRED[group])
 
     # Evidence
 
@@ -115,12 +146,13 @@ class _PolicyReader:
 
     def _rule(self, node: Node) -> WrittenRule:
         reader = self._reader
-        kinds = ("any_of", "all_of", "count", "marker")
-        rule = reader.fields(node, "A label rule", (*kinds, "min_score", "label"), ("label",))
-        given = [kind for kind in kinds if kind in rule]
+        rule = self._fields(node, "A label rule", "rule")
+        given = [kind for kind in EVIDENCE_KINDS if kind in rule]
         if len(given) != 1 and rule.nodes:
             message = "A label rule names exactly one kind of evidence."
-            reader.report(rule.at, message, f"Write one of: {', '.join(kinds)}; split the rule if it needs two.")
+            reader.report(
+                rule.at, message, f"Write one of: {', '.join(EVIDENCE_KINDS)}; split the rule if it needs two."
+            )
         if "marker" in rule and "min_score" in rule:
             reader.report(
                 _place(rule, "min_score"), "A marker is there or not: it has no score.", "Remove `min_score`."
@@ -162,7 +194,7 @@ class _PolicyReader:
         reader = self._reader
         found = []
         for name, value in reader.entries(node, "`zones`"):
-            zone = reader.fields(value, f"The zone {shown(name.text)}", ("networks", "tls"), ("networks",))
+            zone = self._fields(value, f"The zone {shown(name.text)}", "zone")
             is_home = name.text == "onprem"
             networks, unix = self._networks(zone.get("networks"), is_home=is_home)
             tls = reader.one_of(zone.get("tls"), "`tls`", tuple(Tls))
@@ -195,7 +227,7 @@ class _PolicyReader:
     def _aliases(self, node: Node | None) -> tuple[WrittenAlias, ...]:
         found = []
         for name, value in self._reader.entries(node, "`models`", wildcard=True):
-            alias = self._reader.fields(value, f"The model {shown(name.text)}", ("pools",), ("pools",))
+            alias = self._fields(value, f"The model {shown(name.text)}", "model")
             found.append(WrittenAlias(name, self._reader.names(alias.get("pools"), "`pools`")))
         if isinstance(node, Group) and not node.entries:
             self._reader.report(node.at, "`models` must not be empty.", "Write `chat: {pools: [home]}`.")
@@ -210,15 +242,15 @@ class _PolicyReader:
 
     def _route(self, node: Node) -> WrittenRoute | None:
         reader = self._reader
-        row = reader.fields(self._supported(node, ROUTE_LATER, "A route"), "A route", ROUTE, ("id", "when"))
+        row = self._fields(self._supported(node, ROUTE_LATER, "A route"), "A route", "route")
         id = reader.name(row.get("id"), "The id of a route")
-        guard = self._guard(row.get("when"), "`when`", WHEN)
+        guard = self._guard(row.get("when"), "`when`")
         to = reader.names(row.get("to"), "`to`")
         spill = reader.names(row.get("spill"), "`spill`", least=0)
         for word in spill:
             if any(word.text == other.text for other in to):
                 reader.report(word.at, f"The pool {shown(word.text)} stands in `to` and in `spill`.", "Keep one.")
-        on_full = reader.fields(row.get("on_full"), "`on_full`", ("queue",), ("queue",))
+        on_full = self._fields(row.get("on_full"), "`on_full`", "on_full")
         queue_s = reader.duration(on_full.get("queue"), "`queue`", least=0.0, most=600.0)
         message = reader.text(row.get("deny"), "`deny`")
         if row.nodes and ("to" in row) == ("deny" in row):
@@ -253,9 +285,9 @@ class _PolicyReader:
                 kept.append((key, value))
         return Group(tuple(kept), node.at)
 
-    def _guard(self, node: Node | None, what: str, known: tuple[str, ...]) -> WrittenGuard:
+    def _guard(self, node: Node | None, what: str) -> WrittenGuard:
         reader = self._reader
-        guard = reader.fields(self._supported(node, WHEN_LATER, what), what, known)
+        guard = self._fields(self._supported(node, WHEN_LATER, what), what, "when")
         return WrittenGuard(
             at=guard.at,
             label=self._comparison(guard.get("label")),
@@ -314,12 +346,13 @@ class _PolicyReader:
 
     def _invariant(self, node: Node, ids: list[Word]) -> Invariant | None:
         reader = self._reader
-        kinds = ("never", "monotone", "total", "reachable")
-        fields = reader.fields(node, "An invariant", ("id", *kinds), ("id",))
+        fields = self._fields(node, "An invariant", "invariant")
         id = reader.name(fields.get("id"), "The id of an invariant")
-        given = [kind for kind in kinds if kind in fields]
+        given = [kind for kind in INVARIANT_KINDS if kind in fields]
         if len(given) != 1 and fields.nodes:
-            reader.report(fields.at, "An invariant states exactly one thing.", f"Write one of: {', '.join(kinds)}.")
+            reader.report(
+                fields.at, "An invariant states exactly one thing.", f"Write one of: {', '.join(INVARIANT_KINDS)}."
+            )
         if id is None or len(given) != 1:
             return None
         ids.append(id)
@@ -331,12 +364,12 @@ class _PolicyReader:
 
     def _never(self, id: str, node: Node | None) -> Never | None:
         reader = self._reader
-        fields = reader.fields(node, "`never`", (*WHEN, "zone", "pool"))
+        fields = self._fields(self._supported(node, WHEN_LATER, "`never`"), "`never`", "never")
         if ("zone" in fields) == ("pool" in fields):
             reader.report(fields.at, "`never` names exactly one place.", "Write `zone: cloud` or `pool: …`.")
             return None
-        guarding = Group(tuple(e for e in _entries(node) if e[0].text in (*WHEN, "mask")), fields.at)
-        guard = self._guard(guarding, "`never`", WHEN)
+        guarding = Group(tuple(entry for entry in _entries(node) if entry[0].text in WHEN), fields.at)
+        guard = self._guard(guarding, "`never`")
         return Never(id, guard, reader.name(fields.get("zone"), "`zone`"), reader.name(fields.get("pool"), "`pool`"))
 
     def _stated(self, kind: str, node: Node | None) -> None:
@@ -346,8 +379,7 @@ class _PolicyReader:
         elif kind == "reachable":
             reader.one_of(node, "`reachable`", ("all_routes",))
         elif kind == "monotone":
-            keys = ("raising", "may_not_add")
-            stated = reader.fields(node, "`monotone`", keys, keys)
+            stated = self._fields(node, "`monotone`", "monotone")
             reader.one_of(stated.get("raising"), "`raising`", ("label",))
             reader.one_of(stated.get("may_not_add"), "`may_not_add`", ("cloud",))
 

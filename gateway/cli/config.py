@@ -1,0 +1,119 @@
+"""`tidegate config check` and `tidegate config show`: what the files say, and every problem in them at once.
+
+`show` prints values with their defaults and the places of secrets, never a secret.
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+from gateway.cli.problem_report import as_json, report
+from gateway.config.gateway_file import GatewayFile
+from gateway.core.problems import Problems
+from gateway.core.topology import Endpoint, Pool
+from gateway.settings import CONFIG_VARIABLE, Settings, load
+
+
+def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `config` with its commands."""
+    group = subparsers.add_parser("config", help="check and show the configuration")
+    commands = group.add_subparsers(metavar="COMMAND", required=True)
+    check = commands.add_parser("check", help="read every file and report every problem")
+    _add_folder(check)
+    check.add_argument("--json", action="store_true", help="print the problems as JSON")
+    check.set_defaults(run=_check)
+    show = commands.add_parser("show", help="print what the files amount to, without secrets")
+    _add_folder(show)
+    show.set_defaults(run=_show)
+
+
+def _add_folder(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config",
+        metavar="DIR",
+        type=Path,
+        default=None,
+        help=f"the folder with gateway.yaml; ${CONFIG_VARIABLE} or the current one if not given",
+    )
+
+
+def _folder(arguments: argparse.Namespace) -> Path:
+    folder = arguments.config
+    return folder if isinstance(folder, Path) else Path(os.environ.get(CONFIG_VARIABLE) or ".")
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    folder = _folder(arguments)
+    try:
+        settings = load(folder, os.environ)
+    except Problems as found:
+        return report(found.problems, json=arguments.json)
+    if arguments.json:
+        print(as_json(()))
+        return 0
+    bundle = settings.bundle
+    pools, tenants, keys = len(bundle.topology.pools), len(bundle.tenants), len(bundle.keys)
+    print(
+        f"{folder}: the configuration is good: policy version {bundle.policy.version}, "
+        f"pools: {pools}, tenants: {tenants}, keys: {keys}."
+    )
+    return 0
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    try:
+        settings = load(_folder(arguments), os.environ)
+    except Problems as found:
+        return report(found.problems, json=False)
+    for line in _lines(settings):
+        print(line)
+    return 0
+
+
+def _lines(settings: Settings) -> list[str]:
+    bundle, order = settings.bundle, settings.bundle.policy.order
+    lines = [*_gateway(settings.gateway, settings), "", "pools:"]
+    for pool in bundle.topology.pools:
+        lines.append(f"  {pool.name}: zone {pool.zone}, clearance {order.name(pool.clearance)}, {_pool(pool)}")
+        lines += [f"    - {_endpoint(endpoint)}" for endpoint in pool.endpoints]
+    lines += ["", "tenants:"]
+    for tenant in bundle.tenants.values():
+        ceiling = order.name(tenant.ceiling) if tenant.ceiling is not None else "none"
+        sees = ", ".join(sorted(tenant.sees)) or "nothing"
+        lines.append(f"  {tenant.id}: class {tenant.tenant_class}, ceiling {ceiling}, sees {sees}")
+    lines += ["", f"keys: {len(bundle.keys)}", "", f"policy: version {bundle.policy.version}, {bundle.policy.digest}"]
+    return lines
+
+
+def _gateway(gateway: GatewayFile, settings: Settings) -> list[str]:
+    limits = gateway.limits
+    tls = f"{settings.tls[0]}, {settings.tls[1]}" if settings.tls is not None else "off"
+    return [
+        f"listen: {gateway.listen}",
+        f"admin: {gateway.admin.listen}, token from {gateway.admin.token}",
+        f"root_secret: from {gateway.root_secret}",
+        f"state_dir: {settings.state_dir}",
+        f"workers: {gateway.workers}",
+        f"limits: body {limits.body} B, headers {limits.headers} B, receive {limits.receive_s:g} s, "
+        f"drain {limits.drain_s:g} s, scan_inline {limits.scan_inline}, home_only_above {limits.home_only_above} B",
+        f"tls: {tls}",
+        f"audit: buffer {gateway.audit_buffer}",
+    ]
+
+
+def _pool(pool: Pool) -> str:
+    capabilities = ", ".join(sorted(pool.capabilities)) or "none"
+    credential = "set" if pool.credential is not None else "none"
+    times = pool.timeouts
+    return (
+        f"{pool.backend} {pool.model}, capabilities {capabilities}, credential {credential}, "
+        f"max_in_flight {pool.max_in_flight}, queue {pool.max_queued}, "
+        f"timeouts {times.connect_s:g}/{times.first_content_s:g}/{times.idle_s:g}/{times.total_s:g} s"
+    )
+
+
+def _endpoint(endpoint: Endpoint) -> str:
+    if endpoint.unix is not None:
+        return f"{endpoint.name}: unix:{endpoint.unix}"
+    host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
+    return f"{endpoint.name}: {'https' if endpoint.is_tls else 'http'}://{host}:{endpoint.port}{endpoint.base_path}"
