@@ -122,7 +122,7 @@ def start_tidegate(children: Children, mocks: Front, *, core: int, work: Path) -
     folder = work / "gateway"
     shutil.rmtree(folder, ignore_errors=True)
     port, admin = free_port(), free_port()
-    _write_config(folder, mocks, port, admin)
+    write_config(folder, mocks, port, admin)
     tidegate = Path(sys.executable).with_name("tidegate")
     made = subprocess.run(
         [str(tidegate), "keys", "create", "--config", str(folder), "--tenant", "bench", "--from-stdin"],
@@ -142,7 +142,8 @@ def start_tidegate(children: Children, mocks: Front, *, core: int, work: Path) -
     return Front(pid, port, port)
 
 
-def _write_config(folder: Path, mocks: Front, port: int, admin: int) -> None:
+def write_config(folder: Path, mocks: Front, port: int, admin: int) -> None:
+    """A configuration that `tidegate serve` starts with, its two secrets included."""
     (folder / "secrets").mkdir(parents=True, mode=0o700)
     for name in ("root.key", "admin.token"):
         secret = folder / "secrets" / name
