@@ -50,6 +50,7 @@ class Pipeline:
         started_at: int,
     ) -> None:
         self._bundle = bundle
+        self._digest = bundle.digest
         self._authenticator = authenticator
         self._classifier = classifier
         self._dispatcher = dispatcher
@@ -172,7 +173,7 @@ class Pipeline:
         if call.is_reserved:
             call.is_reserved = False
             self._audit.record(
-                call.outcome(ending, error, clock=self._clock, bundle=self._bundle.digest, epoch=self._bundle.epoch)
+                call.outcome(ending, error, clock=self._clock, bundle=self._digest, epoch=self._bundle.epoch)
             )
 
 

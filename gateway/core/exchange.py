@@ -207,7 +207,14 @@ class Exchange:
 
     def fail(self, error: TidegateError) -> Actions:
         """The attempt failed. Before content, and unless the request itself is at fault, another place may do."""
-        if self._state is _State.WAITING and not isinstance(error, UpstreamRejected):
+        return self._failed(error, had_content=self._state is _State.FLOWING)
+
+    def fail_without_content(self, error: TidegateError) -> Actions:
+        """An unstreamed answer came whole and is none: nothing of it was content, nothing of it was sent."""
+        return self._failed(error, had_content=False)
+
+    def _failed(self, error: TidegateError, *, had_content: bool) -> Actions:
+        if self.is_running and not had_content and not isinstance(error, UpstreamRejected):
             self._state = _State.IDLE
             self._held.clear()
             return (StopUpstream(), Retry(error))

@@ -188,7 +188,7 @@ class Relay:
         try:
             reply = whole(request.dialect, body, alias=request.model, reply_id=self._call.id)
         except TidegateError as error:
-            self._fail(error)
+            self._perform(self.exchange.fail_without_content(error))
             return
         self._call.usage = reply.usage
         self._perform(self.exchange.complete(reply.body))

@@ -96,6 +96,13 @@ def test_an_unstreamed_answer_that_breaks_off_is_an_error_and_is_not_tried_again
     assert machine.fail(FAILED) == (StopUpstream(), Refuse(FAILED), Settle(Ending.UPSTREAM_FAILED, FAILED))
 
 
+def test_an_unstreamed_answer_that_is_none_may_be_asked_for_elsewhere():
+    machine = exchange(streamed=False)
+    machine.bytes_arrived(now=1.0)
+    assert machine.fail_without_content(FAILED) == (StopUpstream(), Retry(FAILED))
+    assert machine.fail_without_content(FAILED) == ()
+
+
 def test_giving_up_answers_with_the_last_error():
     machine = exchange()
     machine.fail(FAILED)

@@ -1,0 +1,195 @@
+"""Where the concrete classes meet: from settings to a running worker.
+
+The only file that names implementations. Two gateways fit in one process: nothing here is global.
+"""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import uvicorn
+
+from gateway.api.admin import Status, build_admin
+from gateway.api.openai import Connection, DataPlane, Limits
+from gateway.backends.http1 import Http1Backend, Http1Settings
+from gateway.core.audit_chain import Head
+from gateway.core.exchange import Patience
+from gateway.core.message import Message
+from gateway.detect.scanner import build_scanner
+from gateway.pipeline import Pipeline
+from gateway.ports import Backend
+from gateway.runtime.admission import Admission
+from gateway.runtime.audit import AuditLog
+from gateway.runtime.authn import Authenticator
+from gateway.runtime.classify import Classifier
+from gateway.runtime.clock import SystemClock
+from gateway.runtime.dispatch import Dispatcher
+from gateway.runtime.forward import Door, Forwarder
+from gateway.runtime.keyring import Keyring, Purpose
+from gateway.runtime.mint import Mint, new_key
+from gateway.settings import Settings
+from gateway.telemetry import EventLog
+
+log = EventLog(__name__)
+
+TICK_S: Final = 0.25
+SCAN_THREADS: Final = 2
+
+
+class Worker:
+    """One worker process's parts. `run` serves until `stop` is set, then drains."""
+
+    def __init__(self, settings: Settings, *, number: int, on_head: Callable[[Head], None] = lambda _: None) -> None:
+        self._settings = settings
+        self._number = number
+        self._keyring = settings.keyring()
+        self._clock = SystemClock()
+        self._executor = ThreadPoolExecutor(SCAN_THREADS, thread_name_prefix="scan")
+        gateway = settings.gateway
+        scanner = build_scanner(settings.bundle.policy.markers)
+        self._bundle = bundle = settings.bundle.with_scanner(scanner.digest)
+        policy = bundle.policy
+        self._audit = AuditLog(
+            settings.state_dir / "audit",
+            number,
+            self._keyring,
+            self._clock,
+            buffer=gateway.audit_buffer,
+            on_head=on_head,
+        )
+        self._backends: Mapping[str, Backend] = {
+            pool.name: Http1Backend(Http1Settings(settings.credential(pool.name), pool.ca_file))
+            for pool in bundle.topology.pools
+        }
+        self._admission = Admission(bundle.topology.pools, self._clock)
+        classifier = Classifier(
+            scanner,
+            policy,
+            self._executor,
+            inline=gateway.limits.scan_inline,
+            home_only_above=gateway.limits.home_only_above,
+        )
+        key = new_key()
+        digest = self._keyring.keyed_hash(Purpose.AUDIT)
+
+        def digest_of(message: Message) -> str:
+            return digest.digest(message.target + b"\n" + message.body).hex()
+
+        def epoch() -> int:
+            return bundle.epoch
+
+        dispatcher = Dispatcher(
+            topology=bundle.topology,
+            zones=policy.zones,
+            admission=self._admission,
+            mint=Mint(key, self._clock, policy.zones),
+            forwarder=Forwarder(
+                Door(key, self._clock, epoch),
+                backends=self._backends,
+                zones=policy.zones,
+                top=policy.order.top,
+                rescan=classifier.rescan,
+            ),
+            audit=self._audit,
+            clock=self._clock,
+            salt_of=self._keyring.cache_salt,
+            digest_of=digest_of,
+            bundle=bundle.digest,
+            epoch=epoch,
+        )
+        self._pipeline = Pipeline(
+            bundle=bundle,
+            authenticator=Authenticator(bundle.keys, bundle.tenants, self._keyring),
+            classifier=classifier,
+            dispatcher=dispatcher,
+            audit=self._audit,
+            clock=self._clock,
+            patience=Patience(),
+            started_at=int(self._clock.wall()),
+        )
+        self._plane = DataPlane(
+            self._pipeline,
+            Limits(body=gateway.limits.body, head=gateway.limits.headers, receive_s=gateway.limits.receive_s),
+        )
+
+    async def run(self, data: socket.socket, admin: socket.socket | None, stop: asyncio.Event) -> None:
+        """Serve on `data` (and `admin`, if this worker has it) until `stop`, then drain and close everything."""
+        loop = asyncio.get_running_loop()
+        self._audit.open()
+        server = await loop.create_server(
+            lambda: Connection(self._plane, loop), sock=data, ssl=self._tls(), backlog=4096
+        )
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._tick(stop))
+                face = self._admin_server() if admin is not None else None
+                if face is not None and admin is not None:
+                    group.create_task(face.serve(sockets=[admin]))
+                log.info("worker_ready", worker=self._number, bundle=self._bundle.digest)
+                await stop.wait()
+                server.close()
+                await self._plane.drain(self._settings.gateway.limits.drain_s)
+                if face is not None:
+                    face.should_exit = True
+        finally:
+            server.close()
+            for backend in self._backends.values():
+                await backend.close()
+            await loop.run_in_executor(None, self._audit.flush_and_close)
+            self._executor.shutdown(wait=False, cancel_futures=True)
+
+    async def _tick(self, stop: asyncio.Event) -> None:
+        loop = asyncio.get_running_loop()
+        swept = loop.time()
+        while not (stop.is_set() and not self._pipeline.in_flight):
+            await asyncio.sleep(TICK_S)
+            self._pipeline.tick()
+            if loop.time() - swept >= 1.0:
+                swept = loop.time()
+                self._plane.sweep(swept)
+
+    def _tls(self) -> ssl.SSLContext | None:
+        files = self._settings.tls
+        if files is None:
+            return None
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(*files)
+        return context
+
+    def _admin_server(self) -> "_Face":
+        app = build_admin(self._status, token=self._settings.admin_token())
+        config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", server_header=False)
+        return _Face(config)
+
+    def _status(self) -> Status:
+        reasons = []
+        if not self._audit.is_writable:
+            reasons.append("the audit log cannot be written")
+        if self._plane.is_draining:
+            reasons.append("draining")
+        return Status(
+            version=version("tidegate"),
+            bundle=self._bundle.digest,
+            epoch=self._bundle.epoch,
+            worker=self._number,
+            is_ready=not reasons,
+            reasons=tuple(reasons),
+            in_flight=self._pipeline.in_flight,
+            connections=len(self._plane.connections),
+            pools=dict(self._admission.load()),
+        )
+
+
+class _Face(uvicorn.Server):
+    """Uvicorn without its own signal handlers: who stops a worker is the supervisor's to say."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
