@@ -6,6 +6,7 @@ how high the ceiling is, is what a newcomer gets. Secrets are new for every demo
 
 import json
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from gateway.cli.demo_questions import BURST, HOME, STRUCTURED
 from gateway.errors import InvalidRequest
 
 TENANT: Final = "demo"
+# The same characters as gateway.yaml allows for `unix:`; the kernel's limit is 107 bytes for the whole path.
+_MAY_HOLD_SOCKETS: Final = re.compile(r"/[A-Za-z0-9._~/@+-]{1,70}")
 
 _GATEWAY: Final = """\
 # Written by `tidegate demo`.
@@ -91,6 +94,11 @@ def admin_socket(folder: Path) -> Path:
 
 def claim(folder: Path) -> None:
     """Make `folder` ours alone: create it, or take it if it is empty."""
+    if not _MAY_HOLD_SOCKETS.fullmatch(str(folder)):
+        raise InvalidRequest(
+            f"{folder}: sockets are made in this folder, so its path must be short and plain. "
+            "Give `--dir` at most 70 letters, digits and any of `._~/@+-`."
+        )
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if any(folder.iterdir()):
         raise InvalidRequest(f"{folder} is not empty; give `--dir` an empty or a new folder.")

@@ -19,7 +19,7 @@ from gateway.cli.demo_files import admin_socket
 from gateway.errors import Unavailable
 
 START_DEADLINE_S: Final = 40.0
-STOP_DEADLINE_S: Final = 6.0
+STOP_DEADLINE_S: Final = 8.0
 _POLL_S: Final = 0.05
 _LAST_WORDS: Final = 15
 

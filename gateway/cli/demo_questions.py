@@ -50,10 +50,10 @@ class Question:
 # example in python-stdnum's documentation.
 QUESTIONS: Final = (
     Question("What is the capital of France? Answer in one sentence.", "internal", REST, HOME),
-    Question("请核对这位客户的身份证号11010519491231002X是否填写正确。", "restricted", KEEP_HOME, HOME),
-    Question("My social security number is 536-90-4399. Am I insured?", "restricted", KEEP_HOME, HOME),
+    Question("身份证号11010519491231002X填写正确吗？", "restricted", KEEP_HOME, HOME),
+    Question("My SSN is 536-90-4399. Am I insured?", "restricted", KEEP_HOME, HOME),
     Question("Name a city, as JSON.", "internal", STRUCTURED, BURST, wants_json=True),
-    Question("Name the holder of 身份证号11010519491231002X, as JSON.", "restricted", KEEP_HOME, HOME, wants_json=True),
+    Question("Who has 身份证号11010519491231002X? As JSON.", "restricted", KEEP_HOME, HOME, wants_json=True),
 )
 
 

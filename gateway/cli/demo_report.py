@@ -44,11 +44,11 @@ def why(answer: Answer, words: Words) -> str:
     if answer.status != 200:
         return words.why_refused.format(message=printable(answer.said))
     if answer.pool == BURST:
-        return words.why_burst.format(label=answer.label, route=answer.route)
+        return words.why_burst.format(route=answer.route)
     if answer.pool != HOME:
         return words.why_unknown
     sentence = words.why_may_leave if answer.label in ("public", CEILING) else words.why_stays
-    return sentence.format(label=answer.label, ceiling=CEILING)
+    return sentence.format(ceiling=CEILING)
 
 
 def faults(answers: Sequence[Answer], words: Words) -> list[str]:

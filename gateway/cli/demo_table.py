@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-_NARROWEST_TABLE: Final = 100
+_NARROWEST_TABLE: Final = 110
+_NARROWEST_REASON: Final = 24
 _GAP: Final = "  "
 
 
@@ -116,9 +117,9 @@ def _table(headings: Sequence[str], rows: Sequence[Row], columns: int, in_colour
         max(width(headings[index]), *(width(row.cells[index].text) for row in rows)) for index in range(len(headings))
     ]
     # What is between the question and the reason is short and must be whole; those two share the rest.
-    middle = sum(natural[1:-1]) + len(_GAP) * (len(natural) - 1)
-    first = min(natural[0], max(20, (columns - middle) * 2 // 5))
-    sizes = [first, *natural[1:-1], max(20, columns - middle - first)]
+    rest = columns - sum(natural[1:-1]) - len(_GAP) * (len(natural) - 1)
+    last = min(natural[-1], max(_NARROWEST_REASON, rest - natural[0]))
+    sizes = [min(natural[0], rest - last), *natural[1:-1], last]
     lines = [_line([Cell(heading, Colour.STRONG) for heading in headings], sizes, in_colour)]
     lines.append(
         painted("─" * min(columns, sum(sizes) + len(_GAP) * (len(sizes) - 1)), Colour.DIM, in_colour=in_colour)
@@ -156,4 +157,4 @@ def _blocks(headings: Sequence[str], rows: Sequence[Row], columns: int, in_colou
         if row.note:
             lines.append(painted(fit("  " + row.note, columns), Colour.DIM, in_colour=in_colour))
         lines.append("")
-    return lines
+    return lines[:-1]

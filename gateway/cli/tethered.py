@@ -13,7 +13,7 @@ from typing import Final
 from gateway.backends.tether import call_when_stdin_ends, signal_when_parent_dies
 from gateway.cli.main import main
 
-GRACE_S: Final = 5.0
+GRACE_S: Final = 8.0
 
 
 def stop() -> None:

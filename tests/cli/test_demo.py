@@ -96,7 +96,7 @@ def test_what_a_model_says_cannot_command_the_terminal(text):
 
 
 @pytest.mark.parametrize("words", [ENGLISH, CHINESE])
-@pytest.mark.parametrize("columns", [40, 60, 80, 99, 100, 120, 160, 220])
+@pytest.mark.parametrize("columns", [40, 60, 80, 109, 110, 120, 160, 220])
 def test_the_table_fits_the_terminal_and_shows_every_cell(columns, words):
     lines = draw(words.columns, rows(RIGHT, words), columns=columns, in_colour=False)
     assert all(width(line) <= columns for line in lines)
@@ -175,7 +175,7 @@ def test_the_cloud_servers_own_count_must_match(counted):
     [
         (RIGHT[0], "may leave, but home has room"),
         (RIGHT[1], "above the ceiling"),
-        (RIGHT[3], "row `structured`"),
+        (RIGHT[3], "`structured` sends it"),
         (Answer(403, 0.1, said="No\x1b pool"), "refused: No pool"),
         (Answer(200, 0.1), "told no more"),
     ],
@@ -240,6 +240,13 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path):
     with pytest.raises(InvalidRequest, match="is not empty"):
         demo_files.claim(tmp_path)
     assert os.listdir(tmp_path) == ["mine"]
+
+
+@pytest.mark.parametrize("name", ["with space", "身份", "x" * 80])
+def test_a_folder_that_cannot_hold_sockets_is_refused_before_anything_is_made(tmp_path, name):
+    with pytest.raises(InvalidRequest, match="short and plain"):
+        demo_files.claim(tmp_path / name)
+    assert os.listdir(tmp_path) == []
 
 
 # Screen

@@ -1,0 +1,208 @@
+"""`tidegate demo`: the whole gateway on one machine, with a small real model, showing where requests go and why.
+
+Here is the order of things: two model servers, the configuration, the gateway, five questions, a table, the lines to
+paste, and waiting for Ctrl-C. Each of these lives in a module of its own; whatever was started is stopped in the
+opposite order, however the demo ends.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import io
+import os
+import shlex
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Final
+
+import openai
+
+from gateway.backends.embedded import EmbeddedModel, EmbeddedSettings, demo_model_file, demo_threads
+from gateway.cli.demo_files import TENANT, Places, claim, write_configuration
+from gateway.cli.demo_gateway import RunningGateway, running_gateway
+from gateway.cli.demo_questions import QUESTIONS, Answer, ask
+from gateway.cli.demo_report import Programs, faults, lines_to_paste, operator_lines, proof, rows
+from gateway.cli.demo_screen import Screen
+from gateway.cli.demo_table import Colour, draw
+from gateway.cli.demo_words import language_of, words_for
+from gateway.cli.keys import create_key
+from gateway.cli.main import INTERRUPTED, Subparsers
+
+USUAL_PORT: Final = 8080
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def add_commands(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
+    """Add `tidegate demo`."""
+    parser = subparsers.add_parser(
+        "demo",
+        help="run the gateway with a small real model and show where requests go",
+        description="Starts two small model servers (one at home, one that stands for the cloud) and the gateway "
+        "between them on 127.0.0.1, sends five questions, shows where each went and why, and stays up until Ctrl-C.",
+    )
+    parser.add_argument("--check", action="store_true", help="use free ports, check every row, stop; exits 0 or 1")
+    parser.add_argument("--port", type=_port, help=f"where the gateway listens (default {USUAL_PORT}, or a free port)")
+    parser.add_argument(
+        "--dir", type=Path, help="an empty or new folder to keep the files in (default: a temporary one)"
+    )
+    parser.add_argument("--language", choices=("en", "zh"), help="default: what your locale says")
+    parser.set_defaults(run=run)
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 < port < 65536:
+        raise argparse.ArgumentTypeError("a port is a number from 1 to 65535")
+    return port
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the demo; 0 if it ran until it was told to stop, or if every check held."""
+    words = words_for(arguments.language or language_of(dict(os.environ)))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal that cannot show a character shows a question mark, and the demo goes on.
+        sys.stdout.reconfigure(errors="replace")
+    demo = _Demo(Screen.on(sys.stdout, words), is_check=arguments.check, port=arguments.port)
+    with _folder(arguments.dir) as folder:
+        return asyncio.run(demo.run(folder))
+
+
+@contextmanager
+def _folder(wanted: Path | None) -> Iterator[Path]:
+    with contextlib.ExitStack() as stack:
+        if wanted is None:
+            # Made readable by us alone, and removed at the end.
+            wanted = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tidegate-demo-")))
+        folder = wanted.absolute()
+        claim(folder)
+        yield folder
+
+
+class _Demo:
+    """One run of the demo."""
+
+    def __init__(self, screen: Screen, *, is_check: bool, port: int | None) -> None:
+        self._screen = screen
+        self._words = screen.words
+        self._is_check = is_check
+        self._port = port
+        self._is_up = False
+
+    async def run(self, folder: Path) -> int:
+        """Everything, until a signal comes or a check is done."""
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None  # noqa: S101 -- this is a coroutine of asyncio.run
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, task.cancel)
+        try:
+            return await self._run(folder)
+        except asyncio.CancelledError:
+            self._screen.say("\n" + self._words.stopped)
+            return 0 if self._is_up else INTERRUPTED
+
+    async def _run(self, folder: Path) -> int:
+        screen, words = self._screen, self._words
+        screen.say(words.welcome, Colour.STRONG)
+        screen.say(words.stand_in)
+        screen.say(words.files.format(folder=folder), Colour.DIM)
+        async with contextlib.AsyncExitStack() as stack:
+            with screen.step(words.step_home):
+                home = await stack.enter_async_context(self._model(f"unix:{folder}/models/home.sock"))
+            with screen.step(words.step_burst):
+                burst = await stack.enter_async_context(self._model("127.0.0.1:0"))
+            places = Places(folder, await self._free_port(), home.endpoint, burst.endpoint)
+            write_configuration(places, home_key=home.credential, burst_key=burst.credential)
+            _, key = create_key(folder, TENANT, note="demo", environ={})
+            with screen.step(words.step_gateway):
+                gateway = await stack.enter_async_context(running_gateway(folder))
+            client = await stack.enter_async_context(_client(places.url, key))
+            answers, is_well = await self._ask_all(client, burst)
+            if self._is_check:
+                return 0 if is_well else 1
+            self._show_lines(places, key, answers)
+            return await self._stay(gateway, places)
+
+    def _model(self, listen: str) -> EmbeddedModel:
+        settings = EmbeddedSettings(demo_model_file(), listen, threads=demo_threads())
+        return EmbeddedModel(settings, on_change=self._screen.say)
+
+    async def _free_port(self) -> int:
+        if self._is_check and self._port is None:
+            return await free_port(0)
+        wanted = self._port or USUAL_PORT
+        try:
+            return await free_port(wanted)
+        except OSError:
+            port = await free_port(0)
+            self._screen.say(self._words.port_taken.format(wanted=wanted, port=port))
+            return port
+
+    async def _ask_all(self, client: openai.AsyncOpenAI, burst: EmbeddedModel) -> tuple[list[Answer], bool]:
+        """Ask, draw the table, say what is wrong; the answers, and whether all is as it must be."""
+        screen, words = self._screen, self._words
+        before = await burst.prompt_tokens()
+        with screen.step(words.step_questions):
+            answers = [await ask(client, question) for question in QUESTIONS]
+        after = await burst.prompt_tokens()
+        screen.say()
+        for line in draw(words.columns, rows(answers, words), columns=screen.columns, in_colour=screen.in_colour):
+            screen.say(line)
+        screen.say()
+        counted = None if before is None or after is None else after - before
+        proved = proof(answers, counted, words)
+        screen.say(proved.sentence, None if proved.holds else Colour.WRONG)
+        wrong = faults(answers, words)
+        for fault in wrong:
+            screen.say(fault, Colour.WRONG)
+        is_well = proved.holds and not wrong
+        if is_well:
+            screen.say(words.all_well, Colour.HOME)
+        return answers, is_well
+
+    def _show_lines(self, places: Places, key: str, answers: list[Answer]) -> None:
+        programs = Programs(_shown_path(Path(sys.executable)), _shown_path(Path(sys.executable).with_name("tidegate")))
+        self._screen.say("\n" + self._words.try_it, Colour.STRONG)
+        for title, line in (
+            *lines_to_paste(places.url, key, self._words, programs),
+            *operator_lines(str(places.folder), answers, self._words, programs),
+        ):
+            self._screen.say(f"\n# {title}", Colour.DIM)
+            self._screen.say(line)
+
+    async def _stay(self, gateway: RunningGateway, places: Places) -> int:
+        self._screen.say("\n" + self._words.stop_it.format(url=places.url), Colour.STRONG)
+        self._is_up = True
+        await gateway.process.wait()
+        self._screen.say(self._words.gateway_gone, Colour.WRONG)
+        self._screen.say(gateway.last_words())
+        return 1
+
+
+@asynccontextmanager
+async def _client(url: str, key: str) -> AsyncIterator[openai.AsyncOpenAI]:
+    # Without the environment: a proxy that is set there must not come between us and our own gateway.
+    async with (
+        openai.DefaultAsyncHttpxClient(trust_env=False) as http,
+        openai.AsyncOpenAI(base_url=url, api_key=key, max_retries=0, timeout=60.0, http_client=http) as client,
+    ):
+        yield client
+
+
+async def free_port(port: int) -> int:
+    """`port` if it can be bound on loopback now, or any free port for 0; OSError otherwise."""
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", port)
+    async with server:
+        return int(server.sockets[0].getsockname()[1])
+
+
+def _shown_path(program: Path) -> str:
+    """How to write `program` on a command line here: by name if the shell finds it so, else by the shorter path."""
+    if shutil.which(program.name) == str(program):
+        return program.name
+    relative = os.path.relpath(program)
+    return shlex.quote(min(relative, str(program), key=len))
