@@ -65,11 +65,7 @@ def _check(arguments: argparse.Namespace) -> int:
     for note in compiled.notes:
         print(f"note: {note}")
     seen = "with pools" if arguments.pools is not None else "by itself; add --pools to check where requests can get to"
-    routes, models, rules = (
-        len(compiled.routes),
-        len(compiled.aliases) + (compiled.any_alias is not None),
-        len(compiled.labels.rules),
-    )
+    models = len(compiled.aliases) + (compiled.any_alias is not None)
     print(
         f"{arguments.file}: the policy is good ({seen}): version {compiled.version}, "
         f"routes: {len(compiled.routes)}, models: {models}, label rules: {len(compiled.labels.rules)}."

@@ -28,15 +28,15 @@ _TRUE: Final = frozenset({"true", "True", "TRUE"})
 _FALSE: Final = frozenset({"false", "False", "FALSE"})
 _INTEGER: Final = re.compile(r"[-+]?[0-9]{1,18}")
 _PREFIXED: Final = re.compile(r"0o[0-7]{1,20}|0x[0-9a-fA-F]{1,15}")
-_FLOAT: Final = re.compile(r"[-+]?(\.[0-9]{1,30}|[0-9]{1,30}(\.[0-9]{0,30})?)([eE][-+]?[0-9]{1,3})?")
+_FLOAT: Final = re.compile(r"[-+]?(\.[0-9]{1,30}|[0-9]{1,30}\.[0-9]{0,30}|[0-9]{1,30}(?=[eE]))([eE][-+]?[0-9]{1,3})?")
 
 _LOADER: Final = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 
 # libyaml's words, by a part of them that never quotes the file, and ours for the same.
 _SYNTAX: Final = (
     ("mapping values are not allowed", "A second `: ` stands on one line.", "Put quotation marks around the value."),
-    ("quoted scalar", "A quotation mark is opened here and not closed.", "Close it on the same line."),
     ("escape", "This escape is not one that YAML knows.", "Use single quotation marks, or double the backslash."),
+    ("quoted scalar", "A quotation mark is opened here and not closed.", "Close it on the same line."),
     ("cannot start any token", "A value cannot begin with this character.", "Put quotation marks around the value."),
     ("flow sequence", "A list in brackets is not closed, or lacks a comma.", "Check `[`, `,` and `]` above."),
     ("flow mapping", "A group in braces is not closed, or lacks a comma.", "Check `{`, `,` and `}` above."),
@@ -242,8 +242,7 @@ def _plain(node: Node) -> object:
             return [_plain(item) for item in items]
         case Group(entries=entries):
             return {key.text: _plain(value) for key, value in entries}
-        case Unreadable():
-            return None
+    return None
 
 
 def _failed(problem: Problem) -> Document:

@@ -315,8 +315,29 @@ class _Compiler:
                 )
                 self._notes.append(name.at.problem(message))
             refused = route.refused if is_for_us else route.refused | ALWAYS
-            rows.append(Row(route, refused, to, _among(route.spill, pools), has_no_pool))
+            rows.append(
+                (refused, _row(route, to, _among(route.spill, pools), refused=refused, has_no_pool=has_no_pool))
+            )
         return Alias(name.text, pools, tuple(rows))
+
+
+def _row(
+    route: Route, to: tuple[CompiledPool, ...], spill: tuple[CompiledPool, ...], *, refused: int, has_no_pool: bool
+) -> Row:
+    refused_by_pools = 0
+    for pool in (*to, *spill):
+        refused_by_pools |= pool.refused
+    return Row(
+        route=route,
+        refused=refused,
+        to=to,
+        spill=spill,
+        has_no_pool=has_no_pool,
+        is_plain=to is route.to and spill is route.spill and route.models is None,
+        refused_by_pools=refused_by_pools,
+        to_names=tuple(pool.name for pool in to),
+        spill_names=tuple(pool.name for pool in spill),
+    )
 
 
 def _among(pools: tuple[CompiledPool, ...], names: frozenset[str]) -> tuple[CompiledPool, ...]:

@@ -88,22 +88,30 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A route as one model sees it. `has_no_pool` says that none of the route's `to` belongs to the model."""
+    """A route as one model sees it.
+
+    `has_no_pool` says that none of the route's `to` belongs to the model. `is_plain` says that the model takes nothing
+    from the route, so that the names in `to_names` and `spill_names` are the answer wherever no pool refuses the state.
+    """
 
     route: Route
     refused: int
     to: tuple[CompiledPool, ...]
     spill: tuple[CompiledPool, ...]
     has_no_pool: bool
+    is_plain: bool
+    refused_by_pools: int
+    to_names: tuple[str, ...]
+    spill_names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """A model name that clients may use."""
+    """A model name that clients may use. `rows` pairs each row with the bits that it refuses."""
 
     name: str
     pools: frozenset[str]
-    rows: tuple[Row, ...]
+    rows: tuple[tuple[int, Row], ...]
 
 
 @dataclass(frozen=True, slots=True)

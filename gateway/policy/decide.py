@@ -87,8 +87,8 @@ def _decide(compiled: CompiledPolicy, facts: RequestFacts, label: Label, trace: 
         return Deny(DenyCode.MODEL_UNKNOWN, "", "The model does not exist, or this policy does not offer it.")
     state = state_of(compiled, facts, label)
     is_narrowed = False
-    for row in alias.rows:
-        if state & row.refused:
+    for refused, row in alias.rows:
+        if state & refused:
             if trace is not None:
                 trace.append(Skipped(row.route.id, _mismatch(compiled, row, state)))
             continue
@@ -105,6 +105,8 @@ def _decide(compiled: CompiledPolicy, facts: RequestFacts, label: Label, trace: 
         trace.append(Matched(route.id))
     if route.deny is not None:
         return Deny(DenyCode.DENIED_BY_ROUTE, route.id, route.deny)
+    if row.is_plain and not is_narrowed and trace is None and not state & row.refused_by_pools:
+        return Allow(row.to_names, row.spill_names, route.queue_s, route.id, label)
     to = [pool for pool in row.to if not state & pool.refused]
     spill = [pool for pool in row.spill if not state & pool.refused]
     if is_narrowed or route.models is not None or (row.to is not route.to and to and to[0].is_cloud):

@@ -1,4 +1,7 @@
-"""Facts as a person gives them: `--facts` on the command line, and cases later. JSON is YAML, so one reader does both."""
+"""Facts as a person gives them: `--facts` on the command line, and cases later.
+
+JSON is YAML, so one reader does both.
+"""
 
 from typing import Final
 

@@ -98,7 +98,7 @@ def _distinct(compiled: CompiledPolicy) -> tuple[Alias, ...]:
     named = {name for stated in compiled.invariants if isinstance(stated, Never) for name in _models(stated.guard)}
     kept: dict[object, Alias] = {}
     for alias in every:
-        same = alias.name if alias.name in named else tuple((row.refused, row.to, row.spill) for row in alias.rows)
+        same = alias.name if alias.name in named else alias.rows
         kept.setdefault(same, alias)
     return tuple(kept.values())
 
@@ -112,8 +112,8 @@ def _walk(compiled: CompiledPolicy, states: _Dimensions) -> Iterator[Reached]:
         for label, complexity, capabilities in product(states.labels, states.complexities, states.capabilities):
             facts = _facts(compiled, label, tenant_class, alias, capabilities, complexity)
             state = state_of(compiled, facts, label)
-            for row in alias.rows:
-                if state & row.refused or row.has_no_pool:
+            for refused, row in alias.rows:
+                if state & refused or row.has_no_pool:
                     continue
                 limit = compiled.layout.classes.get(tenant_class, compiled.layout.other_class).ceiling
                 pools = tuple(
