@@ -18,6 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from gateway.config.addresses import Listen, Tcp
 from gateway.core.audit_chain import Head
 from gateway.ports import Clock
 from gateway.runtime.checkpoints import Checkpoints
@@ -43,18 +44,6 @@ REFUSED: Final = 78  # EX_CONFIG of sysexits.h: a worker that ends so will not s
 _STOPS: Final = (signal.SIGTERM, signal.SIGINT)
 
 log = EventLog(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Listen:
-    """Where to listen: an address and a port (0: any free one), or the path of a Unix socket."""
-
-    host: str = "127.0.0.1"
-    port: int = 0
-    unix: str | None = None
-
-    def __str__(self) -> str:
-        return f"unix:{self.unix}" if self.unix is not None else f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +89,16 @@ def restart_after(quick_deaths: int) -> float:
 def listen(where: Listen) -> socket.socket:
     """A listening socket; OSError with `where` as its file name. A stale Unix socket is replaced, nothing else is."""
     try:
-        if where.unix is None:
+        if isinstance(where, Tcp):
             family = socket.AF_INET6 if ":" in where.host else socket.AF_INET
             return socket.create_server((where.host, where.port), family=family, backlog=BACKLOG)
         with contextlib.suppress(FileNotFoundError):
-            if stat.S_ISSOCK(os.lstat(where.unix).st_mode):
-                os.unlink(where.unix)  # noqa: PTH108 - the socket API's own form of the path
+            if stat.S_ISSOCK(os.lstat(where.path).st_mode):
+                os.unlink(where.path)  # noqa: PTH108 - the socket API's own form of the path
         made = socket.socket(socket.AF_UNIX)
         try:
-            made.bind(where.unix)
-            os.chmod(where.unix, 0o600)  # noqa: PTH101
+            made.bind(where.path)
+            os.chmod(where.path, 0o600)  # noqa: PTH101
             made.listen(BACKLOG)
         except BaseException:
             made.close()
@@ -346,4 +335,4 @@ def _signals() -> Iterator[socket.socket]:
 
 
 def _place_of(bound: socket.socket, where: Listen) -> str:
-    return str(where) if where.unix is not None else str(Listen(where.host, bound.getsockname()[1]))
+    return str(Tcp(where.host, bound.getsockname()[1])) if isinstance(where, Tcp) else str(where)

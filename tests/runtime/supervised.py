@@ -9,11 +9,12 @@ import signal
 import sys
 from pathlib import Path
 
+from gateway.config.addresses import Tcp, Unix
 from gateway.runtime.audit import AuditLog
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.keyring import Keyring
 from gateway.runtime.lifeline import Inherited, die_with_parent, forbid_core_files
-from gateway.runtime.supervisor import Listen, Plan, supervise
+from gateway.runtime.supervisor import Plan, supervise
 from gateway.telemetry import log_to
 
 ROOT = bytes(range(32))
@@ -66,8 +67,8 @@ def main():
         Plan(
             folder,
             folder / "audit",
-            Listen(port=0),
-            Listen(unix=str(folder / "admin.sock")),
+            Tcp("127.0.0.1", 0),
+            Unix(str(folder / "admin.sock")),
             int(workers),
             float(drain_s),
             command(mode),

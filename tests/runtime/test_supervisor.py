@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway.config.addresses import Tcp, Unix
 from gateway.core.audit_verify import State, verify
 from gateway.runtime.checkpoints import load_public_key
 from gateway.runtime.keyring import Keyring, Purpose
-from gateway.runtime.supervisor import Listen, listen, restart_after
+from gateway.runtime.supervisor import listen, restart_after
 from tests.runtime import supervised
 
 
@@ -207,8 +208,8 @@ def test_restarts_become_slower(deaths, expected):
 
 
 def test_a_port_in_use_is_named():
-    with listen(Listen()) as taken:
-        where = Listen(port=taken.getsockname()[1])
+    with listen(Tcp("127.0.0.1", 0)) as taken:
+        where = Tcp("127.0.0.1", taken.getsockname()[1])
         with pytest.raises(OSError, match="in use") as caught:
             listen(where)
     assert caught.value.filename == str(where)
@@ -216,12 +217,12 @@ def test_a_port_in_use_is_named():
 
 def test_a_stale_unix_socket_is_replaced_and_a_file_is_not(tmp_path):
     path = tmp_path / "admin.sock"
-    listen(Listen(unix=str(path))).close()
-    with listen(Listen(unix=str(path))) as made:
+    listen(Unix(str(path))).close()
+    with listen(Unix(str(path))) as made:
         assert made.family is socket.AF_UNIX
         assert path.stat().st_mode & 0o777 == 0o600
     path.unlink()
     path.write_text("mine")
     with pytest.raises(OSError, match="in use"):
-        listen(Listen(unix=str(path)))
+        listen(Unix(str(path)))
     assert path.read_text() == "mine"

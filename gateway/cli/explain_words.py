@@ -1,0 +1,90 @@
+"""What `tidegate explain` says of a recorded request, in English and in Chinese, sentence by sentence.
+
+Whole sentences with gaps, as in `policy/words.py`, which says what the policy thought of it.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from gateway.policy.words import Language
+
+SENTENCES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "request": (
+            "Request {id}, {when}, tenant {tenant}, {path}: status {status} after {ms} ms.",
+            "请求 {id}，{when}，租户 {tenant}，{path}：状态 {status}，用时 {ms} 毫秒。",
+        ),
+        "nobody": ("nobody (no valid key)", "未识别（没有有效密钥）"),
+        "error": ("It was answered with the error `{error}`.", "返回的错误为 `{error}`。"),
+        "queued": ("It waited {ms} ms for a free place.", "为等待空位排队 {ms} 毫秒。"),
+        "intent_only": (
+            "Request {id}, {when}, tenant {tenant}: the log holds its intent and no outcome.",
+            "请求 {id}，{when}，租户 {tenant}：日志中只有发送意向，没有结果。",
+        ),
+        "may_have_been_sent": (
+            "To {pool} ({zone}), label {label}, by the route {route}: may have been sent.",
+            "发往 {pool}（{zone}），标签 {label}，路由 {route}：可能已发送。",
+        ),
+        "undecided": ("It ended before the policy was asked.", "在询问策略之前就已结束。"),
+        "live": (
+            "Why, by the policy that is in force and was in force then:",
+            "原因（按当前策略，与当时相同）：",
+        ),
+        "not_live": (
+            "The configuration has changed since (it was {bundle}); this is what was recorded, not worked out again:",
+            "此后配置已变更（当时为 {bundle}）；以下为当时的记录，未重新推算：",
+        ),
+        "label": ("Label: {label}.", "标签：{label}。"),
+        "label_two": (
+            "Label: {high} governs; what was found gives {low}.",
+            "标签：以 {high} 为准；已发现的内容对应 {low}。",
+        ),
+        "finding": (
+            "  found {entity}, score {score}, at {path}, by {detector}",
+            "  发现 {entity}，分值 {score}，位于 {path}，由 {detector} 检出",
+        ),
+        "finding_disguised": (
+            "  found {entity}, score {score}, at {path}, by {detector}, seen through {views}",
+            "  发现 {entity}，分值 {score}，位于 {path}，由 {detector} 检出，经 {views} 还原",
+        ),
+        "unscanned": ("  could not be read: {carrier} at {path}", "  无法读取：{path} 处的 {carrier}"),
+        "scan_failed": ("  the scan did not finish: {failure}", "  扫描未完成：{failure}"),
+        "nothing_found": ("  nothing sensitive was found", "  未发现敏感内容"),
+        "allow": ("Route {route}: {to}.", "路由 {route}：{to}。"),
+        "allow_spill": (
+            "Route {route}: {to}; under pressure also {spill}.",
+            "路由 {route}：{to}；拥塞时还可用 {spill}。",
+        ),
+        "deny": ("Refused by {route}: {message}", "被 {route} 拒绝：{message}"),
+        "attempts": ("What happened:", "经过："),
+        "attempt": (
+            "  {number}. {pool} ({zone}), endpoint {endpoint}: {ending}, {ms} ms",
+            "  {number}. {pool}（{zone}），端点 {endpoint}：{ending}，{ms} 毫秒",
+        ),
+        "attempt_status": (
+            "  {number}. {pool} ({zone}), endpoint {endpoint}: {ending}, status {status}, {ms} ms",
+            "  {number}. {pool}（{zone}），端点 {endpoint}：{ending}，状态 {status}，{ms} 毫秒",
+        ),
+        "no_attempt": ("It was sent nowhere.", "没有发往任何地方。"),
+        "stayed": ("It stayed at home.", "数据没有离开本地。"),
+        "left": ("It was sent to the cloud: {pools}.", "已发往云端：{pools}。"),
+        "usage": ("Tokens: {prompt} in, {completion} out.", "令牌数：输入 {prompt}，输出 {completion}。"),
+        "ending": ("End: {ending}.", "结局：{ending}。"),
+        "ending_completed": ("completed", "已完成"),
+        "ending_client_gone": ("the caller left", "调用方已离开"),
+        "ending_upstream_failed": ("the model server failed", "模型服务器出错"),
+        "ending_upstream_rejected": ("the model server rejected the request", "模型服务器拒绝了请求"),
+        "ending_send_failed": ("the answer could not be sent to the caller", "无法把回答发送给调用方"),
+        "ending_cancelled": ("the gateway stopped", "网关已停止"),
+        "list": (", ", "、"),
+        "rank": ("label number {rank}", "第 {rank} 级标签"),
+        "unknown": ("no record of {id} in {place}.", "在 {place} 中没有 {id} 的记录。"),
+    }
+)
+
+
+def say(key: str, language: Language, **gaps: object) -> str:
+    """The sentence `key` with its gaps filled."""
+    english, chinese = SENTENCES[key]
+    return (chinese if language == "zh" else english).format(**gaps)

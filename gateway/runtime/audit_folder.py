@@ -1,0 +1,90 @@
+"""Reading an audit folder: its segments, its signed checkpoints, and every record of one request.
+
+Checkpoints are read before segments, so that reading beside a running gateway never finds a signature for a record
+that was not read. What the bytes are worth is judged in `core/audit_verify.py`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from gateway.core.audit_record import Activation, Unreadable, read
+from gateway.core.audit_verify import CHECKPOINTS, Report, verify
+from gateway.core.keyed_hash import KeyedHash
+from gateway.core.problems import Problem, Problems
+from gateway.core.records import Intent, Outcome
+from gateway.runtime.checkpoints import PUBLIC_KEY, load_public_key
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the log says of one request. `labels` names those of the bundle it was decided under, if the log does."""
+
+    intents: tuple[Intent, ...]
+    outcome: Outcome | None
+    labels: tuple[str, ...] | None
+
+
+def judge(directory: Path, public_key: Ed25519PublicKey | None, key: KeyedHash | None) -> Report:
+    """The verdict on `directory`, with its own public key where none is given."""
+    if not directory.is_dir():
+        raise Problems(
+            [Problem(str(directory), 0, 0, "There is no such folder.", "Name the audit folder of a gateway.")]
+        )
+    own = directory / PUBLIC_KEY
+    if public_key is None and own.exists():
+        public_key = load_public_key(own)
+    signed = directory / CHECKPOINTS
+    checkpoints = signed.read_bytes() if signed.exists() else None
+    return verify(((path.stem, path.read_bytes()) for path in _segments(directory)), checkpoints, public_key, key)
+
+
+def find(directory: Path, request_id: str) -> Told | None:
+    """Everything recorded about the request, or None. A record may be in two segments; it is told once."""
+    wanted = b'"request_id":"%b"' % request_id.encode()
+    intents: list[Intent] = []
+    outcome: Outcome | None = None
+    names: dict[str, tuple[str, ...]] = {}
+    for path in reversed(_segments(directory)):
+        data = path.read_bytes()
+        if wanted not in data:
+            continue
+        for line in _lines_with(data, b'"activation":'):
+            entry = _entry(line)
+            if isinstance(entry, Activation):
+                names[entry.bundle] = entry.labels
+        for line in _lines_with(data, wanted):
+            entry = _entry(line)
+            if isinstance(entry, Intent) and entry.request_id == request_id and entry not in intents:
+                intents.append(entry)
+            elif isinstance(entry, Outcome) and entry.request_id == request_id:
+                outcome = entry
+    if outcome is None and not intents:
+        return None
+    bundle = outcome.bundle if outcome is not None else intents[0].bundle
+    intents.sort(key=lambda intent: intent.at)
+    return Told(tuple(intents), outcome, names.get(bundle))
+
+
+def _segments(directory: Path) -> list[Path]:
+    return sorted(path for path in directory.glob("*.jsonl") if path.name != CHECKPOINTS)
+
+
+def _lines_with(data: bytes, word: bytes) -> Iterator[bytes]:
+    """The whole lines that contain `word`."""
+    at = data.find(word)
+    while at >= 0:
+        end = data.find(b"\n", at)
+        if end < 0:
+            return
+        yield data[data.rfind(b"\n", 0, at) + 1 : end]
+        at = data.find(word, end)
+
+
+def _entry(line: bytes) -> object:
+    try:
+        return read(line)
+    except Unreadable:
+        return None

@@ -1,0 +1,150 @@
+"""`tidegate keys`: what is printed, what is written, and what is refused."""
+
+import io
+import re
+import stat
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from gateway.cli.keys import create_key
+from gateway.cli.main import main
+from gateway.runtime.authn import Authenticator
+from gateway.settings import load
+from tests.cli.folder import write_folder
+
+GIVEN = "given-key-" + "g" * 30
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.delenv("TIDEGATE_CONFIG", raising=False)
+    return write_folder(tmp_path / "config")
+
+
+def keys(folder, *arguments):
+    return main(["keys", *arguments, "--config", str(folder)])
+
+
+def tenant_of(folder, key):
+    settings = load(folder, {})
+    return Authenticator(settings.bundle.keys, settings.bundle.tenants, settings.keyring()).identify(
+        f"Bearer {key}".encode()
+    )
+
+
+def test_a_created_key_is_alone_on_stdout_and_lets_its_tenant_in(folder, capsys):
+    assert keys(folder, "create", "--tenant", "bank", "--note", "laptop") == 0
+    out, err = capsys.readouterr()
+    assert re.fullmatch(r"sk-tg-[A-Za-z0-9_-]{43}\n", out)
+    assert tenant_of(folder, out.strip()).id == "bank"
+    assert "shown only once" in err
+    assert out.strip() not in err
+
+
+def test_the_file_holds_a_hash_for_its_owner_only_and_no_key(folder, capsys):
+    keys(folder, "create", "--tenant", "bank")
+    key = capsys.readouterr().out.strip()
+    path = folder / "keys.yaml"
+    assert key.removeprefix("sk-tg-") not in path.read_text()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert sorted(entry.name for entry in folder.iterdir() if "keys" in entry.name) == ["keys.yaml"]
+
+
+def test_a_given_key_is_taken_from_stdin_and_not_printed(folder, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{GIVEN}\n"))
+    assert keys(folder, "create", "--tenant", "clinic", "--from-stdin") == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert GIVEN not in err
+    assert tenant_of(folder, GIVEN).id == "clinic"
+
+
+@pytest.mark.parametrize("given", ["", "short", "two words " * 4, "schlüssel" * 4, "x" * 257])
+def test_a_given_key_that_no_header_could_hold_is_refused_and_not_quoted(folder, capsys, monkeypatch, given):
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{given}\n"))
+    assert keys(folder, "create", "--tenant", "bank", "--from-stdin") == 1
+    err = capsys.readouterr().err
+    assert "20 to 256 characters" in err
+    assert not given or given not in err
+    assert not (folder / "keys.yaml").exists()
+
+
+def test_one_key_has_one_tenant(folder, capsys):
+    record, _ = create_key(folder, "bank", given=GIVEN, environ={})
+    with pytest.raises(Exception, match=record.id):
+        create_key(folder, "clinic", given=GIVEN, environ={})
+
+
+def test_an_unknown_tenant_gets_a_suggestion(folder, capsys):
+    assert keys(folder, "create", "--tenant", "bnak") == 1
+    assert "Did you mean `bank`?" in capsys.readouterr().err
+
+
+def test_list_shows_ids_tenants_and_notes_and_no_hash(folder, capsys):
+    assert keys(folder, "list") == 0
+    assert "no keys" in capsys.readouterr().err
+    first, _ = create_key(folder, "bank", note="for\nthe laptop", environ={})
+    second, _ = create_key(folder, "clinic", environ={})
+    assert keys(folder, "list") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [
+        f"{first.id}  bank    {first.created}  for the laptop",
+        f"{second.id}  clinic  {second.created}",
+    ]
+
+
+def test_a_revoked_key_is_nobody_and_the_others_stay(folder, capsys):
+    first, key = create_key(folder, "bank", note="one: {odd} #note", environ={})
+    second, other = create_key(folder, "bank", environ={})
+    assert keys(folder, "revoke", second.id) == 0
+    assert tenant_of(folder, key).id == "bank"
+    with pytest.raises(Exception, match="Incorrect API key"):
+        tenant_of(folder, other)
+    keys(folder, "list")
+    assert first.id in capsys.readouterr().out
+
+
+def test_revoking_what_is_not_there_is_an_error_with_a_suggestion(folder, capsys):
+    record, _ = create_key(folder, "bank", environ={})
+    before = (folder / "keys.yaml").read_bytes()
+    assert keys(folder, "revoke", record.id[:-1]) == 1
+    assert f"Did you mean `{record.id}`?" in capsys.readouterr().err
+    assert (folder / "keys.yaml").read_bytes() == before
+
+
+def test_a_key_of_a_tenant_that_is_gone_can_still_be_revoked(folder):
+    record, _ = create_key(folder, "clinic", environ={})
+    tenants = folder / "tenants.yaml"
+    tenants.write_text(tenants.read_text().replace(", clinic: {class: default}", ""))
+    assert keys(folder, "revoke", record.id) == 0
+
+
+def test_editors_at_the_same_time_lose_no_key(folder):
+    with ThreadPoolExecutor(4) as pool:
+        made = [record.id for record, _ in pool.map(lambda _: create_key(folder, "bank", environ={}), range(12))]
+    assert sorted(key.id for key in load(folder, {}).bundle.keys) == sorted(made)
+
+
+def test_a_link_to_the_file_stays_a_link(folder, tmp_path):
+    real = tmp_path / "real.yaml"
+    real.write_text("apiVersion: tidegate/v1\nkeys: []\n")
+    (folder / "keys.yaml").symlink_to(real)
+    record, _ = create_key(folder, "bank", environ={})
+    assert (folder / "keys.yaml").is_symlink()
+    assert record.id in real.read_text()
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(folder):
+    record, _ = create_key(folder, "bank", environ={})
+    program = (
+        "import resource, signal, sys\nfrom pathlib import Path\nfrom gateway.cli.keys import create_key\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\nresource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
+        "create_key(Path(sys.argv[1]), 'bank', environ={})\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(folder)], capture_output=True, text=True)
+    assert done.returncode != 0
+    assert [key.id for key in load(folder, {}).bundle.keys] == [record.id]
+    assert [entry.name for entry in folder.iterdir() if entry.name.startswith(".")] == []
