@@ -10,7 +10,6 @@ import ssl
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
-from pathlib import Path
 from typing import Final
 
 import uvicorn
@@ -23,7 +22,7 @@ from gateway.core.exchange import Patience
 from gateway.core.message import Message
 from gateway.detect.scanner import build_scanner
 from gateway.pipeline import Pipeline
-from gateway.ports import Backend
+from gateway.ports import Backend, Scanner
 from gateway.runtime.admission import Admission
 from gateway.runtime.audit import AuditLog
 from gateway.runtime.authn import Authenticator
@@ -31,7 +30,7 @@ from gateway.runtime.classify import Classifier
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.dispatch import Dispatcher
 from gateway.runtime.forward import Door, Forwarder
-from gateway.runtime.keyring import Keyring, Purpose
+from gateway.runtime.keyring import Purpose
 from gateway.runtime.mint import Mint, new_key
 from gateway.settings import Settings
 from gateway.telemetry import EventLog
@@ -45,14 +44,21 @@ SCAN_THREADS: Final = 2
 class Worker:
     """One worker process's parts. `run` serves until `stop` is set, then drains."""
 
-    def __init__(self, settings: Settings, *, number: int, on_head: Callable[[Head], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        number: int,
+        on_head: Callable[[Head], None] = lambda _: None,
+        scanner: Scanner | None = None,
+    ) -> None:
         self._settings = settings
         self._number = number
         self._keyring = settings.keyring()
         self._clock = SystemClock()
         self._executor = ThreadPoolExecutor(SCAN_THREADS, thread_name_prefix="scan")
         gateway = settings.gateway
-        scanner = build_scanner(settings.bundle.policy.markers)
+        scanner = scanner or build_scanner(settings.bundle.policy.markers)
         self._bundle = bundle = settings.bundle.with_scanner(scanner.digest)
         policy = bundle.policy
         self._audit = AuditLog(
@@ -118,8 +124,18 @@ class Worker:
             Limits(body=gateway.limits.body, head=gateway.limits.headers, receive_s=gateway.limits.receive_s),
         )
 
-    async def run(self, data: socket.socket, admin: socket.socket | None, stop: asyncio.Event) -> None:
-        """Serve on `data` (and `admin`, if this worker has it) until `stop`, then drain and close everything."""
+    async def run(
+        self,
+        data: socket.socket,
+        admin: socket.socket | None,
+        stop: asyncio.Event,
+        *,
+        on_ready: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Serve on `data` (and `admin`, if this worker has it) until `stop`, then drain and close everything.
+
+        `on_ready` is called once connections are accepted.
+        """
         loop = asyncio.get_running_loop()
         self._audit.open()
         server = await loop.create_server(
@@ -132,6 +148,7 @@ class Worker:
                 if face is not None and admin is not None:
                     group.create_task(face.serve(sockets=[admin]))
                 log.info("worker_ready", worker=self._number, bundle=self._bundle.digest)
+                on_ready()
                 await stop.wait()
                 server.close()
                 await self._plane.drain(self._settings.gateway.limits.drain_s)

@@ -99,6 +99,7 @@ class Relay:
                 reply_id=self._call.id,
                 wants_usage=request.wants_usage,
                 choices=request.choices,
+                private=self._private,
             )
         self._upstream = upstream
         self.exchange.attempt(

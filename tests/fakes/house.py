@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import secrets
 import socket
 from collections.abc import AsyncIterator, Mapping
@@ -11,6 +12,7 @@ from pathlib import Path
 import httpx
 
 from gateway.assemble import Worker
+from gateway.detect.scanner import build_scanner
 from gateway.runtime.authn import hash_of
 from gateway.runtime.keyring import Keyring
 from gateway.settings import load
@@ -138,13 +140,17 @@ def write_config(
     return keys["bank"], keys["plain"]
 
 
+# Compiling the patterns takes a second; a scanner keeps no state between scans, so one serves every test.
+scanner_for = functools.cache(build_scanner)
+
+
 @contextlib.asynccontextmanager
 async def house(folder: Path, pools: Mapping[str, ModelServer | str], **options) -> AsyncIterator[House]:
     """Start a gateway on a free port with these pools; stop it at the end."""
     config = folder / "config"
     key, plain = write_config(config, pools, **options)
     settings = load(config, {})
-    worker = Worker(settings, number=0)
+    worker = Worker(settings, number=0, scanner=scanner_for(settings.bundle.policy.markers))
     data = socket.create_server(("127.0.0.1", 0))
     port = data.getsockname()[1]
     stop = asyncio.Event()
