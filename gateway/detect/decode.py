@@ -47,10 +47,10 @@ DECODE_GATES = (
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """One level resolved. `view` is None if nothing was encoded; `opaque` if a blob would not decode."""
+    """One level resolved. `view` is None if nothing was encoded; `is_opaque` if a blob would not decode."""
 
     view: View | None
-    opaque: bool
+    is_opaque: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Decoder:
                 continue
             budget -= len(plain)
             if budget < 0:
-                return Decoded(rewritten(text, edits, tuple(sorted(names))), opaque=True)
+                return Decoded(rewritten(text, edits, tuple(sorted(names))), is_opaque=True)
             edits.append((match.start(), match.end(), plain))
             names.add(name)
         return Decoded(rewritten(text, edits, tuple(sorted(names))), opaque)

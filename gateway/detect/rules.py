@@ -105,7 +105,7 @@ def recognizer(rule: Rule) -> PatternRecognizer:
         name=rule.name,
         entities=frozenset((rule.entity,)),
         tier=rule.tier,
-        patterns=(("(?i)" if rule.ignore_case else "") + (rule.trigger or rule.pattern),),
+        patterns=(rule.trigger or ("(?i)" if rule.ignore_case else "") + rule.pattern,),
     )
 
 

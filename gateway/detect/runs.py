@@ -11,9 +11,6 @@ from itertools import pairwise
 
 LONGEST = 19  # digits of the longest identifier that is found across groups
 
-GATES = (r"[^\s]{250}", r"[^A-Za-z\x{4e00}-\x{9fff}]{250}")
-"""Where something can be repeated without end: no words for a long while."""
-
 _RUN = re.compile(r"(?<![0-9A-Za-z])[0-9]{1,18}(?:[\W_]{1,4}[0-9]{1,18}[Xx]?(?![0-9A-WYZa-wyz]))+")
 _GROUP = re.compile(r"[0-9]+[Xx]?")
 _ENDLESS = re.compile(r"(.)\1{64,}|(.{2})\2{48,}|(.{3,4})\3{32,}", re.DOTALL)

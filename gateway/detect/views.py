@@ -94,7 +94,7 @@ _LOOK_ALIKE = "аеорсухіјѕһԁԛԝкмтвнАВЕКМНОРСТХУІ�
 _LATIN = "aeopcyxijshdqwkmtbhABEKMHOPCTXYIJSaovpuikxABEZHIKMNOPTYX"
 _CONFUSABLE = dict(zip(_LOOK_ALIKE, _LATIN, strict=True))
 
-PLAIN_GATES = (
+PLAIN_GATES = (  # none of them can match in ASCII
     f"[{INVISIBLE}{_STYLED}]",
     f"[0-9A-Za-z][{_MARKS}]",
     r"[^\P{Nd}0-9]",
