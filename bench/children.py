@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -43,9 +43,7 @@ class Children:
                 process.kill()
                 process.wait()
 
-    def start(
-        self, name: str, argv: Sequence[str | Path], *, core: int, cwd: Path, env: Mapping[str, str] | None = None
-    ) -> int:
+    def start(self, name: str, argv: Sequence[str | Path], *, core: int, cwd: Path) -> int:
         """Start a program pinned to `core` and return its pid; what it prints goes to a file of its name."""
 
         def prepare() -> None:
@@ -59,7 +57,6 @@ class Children:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=cwd,
-                env=None if env is None else {**os.environ, **env},
                 start_new_session=True,
                 preexec_fn=prepare,
             )
@@ -84,9 +81,9 @@ class Children:
             raise StartFailed(f"{name} ended with status {status}. {self.last_words(name)}")
 
     def last_words(self, name: str) -> str:
-        """The end of what the program printed."""
+        """The last line that the program printed."""
         lines = self._log(name).read_text(errors="replace").strip().splitlines()
-        return f"It said: {' / '.join(lines[-3:])}" if lines else "It said nothing."
+        return f"It said: {lines[-1]}" if lines else "It said nothing."
 
     def _log(self, name: str) -> Path:
         return self._logs / f"{name}.log"
