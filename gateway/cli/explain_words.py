@@ -77,6 +77,7 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "ending_upstream_rejected": ("the model server rejected the request", "模型服务器拒绝了请求"),
         "ending_send_failed": ("the answer could not be sent to the caller", "无法把回答发送给调用方"),
         "ending_cancelled": ("the gateway stopped", "网关已停止"),
+        "ending_refused": ("refused by the gateway", "被网关拒绝"),
         "list": (", ", "、"),
         "rank": ("label number {rank}", "第 {rank} 级标签"),
         "unknown": ("no record of {id} in {place}.", "在 {place} 中没有 {id} 的记录。"),

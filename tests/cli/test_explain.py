@@ -1,0 +1,214 @@
+"""`tidegate explain`: the whole story in either language, honest about what may have been sent."""
+
+import asyncio
+import json
+from string import Formatter
+
+import pytest
+
+from gateway.cli.explain import scanner_digest
+from gateway.cli.explain_words import SENTENCES
+from gateway.cli.main import main
+from gateway.core.decision import Allow, Deny, DenyCode
+from gateway.core.facts import RequestFacts
+from gateway.core.findings import Coverage, Evidence, Finding, Tier, Unscanned
+from gateway.core.labels import Label
+from gateway.core.records import Attempt, Ending, Intent, Usage
+from gateway.detect.scanner import build_scanner
+from gateway.runtime.audit import AuditLog
+from gateway.runtime.clock import SystemClock
+from gateway.runtime.keyring import Keyring
+from gateway.settings import load
+from tests.cli.folder import ROOT, write_folder
+from tests.core.audit_values import outcome
+
+SSN = Finding("US_SSN", 0.95, "messages[0].content", 3, 14, "us.ssn", ("nfkc",))
+COVERED = Coverage(frozenset({Tier.STRUCTURED}), (Unscanned("image", "messages[1].content[0]"),), 2, 100)
+FACTS = RequestFacts(Label(2), Label(2), "default", Label(1), "chat")
+HOME = Attempt("home", "onprem", "a", Ending.COMPLETED, 200, 11.0)
+CLOUD = Attempt("burst", "cloud", "b", Ending.UPSTREAM_FAILED, None, 7.0)
+
+
+def told(**changes):
+    values = {
+        "evidence": Evidence((SSN,), COVERED),
+        "facts": FACTS,
+        "decision": Allow(("home",), (), 10.0, "keep-home", Label(2)),
+        "attempts": (HOME,),
+        "usage": Usage(10, 5),
+    }
+    return outcome("0a1b", bundle="b" * 64, **(values | changes))
+
+
+def sent(pool="burst", request_id="0a1b", bundle="b" * 64):
+    return Intent(request_id, 1_700_000_000.0, "bank", pool, "cloud", "internal", "rest", bundle, 1, "00")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG", "TIDEGATE_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    return write_folder(tmp_path / "config")
+
+
+@pytest.fixture
+def explain(folder, capsys):
+    def run(records, *options, id="req_0a1b", labels=("public", "internal", "restricted")):
+        log = AuditLog(folder / "state" / "audit", 0, Keyring(ROOT), SystemClock())
+        log.open()
+        if labels:
+            log.activated("b" * 64, labels)
+        for record in records:
+            if isinstance(record, Intent):
+                asyncio.run(log.committed(record))
+            else:
+                log.record(record)
+        assert log.flush_and_close()
+        status = main(["explain", id, "--config", str(folder), *options])
+        return status, capsys.readouterr()
+
+    return run
+
+
+@pytest.mark.parametrize("id", ["0a1b", "req_0a1b", "dec_0a1b"])
+def test_every_form_of_the_id_finds_the_record(explain, id):
+    status, shown = explain([told()], id=id)
+    assert status == 0
+    assert "Request 0a1b" in shown.out
+
+
+def test_a_changed_configuration_tells_what_was_recorded_and_says_so(explain):
+    _, shown = explain([told(queued_ms=40.0)])
+    lines = shown.out.splitlines()
+    assert lines[0].endswith("tenant demo, /v1/chat/completions: status 200 after 12 ms.")
+    assert "has changed since" in lines[1]
+    assert lines[2:] == [
+        "Label: restricted.",
+        "  found US_SSN, score 0.95, at messages[0].content, by us.ssn, seen through nfkc",
+        "  could not be read: image at messages[1].content[0]",
+        "Route keep-home: home.",
+        "It waited 40 ms for a free place.",
+        "What happened:",
+        "  1. home (onprem), endpoint a: completed, status 200, 11 ms",
+        "It stayed at home.",
+        "Tokens: 10 in, 5 out.",
+        "End: completed.",
+    ]
+
+
+def test_the_live_policy_is_asked_again_when_it_is_the_one_of_then(explain, folder):
+    bundle = load(folder, {}).bundle
+    digest = bundle.with_scanner(scanner_digest(bundle.policy.markers)).digest
+    record = outcome("0a1b", bundle=digest, evidence=Evidence((SSN,), COVERED), facts=FACTS, attempts=(HOME,))
+    for language, words in {
+        "en": ("in force", "keep-home"),
+        "zh": ("当前策略", "keep-home", "数据没有离开本地"),
+    }.items():
+        _, shown = explain([record], "--language", language)
+        assert all(word in shown.out for word in words)
+
+
+def test_the_scanner_is_known_without_being_compiled():
+    assert scanner_digest(("机密",)) == build_scanner(("机密",)).digest != scanner_digest(())
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "may have been sent"), ("zh", "可能已发送")])
+def test_an_intent_without_an_outcome_may_have_been_sent(explain, language, words):
+    status, shown = explain([sent()], "--language", language)
+    assert status == 0
+    assert words in shown.out
+    assert "burst" in shown.out
+
+
+def test_an_intent_that_no_attempt_names_may_have_been_sent(explain):
+    _, shown = explain([sent(), told(attempts=(HOME,))])
+    assert "It stayed at home." in shown.out
+    assert "To burst (cloud), label internal, by the route rest: may have been sent." in shown.out
+
+
+def test_what_went_to_the_cloud_is_said(explain):
+    _, shown = explain(
+        [sent(), told(attempts=(CLOUD, HOME), decision=Allow(("burst",), ("home",), 1.0, "r", Label(1)))]
+    )
+    assert "It was sent to the cloud: burst." in shown.out
+    assert "may have been sent" not in shown.out
+    assert "1. burst (cloud), endpoint b: the model server failed, 7 ms" in shown.out
+    assert "Route r: burst; under pressure also home." in shown.out
+
+
+def test_a_refusal_and_a_scan_that_failed_are_told(explain):
+    facts = RequestFacts(Label(1), Label(2), "default", None, "chat")
+    _, shown = explain(
+        [
+            told(
+                evidence=Evidence((), Coverage(frozenset(), failure="timeout")),
+                facts=facts,
+                decision=Deny(DenyCode.DENIED_BY_ROUTE, "closed", "Not here."),
+                attempts=(),
+                error="denied_by_policy",
+            )
+        ]
+    )
+    for line in (
+        "Label: restricted governs; what was found gives internal.",
+        "  the scan did not finish: timeout",
+        "Refused by closed: Not here.",
+        "It was sent nowhere.",
+        "It was answered with the error `denied_by_policy`.",
+    ):
+        assert line in shown.out.splitlines()
+
+
+def test_nothing_found_is_said(explain):
+    _, shown = explain([told(evidence=Evidence((), Coverage(frozenset(Tier))))])
+    assert "nothing sensitive was found" in shown.out
+
+
+def test_a_request_that_ended_before_the_policy_is_told(explain):
+    _, shown = explain([outcome("0a1b", tenant="", status=401, error="invalid_api_key")])
+    assert "tenant nobody (no valid key)" in shown.out
+    assert "before the policy was asked" in shown.out
+
+
+def test_labels_that_the_log_does_not_name_are_numbers(explain):
+    _, shown = explain([told()], labels=())
+    assert "Label: label number 2." in shown.out
+
+
+def test_json_holds_the_records_and_the_story(explain):
+    _, shown = explain([sent(), told()], "--json", "--language", "zh")
+    found = json.loads(shown.out)
+    assert found["outcome"]["request_id"] == found["intents"][0]["request_id"] == "0a1b"
+    assert found["labels"] == ["public", "internal", "restricted"]
+    assert any("标签" in line for line in found["explanation"])
+
+
+@pytest.mark.parametrize("id", ["req_ffff", "", "dec_", "../../etc", '0a1b"', "结果"])
+def test_an_id_without_a_record_is_an_error(explain, id):
+    status, shown = explain([told()], id=id)
+    assert status == 1
+    assert "no record" in shown.err
+
+
+def test_a_record_in_two_segments_is_told_once(explain):
+    explain([sent(), told()])
+    _, shown = explain([sent(), told()], "--json")
+    assert len(json.loads(shown.out)["intents"]) == 1
+
+
+def test_the_language_is_that_of_the_locale(explain, monkeypatch):
+    monkeypatch.setenv("LANG", "zh_CN.UTF-8")
+    _, shown = explain([told()])
+    assert "数据没有离开本地" in shown.out
+
+
+def test_both_languages_say_everything_with_the_same_gaps():
+    for key, sentences in SENTENCES.items():
+        gaps = [{name for _, name, _, _ in Formatter().parse(sentence) if name} for sentence in sentences]
+        assert gaps[0] == gaps[1], key
+        assert sentences[0] != sentences[1] or key == "list", key
+
+
+@pytest.mark.parametrize("ending", Ending)
+def test_every_ending_has_words(ending):
+    assert f"ending_{ending}" in SENTENCES
