@@ -101,9 +101,7 @@ class Story:
         first = intents[0]
         yield self._say("intent_only", id=first.request_id, when=_when(first.at), tenant=first.tenant)
         for intent in intents:
-            yield self._say(
-                "may_have_been_sent", pool=intent.pool, zone=intent.zone, label=intent.label, route=intent.route
-            )
+            yield self._may_have_been_sent(intent)
 
     def _request(self, outcome: Outcome) -> str:
         return self._say(
@@ -179,20 +177,24 @@ class Story:
         )
 
     def _whereabouts(self, outcome: Outcome) -> Iterator[str]:
-        tried = [(attempt.pool, attempt.zone) for attempt in outcome.attempts]
-        abroad = tuple(dict.fromkeys(pool for pool, zone in tried if zone != "onprem"))
-        if abroad:
-            yield self._say("left", pools=self._list(abroad))
-        elif tried:
-            yield self._say("stayed")
-        elif not self._told.intents:
-            yield self._say("no_attempt")
-        # An intent to a pool that no attempt names: we cannot know that nothing was sent.
-        for intent in self._told.intents:
-            if intent.pool not in abroad:
-                yield self._say(
-                    "may_have_been_sent", pool=intent.pool, zone=intent.zone, label=intent.label, route=intent.route
-                )
+        # A cloud server that gave a status has the request. One that gave none, or an intent that no attempt followed,
+        # proves nothing either way, and is told as such.
+        answered = {
+            attempt.pool for attempt in outcome.attempts if attempt.zone != "onprem" and attempt.status is not None
+        }
+        unsure = [intent for intent in self._told.intents if intent.pool not in answered]
+        if answered:
+            yield self._say("left", pools=self._list(tuple(sorted(answered))))
+        for intent in unsure:
+            yield self._may_have_been_sent(intent)
+        if answered or unsure:
+            return
+        yield self._say("stayed" if outcome.attempts else "no_attempt")
+
+    def _may_have_been_sent(self, intent: Intent) -> str:
+        return self._say(
+            "may_have_been_sent", pool=intent.pool, zone=intent.zone, label=intent.label, route=intent.route
+        )
 
 
 def scanner_digest(markers: Sequence[str]) -> str:

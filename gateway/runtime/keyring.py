@@ -23,6 +23,7 @@ class Purpose(StrEnum):
 
     API_KEYS = "api_keys"  # hashes of API keys in keys.yaml
     AUDIT = "audit"  # the keyed hash on each audit record
+    MESSAGES = "messages"  # digests of cleared messages, in intents: never the key that seals the records
     CLEARANCE = "clearance"  # mixed with this process's own randomness before use
     CACHE_SALT = "cache_salt"  # what keeps tenants' prefix caches apart
     MEMO = "memo"  # keys of the detector's memo

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from string import Formatter
 
 import pytest
@@ -122,18 +123,25 @@ def test_an_intent_without_an_outcome_may_have_been_sent(explain, language, word
 
 def test_an_intent_that_no_attempt_names_may_have_been_sent(explain):
     _, shown = explain([sent(), told(attempts=(HOME,))])
-    assert "It stayed at home." in shown.out
     assert "To burst (cloud), label internal, by the route rest: may have been sent." in shown.out
+    assert "stayed at home" not in shown.out
 
 
 def test_what_went_to_the_cloud_is_said(explain):
-    _, shown = explain(
-        [sent(), told(attempts=(CLOUD, HOME), decision=Allow(("burst",), ("home",), 1.0, "r", Label(1)))]
-    )
+    answered = replace(CLOUD, status=500)
+    allow = Allow(("burst",), ("home",), 1.0, "r", Label(1))
+    _, shown = explain([sent(), told(attempts=(answered, HOME), decision=allow)])
     assert "It was sent to the cloud: burst." in shown.out
     assert "may have been sent" not in shown.out
-    assert "1. burst (cloud), endpoint b: the model server failed, 7 ms" in shown.out
+    assert "1. burst (cloud), endpoint b: the model server failed, status 500, 7 ms" in shown.out
     assert "Route r: burst; under pressure also home." in shown.out
+
+
+def test_a_cloud_attempt_without_an_answer_may_have_been_sent(explain):
+    _, shown = explain([sent(), told(attempts=(CLOUD, HOME))])
+    assert "may have been sent" in shown.out
+    assert "stayed at home" not in shown.out
+    assert "1. burst (cloud), endpoint b: the model server failed, 7 ms" in shown.out
 
 
 def test_a_refusal_and_a_scan_that_failed_are_told(explain):
