@@ -102,6 +102,8 @@ def is_card_range(digits: str) -> bool:
         return 16 <= length <= 19
     if first == "5":
         return length == 16 if 51 <= two <= 55 else 12 <= length <= 19 and (two == 50 or two >= 56)
+    if length == 15 and digits[:4] in ("2131", "1800"):
+        return True
     if first == "2":
         return length == 16 and (2221 <= int(digits[:4]) <= 2720 or two == 22)
     if first == "3":

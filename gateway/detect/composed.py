@@ -1,7 +1,7 @@
 """Recognizers that need more than a rule: e-mail addresses, IBANs, and identifiers written in groups. Pure."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gateway.core.findings import Finding, Tier
@@ -11,27 +11,31 @@ from gateway.detect.rules import LEFT, NUMBER
 _LOCAL = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ._%+-'&=!#$*?^{|}~/")
 _DOMAIN = r"@(?P<domain>[0-9A-Za-z][0-9A-Za-z-]{0,62}(?:\.[0-9A-Za-z][0-9A-Za-z-]{0,62}){1,8})"
 _IBAN = LEFT + r"[A-Za-z]{2}[0-9]{2}(?:[ -]?[0-9A-Za-z]){11,34}"
-_MOBILE = r"1(?:3[0-9]|4[0145-9]|5[0-35-9]|6[2567]|7[0-8]|8[0-9]|9[0-35-9])[0-9]{8}"
+_Found = tuple[str, float, int, int]  # entity, score, first and last group
 
-# How people write a mobile number, a card, an SSN in groups. Any other grouping needs one separator throughout.
+# Every place in a run where a resident ID or a mobile number could begin, found without a loop over the digits.
+_RESIDENT = r"(?=([1-9][0-9]{5}(?:18|19|20)[0-9]{2}[01][0-9][0-3][0-9]{4}[0-9Xx]))"
+_MOBILE = r"(?=(1(?:3[0-9]|4[0145-9]|5[0-35-9]|6[2567]|7[0-8]|8[0-9]|9[0-35-9])[0-9]{8}))"
+
+# How people group a mobile number and a card. Cards in other groups need one separator throughout and nothing beside.
 _MOBILE_SIZES = frozenset(((3, 4, 4), (3, 8), (7, 4), (4, 4, 3), (3, 3, 5), (5, 6), (1,) * 11))
-_CARD_SIZES = frozenset(
-    (
-        (4, 4, 4, 4),
-        (4, 4, 4, 4, 3),
-        (4, 4, 4, 4, 2),
-        (4, 4, 4, 4, 1),
-        (6, 13),
-        (4, 6, 5),
-        (4, 6, 4),
-        (6, 12),
-        (8, 8),
-        (6, 10),
-        (4, 12),
-        (4, 8, 4),
-        (4, 4, 8),
-    )
+_CARD_SIZES = (
+    (4, 4, 4, 4, 3),
+    (4, 4, 4, 4, 2),
+    (4, 4, 4, 4, 1),
+    (4, 4, 4, 4),
+    (4, 6, 5),
+    (4, 6, 4),
+    (4, 12),
+    (4, 8, 4),
+    (4, 4, 8),
+    (6, 13),
+    (6, 12),
+    (6, 10),
+    (8, 8),
 )
+_CARD_FIRST = frozenset((4, 6, 8))
+_SSN_SIZES = (3, 2, 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,7 @@ class IbanRecognizer:
 class GroupedRecognizer:
     """Identifiers whose digits are split by separators of any kind, up to one digit at a time."""
 
+    resident: re.Pattern[str]
     mobile: re.Pattern[str]
     name: str = "grouped-digits"
     entities: frozenset[str] = frozenset(("CN_RESIDENT_ID", "CN_MOBILE", "BANK_CARD", "US_SSN"))
@@ -99,39 +104,60 @@ class GroupedRecognizer:
 
     def find(self, text: str, path: str) -> Sequence[Finding]:
         """Every identifier in groups in one text."""
-        findings = []
-        for window in runs.windows(text, self._is_plausible):
-            found = self._judge(window)
-            if found is not None:
-                entity, score = found
+        findings: list[Finding] = []
+        for run in runs.runs(text):
+            if len(run.digits) < 9:
+                continue
+            group_at = {offset: index for index, offset in enumerate(run.offsets)}
+            group_at[len(run.digits)] = len(run.offsets)
+            for entity, score, first, last in (
+                *self._residents(run, group_at),
+                *self._mobiles(run, group_at),
+                *_cards_and_ssns(run),
+            ):
                 findings.append(
-                    Finding(entity, score, path, window.start, window.end, self.name, transforms=("collapse",))
+                    Finding(entity, score, path, run.starts[first], run.ends[last], self.name, ("collapse",))
                 )
         return findings
 
-    def _is_plausible(self, digits: str) -> bool:
-        size = len(digits)
-        if size == 18 and digits[6:8] in ("19", "20", "18"):
-            return True
-        if size == 11:
-            return digits[0] == "1" and self.mobile.fullmatch(digits) is not None
-        if size == 9:
-            return digits.isdigit() and checksums.ssn(digits)
-        return 14 <= size <= 19 and digits.isdigit() and digits[0] in "234569" and checksums.bank_card(digits)
+    def _residents(self, run: runs.Run, group_at: dict[int, int]) -> Iterator[_Found]:
+        for match in self.resident.finditer(run.digits):
+            first, end = group_at.get(match.start()), group_at.get(match.start() + 18)
+            if first is not None and end is not None and end > first + 1 and checksums.resident_id(match[1]):
+                yield "CN_RESIDENT_ID", 0.95, first, end - 1
 
-    def _judge(self, window: runs.Window) -> tuple[str, float] | None:
-        size = len(window.digits)
-        if size == 18 and checksums.resident_id(window.digits):
-            return "CN_RESIDENT_ID", 0.95
-        if size == 11 and window.uniform and window.sizes in _MOBILE_SIZES:
-            return "CN_MOBILE", 0.8
-        if size == 9 and window.sizes == (3, 2, 4) and window.uniform:
-            return "US_SSN", 0.75
-        if size >= 14 and window.digits.isdigit() and checksums.bank_card(window.digits):
-            if window.sizes in _CARD_SIZES or (window.uniform and max(window.sizes) == 1):
-                return "BANK_CARD", 0.9
-            return ("BANK_CARD", 0.6) if window.uniform and size >= 16 and min(window.sizes[:-1]) >= 2 else None
-        return None
+    def _mobiles(self, run: runs.Run, group_at: dict[int, int]) -> Iterator[_Found]:
+        for match in self.mobile.finditer(run.digits):
+            first, end = group_at.get(match.start()), group_at.get(match.start() + 11)
+            if first is None or end is None or end <= first + 1:
+                continue
+            sizes = run.sizes(first, end - 1)
+            # Single digits without end are a table or a game, not a telephone number.
+            if sizes in _MOBILE_SIZES and run.is_uniform(first, end - 1) and (sizes[0] > 1 or len(run.offsets) <= 13):
+                yield "CN_MOBILE", 0.8, first, end - 1
+
+
+def _cards_and_ssns(run: runs.Run) -> Iterator[_Found]:
+    count = len(run.offsets)
+    whole = run.sizes(0, count - 1) if count <= 19 else ()
+    if whole and 14 <= len(run.digits) <= 19 and run.digits.isdigit() and whole not in _CARD_SIZES:
+        is_even = (max(whole) == 1 or min(whole[:-1]) >= 2) and run.is_uniform(0, count - 1)
+        if is_even and checksums.bank_card(run.digits):
+            yield "BANK_CARD", 0.9 if max(whole) == 1 else 0.6, 0, count - 1
+    for first in range(count - 1):
+        size = run.ends[first] - run.starts[first]
+        if size == 3 and run.sizes(first, first + 2) == _SSN_SIZES and run.is_uniform(first, first + 2):
+            digits = run.digits[run.offsets[first] : run.offsets[first] + 9]
+            if digits.isdigit() and checksums.ssn(digits):
+                yield "US_SSN", 0.75, first, first + 2
+        elif size in _CARD_FIRST:
+            for sizes in _CARD_SIZES:
+                last = first + len(sizes) - 1
+                if sizes[0] == size and run.sizes(first, last) == sizes and run.is_uniform(first, last):
+                    digits = run.digits[run.offsets[first] : run.offsets[first] + sum(sizes)]
+                    if digits.isdigit() and checksums.bank_card(digits):
+                        yield "BANK_CARD", 0.9, first, last
+                        break
 
 
 def composed() -> tuple[EmailRecognizer | IbanRecognizer | GroupedRecognizer, ...]:
@@ -139,5 +165,5 @@ def composed() -> tuple[EmailRecognizer | IbanRecognizer | GroupedRecognizer, ..
     return (
         EmailRecognizer(re.compile(_DOMAIN)),
         IbanRecognizer(re.compile(_IBAN)),
-        GroupedRecognizer(re.compile(_MOBILE)),
+        GroupedRecognizer(re.compile(_RESIDENT), re.compile(_MOBILE)),
     )

@@ -33,6 +33,13 @@ def _is_us_phone(digits: str) -> bool:
     return local[:3] not in _TOLL_FREE and local[1:3] != "11"
 
 
+def _is_other_phone(digits: str) -> bool:
+    # Eleven digits that begin with 1 and a mobile prefix have a rule of their own.
+    if len(digits) == 11 and digits[0] == "1" and digits[1] in "3456789":
+        return False
+    return len(digits) not in (10, 11) or _is_us_phone(digits)
+
+
 def _has_country_code(digits: str) -> bool:
     return 8 <= len(digits.lstrip("+")) <= 15 and digits[1:4] not in ("000", "800")
 
@@ -292,7 +299,12 @@ IDENTIFIERS: tuple[Rule, ...] = (
     Rule("in-pan", "IN_PAN", LEFT + r"[A-Z]{3}[ABCFGHLJPT][A-Z][0-9]{4}[A-Z]" + RIGHT, 0.85),
     # Everywhere
     Rule(
-        "bank-card", "BANK_CARD", LEFT + r"[2-69][0-9]{11,18}" + RIGHT, 0.9, check=checksums.bank_card, trigger=NUMBER
+        "bank-card",
+        "BANK_CARD",
+        LEFT + r"(?:[2-69][0-9]{11,18}|1800[0-9]{11})" + RIGHT,
+        0.9,
+        check=checksums.bank_card,
+        trigger=NUMBER,
     ),
     Rule(
         "bank-account",
@@ -351,7 +363,7 @@ IDENTIFIERS: tuple[Rule, ...] = (
         + r"(?P<v>[(+]{0,2}[0-9](?:[-. ()]{0,2}[0-9]){8,14})"
         + RIGHT,
         0.7,
-        check=lambda text: _is_us_phone(text) if len(text) in (10, 11) else True,
+        check=_is_other_phone,
         ignore_case=True,
         trigger=r"(?i)(?:phone|tel|telephone|mobile|cell|mob|fax|whatsapp|手机|手機|电话|電話)[^0-9]{0,60}[0-9]",
     ),

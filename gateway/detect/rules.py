@@ -23,7 +23,7 @@ GAP = (
 
 # What a prefilter looks for on behalf of many rules at once: nine digits with anything but letters in between, fifteen
 # digits, and letters that run into digits.
-NUMBER = r"(?:^|[^0-9A-Za-z])[0-9](?:[^0-9A-Za-z]{0,4}[0-9]){8}"
+NUMBER = r"(?:^|[^0-9A-Za-z])[0-9](?:[^0-9A-Za-z\x00]{0,4}[0-9]){8}"
 LONG_NUMBER = r"[0-9]{15}"
 LETTERED = r"(?:^|[^0-9A-Za-z])[0-9A-Za-z]{1,2}[0-9]{6}"
 

@@ -1,58 +1,59 @@
-"""Runs of digits: groups with separators between them, and characters repeated without end.
+"""Runs of digits in groups: identifiers that are written with separators, or split by something that is no letter.
 
-An identifier is often written in groups (138 1234 5678), and may be split by anything that is not a letter. Instead of
-rewriting the text, every window of neighbouring groups is looked at. Pure.
+A run is collapsed once, with the place of every digit, so that any window of neighbouring groups is a slice of it and
+a long run costs little more than its length. Pure.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
-
-LONGEST = 19  # digits of the longest identifier that is found across groups
 
 _RUN = re.compile(r"(?<![0-9A-Za-z])[0-9]{1,18}(?:[\W_]{1,4}[0-9]{1,18}[Xx]?(?![0-9A-WYZa-wyz]))+")
 _GROUP = re.compile(r"[0-9]+[Xx]?")
-_ENDLESS = re.compile(r"(.)\1{64,}|(.{2})\2{48,}|(.{3,4})\3{32,}", re.DOTALL)
-_KEPT = 48
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """Neighbouring groups as one candidate. `sizes` are the digits per group; `uniform`: one kind of separator."""
+class Run:
+    """Groups of digits with separators between them.
 
+    `digits` is all of them in one; the others are parallel, one entry per group: where it begins in `digits`, and where
+    it begins and ends in the text.
+    """
+
+    text: str
     digits: str
-    start: int
-    end: int
-    sizes: tuple[int, ...]
-    uniform: bool
+    offsets: tuple[int, ...]
+    starts: tuple[int, ...]
+    ends: tuple[int, ...]
+
+    def sizes(self, first: int, last: int) -> tuple[int, ...]:
+        """How many digits each of the groups `first` to `last` has."""
+        return tuple(
+            [end - start for start, end in zip(self.starts[first : last + 1], self.ends[first:], strict=False)]
+        )
+
+    def is_uniform(self, first: int, last: int) -> bool:
+        """Whether one and the same separator stands between the groups `first` to `last`."""
+        between = {
+            self.text[end:start]
+            for end, start in zip(self.ends[first:last], self.starts[first + 1 : last + 1], strict=True)
+        }
+        return len(between) == 1
 
 
-def windows(text: str, plausible: Callable[[str], bool]) -> Iterator[Window]:
-    """Every window of two or more neighbouring groups in `text` whose joined digits are `plausible`."""
-    for run in _RUN.finditer(text):
-        groups = [
-            (match.group(), match.start(), match.end()) for match in _GROUP.finditer(text, run.start(), run.end())
-        ]
-        for first, (digits, start, _) in enumerate(groups):
-            for last in range(first + 1, len(groups)):
-                if digits[-1] in "Xx":
-                    break
-                digits += groups[last][0]
-                if len(digits) > LONGEST:
-                    break
-                if plausible(digits):
-                    chosen = groups[first : last + 1]
-                    yield Window(
-                        digits,
-                        start,
-                        chosen[-1][2],
-                        tuple(len(group) for group, _, _ in chosen),
-                        len({text[left[2] : right[1]] for left, right in pairwise(chosen)}) == 1,
-                    )
-
-
-def endless(text: str) -> Iterator[tuple[int, int, str]]:
-    """Edits that shorten runs of one to four characters repeated dozens of times: no identifier, but a long walk."""
-    for run in _ENDLESS.finditer(text):
-        yield run.start() + _KEPT, run.end() - _KEPT, " "
+def runs(text: str) -> Iterator[Run]:
+    """Every run of two or more groups in `text`."""
+    for match in _RUN.finditer(text):
+        offsets: list[int] = []
+        starts: list[int] = []
+        ends: list[int] = []
+        pieces: list[str] = []
+        length = 0
+        for group in _GROUP.finditer(text, match.start(), match.end()):
+            offsets.append(length)
+            starts.append(group.start())
+            ends.append(group.end())
+            pieces.append(group.group())
+            length += group.end() - group.start()
+        digits = "".join(pieces)
+        yield Run(text, digits, tuple(offsets), tuple(starts), tuple(ends))

@@ -110,18 +110,17 @@ class RequestScanner:
 
     def _pass(self, sources: Sequence[Source], level: int, scan: _Scan) -> None:
         """Scan `sources`, then the views of them that they call for."""
-        recognizers = self._recognizers
         has_gates = False
         for batch in batches(sources):
             self._look_at_clock(scan)
-            triggered = self._prefilter.triggered(SEPARATOR.join([chunk for _, _, chunk in batch]))
-            for index in sorted(triggered):
-                if index < len(recognizers):
-                    for source, offset, chunk in batch:
-                        self._recognize(recognizers[index], source, offset, chunk, scan)
-                else:
-                    has_gates = True
-                    for source, _, _ in batch:
+            if not self._prefilter.triggered(SEPARATOR.join([chunk for _, _, chunk in batch])):
+                continue
+            for source, offset, chunk in batch:
+                for index in sorted(self._prefilter.triggered(chunk)):
+                    if index < len(self._recognizers):
+                        self._recognize(self._recognizers[index], source, offset, chunk, scan)
+                    else:
+                        has_gates = True
                         source.gates.add(index)
         if has_gates:
             derived = [view for source in sources if source.gates for view in self._views(source, level, scan)]

@@ -112,32 +112,35 @@ class PlainView:
 
     def of(self, text: str) -> View | None:
         """The plain view, or None if it is the text itself."""
-        transforms: set[str] = set()
         edits: list[Edit] = []
+        transforms: set[str] = set()
+        known: dict[str, str] = {}  # long texts of one alphabet would normalise each letter thousands of times
         for match in self.odd.finditer(text):
             character = match.group()
-            plain = self._plain(character, text, match.start(), transforms)
+            plain = known.get(character)
+            if plain is None:
+                plain, transform = _plain(character)
+                known[character] = plain
+                transforms.add(transform)
+            place = match.start()
+            if character in _CONFUSABLE and not self.latin.search(text, max(0, place - 12), place + 13):
+                continue
             if plain != character:
-                edits.append((match.start(), match.end(), plain))
+                edits.append((place, place + 1, plain))
         return rewritten(text, edits, tuple(sorted(transforms)))
 
-    def _plain(self, character: str, text: str, place: int, transforms: set[str]) -> str:
-        latin = _CONFUSABLE.get(character)
-        if latin is not None:
-            if not self.latin.search(text[max(0, place - 12) : place + 13]):
-                return character
-            transforms.add("confusables")
-            return latin
-        normal = unicodedata.normalize("NFKC", character)
-        if normal != character:
-            transforms.add("nfkc")
-            return normal
-        digit = unicodedata.digit(character, None)
-        if digit is not None:
-            transforms.add("digits")
-            return str(digit)
-        transforms.add("strip")
-        return ""
+
+def _plain(character: str) -> tuple[str, str]:
+    latin = _CONFUSABLE.get(character)
+    if latin is not None:
+        return latin, "confusables"
+    normal = unicodedata.normalize("NFKC", character)
+    if normal != character:
+        return normal, "nfkc"
+    digit = unicodedata.digit(character, None)
+    if digit is not None:
+        return str(digit), "digits"
+    return "", "strip"
 
 
 def plain_view() -> PlainView:
