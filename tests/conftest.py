@@ -6,10 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import uvloop
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+
+def pytest_asyncio_loop_factories():
+    """The loop that ships: what asyncio's own allows, uvloop may not."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final
+from typing import Final, cast
 from urllib.parse import unquote_to_bytes
 
 import httptools
@@ -190,7 +190,8 @@ class Connection(asyncio.Protocol):
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 -- what create_server hands to a Protocol
+        # What create_server hands to a Protocol; uvloop's is no subclass of asyncio's, so it cannot be asked.
+        transport = cast(asyncio.Transport, transport)
         self._transport = transport
         transport.set_write_buffer_limits(high=HIGH_WATER)
         self._plane.connections.add(self)

@@ -10,7 +10,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Final
+from typing import Final, cast
 
 from gateway.core.message import Message
 from gateway.core.topology import Endpoint, Peer
@@ -156,7 +156,8 @@ class _Connection(asyncio.Protocol):
         return self._transport is not None and not self._transport.is_closing()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 -- what create_connection hands to a Protocol
+        # What create_connection hands to a Protocol; uvloop's is no subclass of asyncio's, so it cannot be asked.
+        transport = cast(asyncio.Transport, transport)
         self._transport = transport
         # The context verifies chain and host name, so that a finished handshake is a verified peer.
         verified = transport.get_extra_info("ssl_object") is not None
