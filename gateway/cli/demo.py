@@ -155,10 +155,11 @@ class _Demo:
         screen.say()
         counted = None if before is None or after is None else after - before
         proved = proof(answers, counted, words)
-        screen.say(proved.sentence, None if proved.holds else Colour.WRONG)
         wrong = faults(answers, words)
         for fault in wrong:
             screen.say(fault, Colour.WRONG)
+        if not wrong:
+            screen.say(proved.sentence, None if proved.holds else Colour.WRONG)
         is_well = proved.holds and not wrong
         if is_well:
             screen.say(words.all_well, Colour.HOME)

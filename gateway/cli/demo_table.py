@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 _NARROWEST_TABLE: Final = 110
-_NARROWEST_REASON: Final = 24
+_NARROWEST_REASON: Final = 28
 _GAP: Final = "  "
 
 

@@ -174,8 +174,8 @@ def test_the_cloud_servers_own_count_must_match(counted):
     ("answer", "part"),
     [
         (RIGHT[0], "may leave, but home has room"),
-        (RIGHT[1], "above the ceiling"),
-        (RIGHT[3], "`structured` sends it"),
+        (RIGHT[1], "above `internal`: must stay"),
+        (RIGHT[3], "leave by `structured`"),
         (Answer(403, 0.1, said="No\x1b pool"), "refused: No pool"),
         (Answer(200, 0.1), "told no more"),
     ],
