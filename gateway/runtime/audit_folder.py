@@ -7,6 +7,7 @@ that was not read. What the bytes are worth is judged in `core/audit_verify.py`.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -16,6 +17,8 @@ from gateway.core.keyed_hash import KeyedHash
 from gateway.core.problems import Problem, Problems
 from gateway.core.records import Intent, Outcome
 from gateway.runtime.checkpoints import PUBLIC_KEY, load_public_key
+
+_READINGS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ def judge(directory: Path, public_key: Ed25519PublicKey | None, key: KeyedHash |
         public_key = load_public_key(own)
     signed = directory / CHECKPOINTS
     checkpoints = signed.read_bytes() if signed.exists() else None
-    return verify(((path.stem, path.read_bytes()) for path in _segments(directory)), checkpoints, public_key, key)
+    return verify(((path.stem, _settled(path)) for path in _segments(directory)), checkpoints, public_key, key)
 
 
 def find(directory: Path, request_id: str) -> Told | None:
@@ -70,6 +73,16 @@ def find(directory: Path, request_id: str) -> Told | None:
 
 def _segments(directory: Path) -> list[Path]:
     return sorted(path for path in directory.glob("*.jsonl") if path.name != CHECKPOINTS)
+
+
+def _settled(path: Path) -> bytes:
+    """What is in `path`. A line that its writer is just finishing is read again: only a crash leaves half a line."""
+    data = path.read_bytes()
+    for _ in range(_READINGS):
+        if data.endswith(b"\n"):
+            break
+        data = path.read_bytes()
+    return data
 
 
 def _lines_with(data: bytes, word: bytes) -> Iterator[bytes]:

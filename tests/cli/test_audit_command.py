@@ -1,5 +1,6 @@
 """`tidegate audit verify`: the table, the JSON and the exit status, on folders that a real sink and signer wrote."""
 
+import asyncio
 import json
 
 import pytest
@@ -11,7 +12,7 @@ from gateway.runtime.checkpoints import PUBLIC_KEY, Checkpoints
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.keyring import Keyring
 from tests.cli.folder import ROOT, write_folder
-from tests.core.audit_values import outcome
+from tests.core.audit_values import intent, outcome
 
 
 def write_log(directory, *records, signs=True):
@@ -110,3 +111,21 @@ def test_a_public_key_that_is_none_is_an_error(audit, tmp_path, capsys):
     (tmp_path / "x.pub").write_text("what")
     assert verify(audit, "--public-key", tmp_path / "x.pub") == 1
     assert "Ed25519" in capsys.readouterr().err
+
+
+async def test_a_folder_that_is_being_written_is_intact(tmp_path):
+    folder = write_folder(tmp_path / "config")
+    log = AuditLog(tmp_path / "audit", 0, Keyring(ROOT), SystemClock())
+    log.open()
+    is_done = False
+
+    async def write():
+        while not is_done:
+            await log.committed(intent())
+
+    writers = [asyncio.ensure_future(write()) for _ in range(8)]
+    statuses = {await asyncio.to_thread(verify, tmp_path / "audit", "--config", folder) for _ in range(10)}
+    is_done = True
+    await asyncio.gather(*writers)
+    log.flush_and_close()
+    assert statuses == {0}

@@ -16,6 +16,7 @@ from gateway.config.addresses import Tcp, Unix
 from gateway.core.audit_verify import State, verify
 from gateway.runtime.checkpoints import load_public_key
 from gateway.runtime.keyring import Keyring, Purpose
+from gateway.runtime.lifeline import fds_argument, worker_command
 from gateway.runtime.supervisor import listen, restart_after
 from tests.runtime import supervised
 
@@ -226,3 +227,8 @@ def test_a_stale_unix_socket_is_replaced_and_a_file_is_not(tmp_path):
     with pytest.raises(OSError, match="in use"):
         listen(Unix(str(path)))
     assert path.read_text() == "mine"
+
+
+def test_a_workers_command_line_holds_no_secret_and_imports_nothing_from_where_one_stands():
+    _, *arguments = worker_command("conf", 1, fds_argument(3, None, 5))
+    assert arguments == ["-P", "-m", "gateway.cli.worker", "--config", "conf", "--worker", "1", "--fds", "3,-,5"]
