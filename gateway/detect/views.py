@@ -164,11 +164,13 @@ _SPELLED = {
     for word in words.split()
 }
 _SPELLED_WORD = "(?:" + "|".join(_SPELLED) + ")"
-_HAN_RUN = rf"[0-9]{{0,18}}[{_HAN}](?:[\s\-、，,.·]{{0,2}}[{_HAN}0-9]){{5,}}[Xx]?"
+_BETWEEN = r"[\s\-、，,.·]{0,2}"
+_HAN_RUN = rf"[{_HAN}0-9](?:{_BETWEEN}[{_HAN}0-9]){{5,}}"
 _SPELLED_RUN = rf"{_SPELLED_WORD}(?:[\s,.\-]{{1,3}}{_SPELLED_WORD}){{5,}}"
 
 NUMERAL_GATES = (
-    rf"[{_HAN}0-9](?:[\s\-、，,.·]{{0,2}}[{_HAN}0-9]){{4}}[\s\-、，,.·]{{0,2}}[{_HAN}]|[{_HAN}](?:[\s\-、，,.·]{{0,2}}[{_HAN}0-9]){{5}}",
+    rf"[{_HAN}](?:{_BETWEEN}[{_HAN}0-9]){{3}}",
+    rf"[0-9]{_BETWEEN}[{_HAN}]",
     rf"(?i){_SPELLED_WORD}(?:[\s,.\-]{{1,3}}{_SPELLED_WORD}){{5}}",
 )
 """Where six or more digits may be spelled out."""
