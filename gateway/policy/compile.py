@@ -6,8 +6,9 @@ themselves, and decides nothing: no pool is known, so every request is refused.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from itertools import combinations
 from types import MappingProxyType
 from typing import Final
@@ -179,13 +180,18 @@ class _Compiler:
                 reader.reference(word, "The pool", self._pools)
         routed, offered = {word.text for word in in_routes}, {word.text for word in in_models}
         for word in (*in_models, *in_invariants):
-            if word.text not in routed and (self._topology is None or word.text in self._pools):
-                message = f"No route sends anything to the pool {shown(word.text)}."
-                reader.report(word.at, message, did_you_mean(word.text, routed))
+            if word.text not in routed:
+                self._lonely(word, f"No route sends anything to the pool {shown(word.text)}.", routed)
         for word in in_routes:
-            if word.text not in offered and (self._topology is None or word.text in self._pools):
-                message = f"No model lists the pool {shown(word.text)}, so nothing can reach it."
-                reader.report(word.at, message, did_you_mean(word.text, offered))
+            if word.text not in offered:
+                self._lonely(word, f"No model lists the pool {shown(word.text)}, so nothing can reach it.", offered)
+
+    def _lonely(self, word: Word, message: str, others: Collection[str]) -> None:
+        """Note a pool that is named on one side only; without pools.yaml a near miss is taken for a slip."""
+        if self._topology is None and get_close_matches(word.text, others, n=1, cutoff=0.8):
+            self._reader.report(word.at, message, did_you_mean(word.text, others))
+        elif self._topology is None or word.text in self._pools:
+            self._notes.append(word.at.problem(message))
 
     def _check_last_row(self) -> None:
         policy, reader = self._policy, self._reader

@@ -1,0 +1,118 @@
+"""What holds for every policy and every request (threats.md I1, I4), on random policies, against a second opinion."""
+
+from dataclasses import replace
+
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from gateway.core.decision import Allow, Decision, Deny
+from gateway.core.labels import Label
+from gateway.core.problems import Problems
+from gateway.policy.compile import load
+from gateway.policy.compiled import CompiledPolicy
+from gateway.policy.decide import Kept, Step, decide
+
+from .making import reached, unproved
+from .oracle import World, states, worlds
+
+THOROUGH = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+def compiled(world: World) -> CompiledPolicy:
+    return unproved(world.text(), world.topology(), world.class_ceilings())
+
+
+def outcome(decision: Decision) -> tuple[str, list[str], list[str]]:
+    match decision:
+        case Allow(to=to, spill=spill, route=route):
+            return f"route {route}", list(to), list(spill)
+        case Deny(code=code):
+            return ("denied" if code == "denied_by_policy" else str(code)), [], []
+
+
+@THOROUGH
+@given(st.data())
+def test_it_decides_what_the_description_says(data: st.DataObject) -> None:
+    world = data.draw(worlds())
+    policy = compiled(world)
+    for _ in range(4):
+        facts = data.draw(states(world))
+        decision = decide(policy, facts)
+        assert outcome(decision) == world.pools_of(facts, facts.label_high)
+        if isinstance(decision, Allow):
+            _, to, spill = world.pools_of(facts, facts.label_low)
+            assert list(decision.if_scanned) == [one for one in (*to, *spill) if one not in decision.pools]
+
+
+@THOROUGH
+@given(st.data())
+def test_no_decision_names_a_place_above_the_label(data: st.DataObject) -> None:
+    world = data.draw(worlds())
+    facts = data.draw(states(world))
+    decision = decide(compiled(world), facts)
+    limit = world.limit(facts)
+    for name in reached(decision):
+        zone, clearance, _ = world.pools[name]
+        assert facts.label_high <= clearance
+        assert zone == "onprem" or facts.label_high <= limit
+    if isinstance(decision, Allow):
+        for name in decision.if_scanned:
+            zone, clearance, _ = world.pools[name]
+            assert facts.label_low <= clearance
+            assert zone == "onprem" or facts.label_low <= limit
+
+
+@THOROUGH
+@given(st.data())
+def test_no_model_adds_a_cloud_pool_or_puts_one_first(data: st.DataObject) -> None:
+    world = data.draw(worlds())
+    facts = data.draw(states(world))
+    policy = compiled(world)
+    allowed, first_is_home = world.without_model(facts, facts.label_high)
+    for model in ("m", "n", "anything"):
+        names = reached(decide(policy, replace(facts, model=model)))
+        assert {name for name in names if world.is_cloud(name)} <= allowed
+        assert not (names and world.is_cloud(names[0]) and first_is_home)
+
+
+@THOROUGH
+@given(st.data())
+def test_a_model_that_takes_nothing_away_changes_nothing(data: st.DataObject) -> None:
+    world = data.draw(worlds())
+    rows = [row for row in world.routes if "model" not in row["when"]]  # type: ignore[operator]
+    world = replace(world, models={"m": ("a", "b", "c", "d")}, routes=tuple(rows))
+    facts = replace(data.draw(states(world)), model="m")
+    names = reached(decide(compiled(world), facts))
+    reachable, _ = world.without_model(facts, facts.label_high)
+    assert {name for name in names if world.is_cloud(name)} == reachable
+
+
+@THOROUGH
+@given(st.data())
+def test_in_a_policy_that_loads_raising_the_label_never_adds_a_cloud_pool(data: st.DataObject) -> None:
+    world = data.draw(worlds(stays_home=True))
+    try:
+        policy = load(world.text(), "p", world.topology(), world.class_ceilings())
+    except Problems:
+        assume(False)
+        return
+    facts = data.draw(states(world))
+    below: set[str] | None = None
+    for rank in range(4):
+        names = reached(decide(policy, replace(facts, label_low=Label(rank), label_high=Label(rank))))
+        cloud = {name for name in names if world.is_cloud(name)}
+        assert below is None or cloud <= below
+        below = cloud
+
+
+@THOROUGH
+@given(st.data())
+def test_looking_on_changes_nothing(data: st.DataObject) -> None:
+    world = data.draw(worlds())
+    facts = data.draw(states(world))
+    policy = compiled(world)
+    trace: list[Step] = []
+    decision = decide(policy, facts, trace)
+    assert decision == decide(policy, facts)
+    kept = tuple(step.pool for step in trace if isinstance(step, Kept))
+    assert kept == reached(decision) or isinstance(decision, Deny)
