@@ -20,7 +20,7 @@ from gateway.policy.labelling import label
 from gateway.ports import AuditSink, Clock, Downstream, Inbound
 from gateway.runtime.authn import Authenticator
 from gateway.runtime.bundles import Bundle
-from gateway.runtime.call import Call
+from gateway.runtime.call import Call, Ids
 from gateway.runtime.classify import Classifier
 from gateway.runtime.dispatch import Dispatcher
 from gateway.runtime.relay import Relay
@@ -59,10 +59,11 @@ class Pipeline:
         self._patience = patience
         self._started_at = started_at
         self._live: set[Relay] = set()
+        self._ids = Ids()
 
     async def serve(self, dialect: Dialect, inbound: Inbound, downstream: Downstream) -> None:
         """Answer one request for a model. Never raises but for cancellation."""
-        call = Call(inbound, path=str(dialect), order=self._bundle.policy.order)
+        call = Call(self._ids.new(), inbound, path=str(dialect), order=self._bundle.policy.order)
         try:
             call.tenant = self._identify(call)
             written = parse(dialect, inbound.body)
@@ -106,7 +107,7 @@ class Pipeline:
 
     def models(self, inbound: Inbound, downstream: Downstream, model: str | None) -> None:
         """Answer `GET /v1/models`, or `/v1/models/{id}` for one `model`."""
-        call = Call(inbound, path="models", order=self._bundle.policy.order)
+        call = Call(self._ids.new(), inbound, path="models", order=self._bundle.policy.order)
         aliases = tuple(alias for alias in self._bundle.policy.aliases if alias != "*")
         try:
             call.tenant = self._identify(call)
@@ -125,7 +126,7 @@ class Pipeline:
 
     def refuse(self, inbound: Inbound, downstream: Downstream, error: TidegateError) -> None:
         """Answer a request that is no request for us: an unknown path, a wrong method, a body that cannot be."""
-        call = Call(inbound, path="", order=self._bundle.policy.order)
+        call = Call(self._ids.new(), inbound, path="", order=self._bundle.policy.order)
         self._relay(call, downstream, streamed=False).give_up(error, ending=Ending.REFUSED)
 
     def is_known(self, authorization: bytes | None) -> bool:

@@ -11,7 +11,7 @@ from typing import Protocol
 from gateway.core.findings import Evidence, Finding, Tier
 from gateway.core.message import Headers, Message
 from gateway.core.records import Intent, Outcome
-from gateway.core.topology import Endpoint, Peer
+from gateway.core.topology import Address, Endpoint, Peer
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class Backend(Protocol):
     """
 
     async def connect(
-        self, endpoint: Endpoint, *, timeout_s: float, may_dial: Callable[[str], bool]
+        self, endpoint: Endpoint, *, timeout_s: float, may_dial: Callable[[Address | None], bool]
     ) -> UpstreamConnection: ...
     async def close(self) -> None: ...
 

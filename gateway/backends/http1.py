@@ -13,7 +13,7 @@ from ipaddress import ip_address
 from typing import Final, cast
 
 from gateway.core.message import Message
-from gateway.core.topology import Endpoint, Peer
+from gateway.core.topology import Address, Endpoint, Peer, address_of
 from gateway.ports import STALE, Receiver, UpstreamUnreachable
 from gateway.wire.http1 import ResponseInvalid, ResponseReader, request_bytes
 
@@ -45,7 +45,9 @@ class Http1Backend:
         self._tls: ssl.SSLContext | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def connect(self, endpoint: Endpoint, *, timeout_s: float, may_dial: Callable[[str], bool]) -> "_Connection":
+    async def connect(
+        self, endpoint: Endpoint, *, timeout_s: float, may_dial: Callable[[Address | None], bool]
+    ) -> "_Connection":
         """An idle connection to `endpoint` or a new one; UpstreamUnreachable with a reason that quotes nothing."""
         loop = self._loop = asyncio.get_running_loop()
         idle = self._idle.get(endpoint)
@@ -73,7 +75,7 @@ class Http1Backend:
         self._idle.clear()
 
     async def _dial(
-        self, loop: asyncio.AbstractEventLoop, endpoint: Endpoint, may_dial: Callable[[str], bool]
+        self, loop: asyncio.AbstractEventLoop, endpoint: Endpoint, may_dial: Callable[[Address | None], bool]
     ) -> "_Connection":
         def protocol() -> _Connection:
             return _Connection(loop, self, endpoint)
@@ -84,7 +86,7 @@ class Http1Backend:
         context, name = (self._tls_context(), endpoint.host) if endpoint.is_tls else (None, None)
         refused: UpstreamUnreachable | OSError = UpstreamUnreachable("the name has no address inside the zone")
         for address in await _addresses(loop, endpoint):
-            if not may_dial(address):
+            if not may_dial(address_of(address)):
                 continue
             try:
                 _, connection = await loop.create_connection(
@@ -143,7 +145,7 @@ class _Connection(asyncio.Protocol):
         self._receiver: Receiver | None = None
         self._reader = ResponseReader()
         self._is_paused = False
-        self._peer = Peer("")
+        self._peer = Peer()
 
     @property
     def peer(self) -> Peer:
@@ -163,9 +165,9 @@ class _Connection(asyncio.Protocol):
         verified = transport.get_extra_info("ssl_object") is not None
         name = transport.get_extra_info("peername")
         if self.endpoint.unix is not None:
-            self._peer = Peer(self.endpoint.unix, is_unix=True)
+            self._peer = Peer(is_unix=True)
         elif isinstance(name, tuple):
-            self._peer = Peer(str(name[0]), is_verified_tls=verified)
+            self._peer = Peer(address_of(str(name[0])), is_verified_tls=verified)
         self._owner.opened(self)
 
     def start(self, message: Message, receiver: Receiver) -> None:

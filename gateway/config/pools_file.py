@@ -14,7 +14,7 @@ from gateway.config.secret_source import SecretSource, secret_source
 from gateway.core.facts import Capability
 from gateway.core.labels import LabelOrder
 from gateway.core.reading import Reader, Word, shown
-from gateway.core.topology import Endpoint, Pool, Timeouts, Tls, Topology, Zone
+from gateway.core.topology import Endpoint, Pool, Timeouts, Tls, Topology, Zone, address_of
 from gateway.core.written import Group, Node
 
 BACKENDS: Final = ("vllm", "openai", "embedded")
@@ -129,7 +129,7 @@ class _Pools:
                 reader.report(word.at, message, "Add `unix` to its networks in the policy, or use an address.")
         elif zone.tls is Tls.REQUIRED and not address.is_tls:
             reader.report(word.at, f"The zone `{zone.name}` requires TLS.", "Write `https://`.")
-        elif is_literal(address.host) and not zone.holds(address.host):
+        elif is_literal(address.host) and not zone.holds(address_of(address.host)):
             message = f"This address lies outside the networks of the zone `{zone.name}`."
             reader.report(word.at, message, "Correct the address, or let the policy's owner extend the zone.")
 

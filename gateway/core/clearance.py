@@ -80,16 +80,11 @@ def examine(
 def _mac(
     key: bytes, message: Message, pool: str, zone: str, label: Label, epoch: int, nonce: int, expires_at: float
 ) -> bytes:
-    # Every part is preceded by its length, so that no two messages share one encoding.
     parts = [pool.encode(), zone.encode(), b"%d %d %d" % (label, epoch, nonce), expires_at.hex().encode()]
-    parts += [message.method, message.target]
-    for name, value in message.headers:
-        parts += [name, value]
+    parts += (message.method, message.target)
+    for header in message.headers:
+        parts += header
     parts.append(message.body)
-    mac = blake2b(b"".join([b"%d:%d;" % (len(parts), len(message.headers)), *map(_framed, parts[:-1])]), key=key)
-    mac.update(_framed(parts[-1]))
-    return mac.digest()
-
-
-def _framed(part: bytes) -> bytes:
-    return b"%d:%b" % (len(part), part)
+    # All lengths come first, so that no two messages share one encoding.
+    lengths = b",".join([b"%d" % len(part) for part in parts])
+    return blake2b(b"".join([lengths, b"|", *parts]), key=key, digest_size=32).digest()

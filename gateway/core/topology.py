@@ -26,11 +26,11 @@ class Tls(StrEnum):
 class Peer:
     """Who is at the other end of a connection, as the operating system says after connecting.
 
-    `address` is the IP address as text, or the path for a Unix socket (`is_unix`). `is_verified_tls` is true only
-    when the certificate chain and the host name were checked.
+    `address` is an IP address, or None for a Unix socket (`is_unix`) and for what the system could not name.
+    `is_verified_tls` is true only when the certificate chain and the host name were checked.
     """
 
-    address: str
+    address: Address | None = None
     is_unix: bool = False
     is_verified_tls: bool = False
 
@@ -49,15 +49,14 @@ class Zone:
         """Whether work here has left the building. Only a zone named `onprem` is home: anything else counts as gone."""
         return self.name != "onprem"
 
-    def holds(self, address: str) -> bool:
-        """Whether an IP address, as text, lies in the zone's networks. An address that does not parse does not."""
+    def holds(self, address: Address | None) -> bool:
+        """Whether an IP address lies in the zone's networks. One that is not known lies in no zone."""
+        if address is None:
+            return False
         if self.networks is None:
             return True
-        try:
-            parsed = _unmapped(ip_address(address.partition("%")[0]))
-        except ValueError:
-            return False
-        return any(parsed in network for network in self.networks if network.version == parsed.version)
+        address = _unmapped(address)
+        return any(address in network for network in self.networks if network.version == address.version)
 
     def admits(self, peer: Peer) -> bool:
         """Whether a connection to `peer` is a connection into this zone (threats.md I9)."""
@@ -66,6 +65,14 @@ class Zone:
         if self.tls is Tls.REQUIRED and not peer.is_verified_tls:
             return False
         return self.holds(peer.address)
+
+
+def address_of(text: str) -> Address | None:
+    """An IP address as the system writes it, scope included; None if it is none."""
+    try:
+        return ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
 
 
 def _unmapped(address: Address) -> Address:

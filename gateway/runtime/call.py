@@ -18,6 +18,25 @@ from gateway.ports import Clock, Inbound
 from gateway.wire.requests import Request
 
 _ID_BYTES: Final = 12
+_DRAWN: Final = 256
+
+
+class Ids:
+    """Random request ids, 24 hex digits each, drawn many at a time: one system call for 256 requests."""
+
+    __slots__ = ("_at", "_pool")
+
+    def __init__(self) -> None:
+        self._pool = ""
+        self._at = 0
+
+    def new(self) -> str:
+        """The next id."""
+        if self._at >= len(self._pool):
+            self._pool, self._at = secrets.token_hex(_ID_BYTES * _DRAWN), 0
+        start = self._at
+        self._at = start + 2 * _ID_BYTES
+        return self._pool[start : self._at]
 
 
 class Call:
@@ -44,8 +63,8 @@ class Call:
         "usage",
     )
 
-    def __init__(self, inbound: Inbound, *, path: str, order: LabelOrder) -> None:
-        self.id = secrets.token_hex(_ID_BYTES)
+    def __init__(self, request_id: str, inbound: Inbound, *, path: str, order: LabelOrder) -> None:
+        self.id = request_id
         self.inbound = inbound
         self.path = path
         self.order = order

@@ -5,7 +5,7 @@ from ipaddress import ip_network
 import pytest
 
 from gateway.core.labels import Label, LabelOrder, join
-from gateway.core.topology import Endpoint, Peer, Pool, Tls, Topology, Zone
+from gateway.core.topology import Endpoint, Peer, Pool, Tls, Topology, Zone, address_of
 
 HOME = Zone("onprem", (ip_network("10.0.0.0/8"), ip_network("fd00::/8")), unix=True)
 CLOUD = Zone("cloud", None, tls=Tls.REQUIRED)
@@ -14,19 +14,20 @@ CLOUD = Zone("cloud", None, tls=Tls.REQUIRED)
 @pytest.mark.parametrize(
     ("zone", "peer", "admitted"),
     [
-        (HOME, Peer("10.1.2.3"), True),
-        (HOME, Peer("11.1.2.3"), False),
-        (HOME, Peer("::ffff:10.1.2.3"), True),
-        (HOME, Peer("::ffff:11.1.2.3"), False),
-        (HOME, Peer("fd00::1"), True),
-        (HOME, Peer("fd00::1%eth0"), True),
-        (HOME, Peer("fe80::1"), False),
-        (HOME, Peer("not an address"), False),
-        (HOME, Peer("/run/model.sock", is_unix=True), True),
-        (CLOUD, Peer("/run/model.sock", is_unix=True), False),
-        (CLOUD, Peer("203.0.113.1"), False),
-        (CLOUD, Peer("203.0.113.1", is_verified_tls=True), True),
-        (Zone("cloud", (ip_network("203.0.113.0/24"),)), Peer("203.0.113.9"), True),
+        (HOME, Peer(address_of("10.1.2.3")), True),
+        (HOME, Peer(address_of("11.1.2.3")), False),
+        (HOME, Peer(address_of("::ffff:10.1.2.3")), True),
+        (HOME, Peer(address_of("::ffff:11.1.2.3")), False),
+        (HOME, Peer(address_of("fd00::1")), True),
+        (HOME, Peer(address_of("fd00::1%eth0")), True),
+        (HOME, Peer(address_of("fe80::1")), False),
+        (HOME, Peer(address_of("not an address")), False),
+        (HOME, Peer(is_unix=True), True),
+        (CLOUD, Peer(is_unix=True), False),
+        (CLOUD, Peer(address_of("203.0.113.1")), False),
+        (CLOUD, Peer(address_of("203.0.113.1"), is_verified_tls=True), True),
+        (CLOUD, Peer(is_verified_tls=True), False),
+        (Zone("cloud", (ip_network("203.0.113.0/24"),)), Peer(address_of("203.0.113.9")), True),
     ],
 )
 def test_a_peer_is_inside_a_zone_or_it_is_not(zone, peer, admitted):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gateway.core.decision import Allow
 from gateway.core.labels import Label
 from gateway.core.message import Message
-from gateway.core.topology import Endpoint, Peer, Pool, Zone
+from gateway.core.topology import Endpoint, Peer, Pool, Zone, address_of
 from gateway.errors import ClearanceRefused
 from gateway.runtime.forward import Door, Forwarder
 from gateway.runtime.mint import Mint, new_key
@@ -59,8 +59,8 @@ class House:
         key, self.clock, self.epoch = new_key(), FakeClock(), 0
         self.mint = Mint(key, self.clock, ZONES)
         self.door = Door(key, self.clock, lambda: self.epoch)
-        self.home = FakeConnection(Peer("10.0.0.1"))
-        self.burst = FakeConnection(Peer("203.0.113.1", is_verified_tls=True))
+        self.home = FakeConnection(Peer(address_of("10.0.0.1")))
+        self.burst = FakeConnection(Peer(address_of("203.0.113.1"), is_verified_tls=True))
         self.label_of_bytes = Label(0)
         self.rescans = 0
         self.forwarder = Forwarder(
@@ -138,7 +138,7 @@ async def test_a_clearance_does_not_lie_about(house):
         await house.send(clearance)
 
 
-@pytest.mark.parametrize("peer", [Peer("203.0.113.1"), Peer("/run/x.sock", is_unix=True), Peer("")])
+@pytest.mark.parametrize("peer", [Peer(address_of("203.0.113.1")), Peer(is_unix=True), Peer()])
 async def test_a_peer_outside_the_zone_gets_nothing(house, peer):
     house.home.peer = peer
     with pytest.raises(ClearanceRefused):
