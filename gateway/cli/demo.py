@@ -25,7 +25,7 @@ import openai
 from gateway.backends.embedded import EmbeddedModel, EmbeddedSettings, demo_model_file, demo_threads
 from gateway.cli.demo_files import TENANT, Places, claim, write_configuration
 from gateway.cli.demo_gateway import RunningGateway, running_gateway
-from gateway.cli.demo_questions import QUESTIONS, Answer, ask
+from gateway.cli.demo_questions import BURST, HOME, QUESTIONS, Answer, ask
 from gateway.cli.demo_report import Programs, faults, lines_to_paste, operator_lines, proof, rows
 from gateway.cli.demo_screen import Screen
 from gateway.cli.demo_table import Colour, draw
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A terminal that cannot show a character shows a question mark, and the demo goes on.
         sys.stdout.reconfigure(errors="replace")
-    demo = _Demo(Screen.on(sys.stdout, words), is_check=arguments.check, port=arguments.port)
+    demo = Demo(Screen.on(sys.stdout, words), is_check=arguments.check, port=arguments.port)
     with _folder(arguments.dir) as folder:
         return asyncio.run(demo.run(folder))
 
@@ -83,7 +83,7 @@ def _folder(wanted: Path | None) -> Iterator[Path]:
         yield folder
 
 
-class _Demo:
+class Demo:
     """One run of the demo."""
 
     def __init__(self, screen: Screen, *, is_check: bool, port: int | None) -> None:
@@ -112,9 +112,9 @@ class _Demo:
         screen.say(words.files.format(folder=folder), Colour.DIM)
         async with contextlib.AsyncExitStack() as stack:
             with screen.step(words.step_home):
-                home = await stack.enter_async_context(self._model(f"unix:{folder}/models/home.sock"))
+                home = await stack.enter_async_context(self._model(HOME, f"unix:{folder}/models/home.sock"))
             with screen.step(words.step_burst):
-                burst = await stack.enter_async_context(self._model("127.0.0.1:0"))
+                burst = await stack.enter_async_context(self._model(BURST, "127.0.0.1:0"))
             places = Places(folder, await self._free_port(), home.endpoint, burst.endpoint)
             write_configuration(places, home_key=home.credential, burst_key=burst.credential)
             _, key = create_key(folder, TENANT, note="demo", environ={})
@@ -125,11 +125,11 @@ class _Demo:
             if self._is_check:
                 return 0 if is_well else 1
             self._show_lines(places, key, answers)
-            return await self._stay(gateway, places)
+            return await self.stay(gateway, places)
 
-    def _model(self, listen: str) -> EmbeddedModel:
+    def _model(self, pool: str, listen: str) -> EmbeddedModel:
         settings = EmbeddedSettings(demo_model_file(), listen, threads=demo_threads())
-        return EmbeddedModel(settings, on_change=self._screen.say)
+        return EmbeddedModel(settings, on_change=lambda sentence: self._screen.say(f"{pool}: {sentence}"))
 
     async def _free_port(self) -> int:
         if self._is_check and self._port is None:
@@ -175,7 +175,8 @@ class _Demo:
             self._screen.say(f"\n# {title}", Colour.DIM)
             self._screen.say(line)
 
-    async def _stay(self, gateway: RunningGateway, places: Places) -> int:
+    async def stay(self, gateway: RunningGateway, places: Places) -> int:
+        """Wait for Ctrl-C, which cancels us, or for the gateway's own end."""
         self._screen.say("\n" + self._words.stop_it.format(url=places.url), Colour.STRONG)
         self._is_up = True
         await gateway.process.wait()

@@ -116,6 +116,9 @@ def operator_lines(folder: str, answers: Sequence[Answer], words: Words, program
     """Pairs of a question about what happened and the command that answers it."""
     where, decision = shlex.quote(folder), answers[_EXPLAINED - 1].decision
     return [
-        (words.explain_it.format(number=_EXPLAINED), f"{programs.tidegate} explain {decision} --config {where}"),
+        (
+            words.explain_it.format(number=_EXPLAINED),
+            f"{programs.tidegate} explain {decision} --config {where} --language {words.language}",
+        ),
         (words.verify_it, f"{programs.tidegate} audit verify {where}/state/audit --config {where}"),
     ]

@@ -8,6 +8,7 @@ from typing import Final
 class Words:
     """One language. Braces are filled by whoever prints."""
 
+    language: str
     welcome: str
     stand_in: str
     files: str
@@ -41,6 +42,7 @@ class Words:
 
 
 ENGLISH: Final = Words(
+    language="en",
     welcome="Tidegate demo: two model servers, one at home and one that stands for the cloud, and the gateway between.",
     stand_in="The model is SmolLM2-135M, a small stand-in that runs on one processor core: it invents facts.",
     files="Everything it writes is in {folder}.",
@@ -74,6 +76,7 @@ ENGLISH: Final = Words(
 )
 
 CHINESE: Final = Words(
+    language="zh",
     welcome="Tidegate 演示：两台模型服务器，一台在本地，一台代表云端，网关居中。",
     stand_in="模型是 SmolLM2-135M，一个只用一个处理器核心的小型替身：它会编造事实。",
     files="演示写下的一切都在 {folder} 里。",

@@ -10,6 +10,8 @@ import string
 from dataclasses import astuple, fields
 from types import SimpleNamespace
 
+import httpx
+import openai
 import pytest
 import yaml
 from hypothesis import given
@@ -18,8 +20,11 @@ from stdnum.cn import ric
 from stdnum.us import ssn
 
 from gateway.cli import demo_files, demo_screen
+from gateway.cli import main as front
+from gateway.cli.demo import Demo
 from gateway.cli.demo_files import Places
-from gateway.cli.demo_questions import ALIAS, BURST, HOME, QUESTIONS, Answer, mismatches
+from gateway.cli.demo_gateway import RunningGateway
+from gateway.cli.demo_questions import ALIAS, BURST, HOME, QUESTIONS, Answer, Question, ask, mismatches
 from gateway.cli.demo_report import Programs, faults, lines_to_paste, operator_lines, proof, rows, why
 from gateway.cli.demo_screen import Screen
 from gateway.cli.demo_table import Cell, Colour, Row, draw, fit, fold, painted, printable, width
@@ -195,8 +200,86 @@ def test_the_lines_to_paste_survive_a_shell(words):
     compile(python[-1], "<pasted>", "exec")
     assert words.ask in node[-1]
     (_, explain), (_, verify) = operator_lines("/run/with space", RIGHT, words, programs)
-    assert shlex.split(explain) == [".venv/bin/tidegate", "explain", "dec_2", "--config", "/run/with space"]
+    assert shlex.split(explain)[:5] == [".venv/bin/tidegate", "explain", "dec_2", "--config", "/run/with space"]
+    assert shlex.split(explain)[5:] == ["--language", words.language]
     assert "/run/with space/state/audit" in shlex.split(verify)
+
+
+class Answers(httpx.AsyncBaseTransport):
+    """Stands for the gateway, one reply for all."""
+
+    def __init__(self, reply: httpx.Response | Exception) -> None:
+        self.reply = reply
+        self.asked: list[dict[str, object]] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(json.loads(await request.aread()))
+        if isinstance(self.reply, Exception):
+            raise self.reply
+        return self.reply
+
+
+async def asked(question: Question, reply: httpx.Response | Exception) -> tuple[Answer, dict[str, object]]:
+    transport = Answers(reply)
+    async with openai.AsyncOpenAI(
+        base_url="http://gateway/v1", api_key="k", max_retries=0, http_client=httpx.AsyncClient(transport=transport)
+    ) as client:
+        return await ask(client, question), transport.asked[0]
+
+
+HEADERS = {"x-tidegate-decision": "dec_1", "x-tidegate-label": "internal", "x-tidegate-pool": "home"}
+CHAT = {
+    "id": "c", "object": "chat.completion", "created": 1, "model": ALIAS,
+    "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Hi."}}],
+    "usage": {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9},
+}  # fmt: skip
+
+
+async def test_an_answer_tells_where_it_came_from_by_its_headers():
+    answer, sent = await asked(QUESTIONS[0], httpx.Response(200, headers=HEADERS, json=CHAT))
+    assert (answer.status, answer.said, answer.prompt_tokens) == (200, "Hi.", 7)
+    assert (answer.decision, answer.label, answer.route, answer.pool) == ("dec_1", "internal", "", "home")
+    assert "response_format" not in sent
+
+
+async def test_a_question_for_json_asks_for_a_schema():
+    _, sent = await asked(QUESTIONS[3], httpx.Response(200, headers=HEADERS, json=CHAT))
+    assert sent["response_format"]["type"] == "json_schema"
+
+
+@pytest.mark.parametrize(
+    ("reply", "status", "said"),
+    [
+        (httpx.Response(403, headers=HEADERS, json={"error": {"message": "Denied."}}), 403, "Denied."),
+        (httpx.Response(502, text="<html>"), 502, "InternalServerError"),
+        (httpx.ConnectError("quotes an address"), 0, "APIConnectionError"),
+        (httpx.ReadTimeout("quotes an address"), 0, "APITimeoutError"),
+    ],
+)
+async def test_a_failure_is_an_answer_too(reply, status, said):
+    answer, _ = await asked(QUESTIONS[0], reply)
+    assert (answer.status, answer.said) == (status, said)
+
+
+# The end
+
+
+async def test_a_gateway_that_ends_by_itself_ends_the_demo_with_its_last_words(tmp_path):
+    (tmp_path / "gateway.log").write_text("first\nlast words\n")
+    process = await asyncio.create_subprocess_exec("true")
+    out = io.StringIO()
+    demo = Demo(Screen.on(out, ENGLISH, {}), is_check=False, port=None)
+    places = Places(tmp_path, 8080, "unix:/home.sock", "http://127.0.0.1:9000")
+    assert await demo.stay(RunningGateway(process, tmp_path / "gateway.log"), places) == 1
+    assert out.getvalue().rstrip().endswith("Its last words:\nfirst\nlast words")
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "http"])
+def test_a_port_is_a_number_that_can_be_one(port, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        front.main(["demo", "--port", port])
+    assert stopped.value.code == 2
+    assert "--port" in capsys.readouterr().err
 
 
 # Files

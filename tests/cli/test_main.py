@@ -58,6 +58,16 @@ def test_help_names_every_group_and_imports_none():
         assert f"\n    {name} " in done.stdout
 
 
+@pytest.mark.parametrize("name", sorted(front.GROUPS))
+def test_every_group_explains_itself(name, capsys):
+    if name == "demo":
+        pytest.importorskip("openai", reason="openai is not installed: run `make setup`")
+    with pytest.raises(SystemExit) as stopped:
+        front.main([name, "--help"])
+    assert stopped.value.code == 0
+    assert f"usage: tidegate {name}" in capsys.readouterr().out
+
+
 def test_version_is_that_of_the_package(capsys):
     with pytest.raises(SystemExit) as stopped:
         front.main(["--version"])
