@@ -134,9 +134,9 @@ def write_configuration(places: Places, *, home_key: str, burst_key: str) -> Non
 
 
 def default_policy() -> Path:
-    """`policies/default.yaml`: beside the package in a checkout, inside it in an installed wheel."""
+    """`policies/default.yaml`: inside the package in an installed wheel, beside it in a checkout."""
     package = Path(gateway.__file__).parent
-    places = (package.parent / "policies" / "default.yaml", package / "data" / "policies" / "default.yaml")
+    places = (package / "data" / "policies" / "default.yaml", package.parent / "policies" / "default.yaml")
     for place in places:
         if place.is_file():
             return place
