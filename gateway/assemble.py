@@ -82,7 +82,7 @@ class Worker:
             home_only_above=gateway.limits.home_only_above,
         )
         key = new_key()
-        digest = self._keyring.keyed_hash(Purpose.AUDIT)
+        digest = self._keyring.keyed_hash(Purpose.MESSAGES)
 
         def digest_of(message: Message) -> str:
             return digest.digest(message.target + b"\n" + message.body).hex()
@@ -138,6 +138,7 @@ class Worker:
         """
         loop = asyncio.get_running_loop()
         self._audit.open()
+        self._audit.activated(self._bundle.digest, self._bundle.policy.order.names)
         server = await loop.create_server(
             lambda: Connection(self._plane, loop), sock=data, ssl=self._tls(), backlog=4096
         )

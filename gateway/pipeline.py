@@ -6,6 +6,7 @@ happens, the exchange settles exactly once, synchronously, and its record goes i
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -173,6 +174,9 @@ class Pipeline:
     def _settle(self, call: Call, ending: Ending, error: TidegateError | None) -> None:
         if call.is_reserved:
             call.is_reserved = False
+            if call.facts is not None and call.facts.model not in self._bundle.policy.aliases:
+                # What the client called its model is text of the client's (threats.md I6).
+                call.facts = replace(call.facts, model="")
             self._audit.record(
                 call.outcome(ending, error, clock=self._clock, bundle=self._digest, epoch=self._bundle.epoch)
             )

@@ -17,7 +17,7 @@ from gateway.cli.main import Subparsers
 from gateway.config.keys_file import KeyRecord
 from gateway.core.facts import Tenant
 from gateway.core.problems import Problem, Problems, did_you_mean
-from gateway.runtime.authn import LONGEST_KEY, SHORTEST_KEY, hash_of, is_well_formed
+from gateway.runtime.authn import GUESSABLE_BELOW, LONGEST_KEY, SHORTEST_KEY, hash_of, is_well_formed
 from gateway.runtime.key_file import locked, replace_keys
 from gateway.runtime.keyring import Keyring
 from gateway.settings import CONFIG_VARIABLE, load, load_keys
@@ -69,6 +69,8 @@ def run_create(arguments: argparse.Namespace) -> int:
         print(f"{record.id} for {record.tenant}. The key above is shown only once: keep it now.", file=sys.stderr)
     else:
         print(f"{record.id} for {record.tenant}, with the key that was given.", file=sys.stderr)
+        if len(given) < GUESSABLE_BELOW:
+            print("This key is short enough to be guessed: use it for tests only.", file=sys.stderr)
     print("A running gateway knows it after a restart.", file=sys.stderr)
     return 0
 

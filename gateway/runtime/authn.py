@@ -16,10 +16,12 @@ from gateway.errors import Unauthenticated
 from gateway.runtime.keyring import Keyring, Purpose
 
 HASH_PREFIX: Final = "hmac-sha256:"
-SHORTEST_KEY: Final = 20
+SHORTEST_KEY: Final = 7
+GUESSABLE_BELOW: Final = 20
+"""Keys that people bring may be short, since theirs are in use already; `keys create` warns below this length."""
 LONGEST_KEY: Final = 256
 
-_KEY: Final = re.compile(rb"[A-Za-z0-9._~+/=-]{20,256}")
+_KEY: Final = re.compile(rb"[A-Za-z0-9._~+/=-]{7,256}")
 _BEARER: Final = b"Bearer "
 # What is hashed when the header holds no key: as long as our own keys are, and too odd to be one.
 _NO_KEY: Final = b"\0" * 49
@@ -58,7 +60,7 @@ class Authenticator:
 
 
 def is_well_formed(key: str) -> bool:
-    """Whether `key` could be presented as a credential: 20 to 256 characters that a header may hold."""
+    """Whether `key` could be presented as a credential: 7 to 256 characters that a header may hold."""
     return key.isascii() and _KEY.fullmatch(key.encode()) is not None
 
 

@@ -67,7 +67,7 @@ def test_a_given_key_that_no_header_could_hold_is_refused_and_not_quoted(folder,
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{given}\n"))
     assert keys(folder, "create", "--tenant", "bank", "--from-stdin") == 1
     err = capsys.readouterr().err
-    assert "20 to 256 characters" in err
+    assert "7 to 256 characters" in err
     assert not given or given not in err
     assert not (folder / "keys.yaml").exists()
 
