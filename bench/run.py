@@ -67,7 +67,7 @@ class Plan:
     warm_up_s: float
 
 
-FULL: Final = Plan(rounds=5, seconds=2.0, warm_up_s=1.0)
+FULL: Final = Plan(rounds=4, seconds=2.0, warm_up_s=1.0)
 QUICK: Final = Plan(rounds=1, seconds=1.0, warm_up_s=0.3)
 
 
