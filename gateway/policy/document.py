@@ -49,7 +49,10 @@ class WrittenRule:
 
 @dataclass(frozen=True, slots=True)
 class WrittenGuard:
-    """What a route (or an invariant) asks of the facts. What is empty asks nothing; all that is given must hold."""
+    """What a route (or an invariant) asks of the facts. What is empty asks nothing; all that is given must hold.
+
+    `is_total` says that `{}` was written. A guard whose every key is at fault asks nothing either, and is not total.
+    """
 
     at: Place
     label: tuple[str, Word] | None = None
@@ -57,12 +60,7 @@ class WrittenGuard:
     tenant_classes: tuple[Word, ...] = ()
     capabilities: tuple[Capability, ...] = ()
     models: tuple[Word, ...] = ()
-
-    @property
-    def is_total(self) -> bool:
-        """Whether it matches everything."""
-        asked = (self.complexities, self.tenant_classes, self.capabilities, self.models)
-        return self.label is None and not any(asked)
+    is_total: bool = False
 
 
 @dataclass(frozen=True, slots=True)

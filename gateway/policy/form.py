@@ -303,6 +303,7 @@ class _PolicyReader:
                 if reader.reference(word, "The capability", tuple(Capability)) is not None
             ),
             models=self._one_or_more(guard.get("model"), "`model`", wildcard=True),
+            is_total=isinstance(node, Group) and not node.entries,
         )
 
     def _one_or_more(self, node: Node | None, what: str, *, wildcard: bool = False) -> tuple[Word, ...]:

@@ -15,7 +15,7 @@ from gateway.core.facts import Capability, Complexity, RequestFacts
 from gateway.core.labels import Label
 from gateway.core.problems import Problem
 from gateway.core.written import Place
-from gateway.policy.compiled import Alias, CompiledPolicy, CompiledPool, Route
+from gateway.policy.compiled import NOWHERE, Alias, CompiledPolicy, CompiledPool, Route
 from gateway.policy.decide import decide, state_of
 from gateway.policy.document import Never, Required, WrittenGuard
 
@@ -115,7 +115,7 @@ def _walk(compiled: CompiledPolicy, states: _Dimensions) -> Iterator[Reached]:
             for refused, row in alias.rows:
                 if state & refused or row.has_no_pool:
                     continue
-                limit = compiled.layout.classes.get(tenant_class, compiled.layout.other_class).ceiling
+                limit = _limit_as_written(compiled, tenant_class)
                 pools = tuple(
                     pool
                     for pool in (*row.to, *row.spill)
@@ -123,6 +123,13 @@ def _walk(compiled: CompiledPolicy, states: _Dimensions) -> Iterator[Reached]:
                 )
                 yield Reached(facts, alias, row.route, pools)
                 break
+
+
+def _limit_as_written(compiled: CompiledPolicy, tenant_class: str) -> int:
+    """A class that lowers the ceiling is part of the table; the policy's own ceiling is what is examined."""
+    ceiling = compiled.layout.classes.get(tenant_class, compiled.layout.other_class).ceiling
+    lowers = ceiling < (compiled.ceiling if compiled.ceiling is not None else NOWHERE)
+    return ceiling if lowers else compiled.order.top
 
 
 def _facts(
