@@ -1,4 +1,4 @@
-"""Names, addresses and context words, found without a model: by cues, by surname and title, by the grammar of addresses.
+"""Names, addresses and context words, found without a model: by cues, surname and title, and the grammar of addresses.
 
 Weak evidence by nature: a name alone says little, a name with a diagnosis much. What they are worth together is the
 policy's business. Pure.
@@ -71,8 +71,8 @@ NAMES: tuple[Rule, ...] = (
     _name("en-title-and-name", rf"(?<![A-Za-z])(?i:{_TITLE})\.?\s(?P<v>{_FULL_NAME})", 0.6),
     _name(
         "en-name-after-cue",
-        r"(?<![A-Za-z])(?i:my name is|name\s{0,2}[:=]|patient(?: name)?\s{0,2}[:=]|customer(?: name)?\s{0,2}[:=]|client(?: name)?\s{0,2}[:=]"
-        rf"|contact\s{{0,2}}[:=]|cardholder(?: name)?\s{{0,2}}[:=]?|employee\s{{0,2}}[:=]|i am called|named)\s{{1,3}}(?P<v>{_FULL_NAME})",
+        r"(?<![A-Za-z])(?i:my name is|(?:name|(?:patient|customer|client)(?: name)?|contact|employee)\s{0,2}[:=]"
+        rf"|cardholder(?: name)?\s{{0,2}}[:=]?|i am called|named)\s{{1,3}}(?P<v>{_FULL_NAME})",
         0.65,
     ),
     _address(
@@ -87,7 +87,8 @@ NAMES: tuple[Rule, ...] = (
     _address(
         "zh-building-and-room",
         _HAN_NUMBER
-        + r"\s?(?:号楼|栋|幢|座|号院|棟)\s?(?:[0-9一二三四五六七八九十A-Za-z]{1,3}\s?单元)?\s?(?:[0-9]{1,3}[层楼])?\s?[0-9]{2,5}\s?[室号房]?"
+        + r"\s?(?:号楼|栋|幢|座|号院|棟)\s?(?:[0-9一二三四五六七八九十A-Za-z]{1,3}\s?单元)?\s?"
+        + r"(?:[0-9]{1,3}[层楼])?\s?[0-9]{2,5}\s?[室号房]?"
         + RIGHT,
         0.75,
         trigger=r"(?:号楼|栋|幢|座|号院|棟)\s?[0-9一二三四五六七八九十A-Za-z]",
@@ -102,7 +103,8 @@ NAMES: tuple[Rule, ...] = (
     _address(
         "en-street",
         LEFT
-        + rf"[0-9]{{1,6}}[A-Za-z]?(?:-[0-9]{{1,4}})?,?\s(?:[NSEW]\.?\s|(?i:north|south|east|west)\s)?(?:(?:[A-Z][A-Za-z'.]{{0,20}}|[0-9]{{1,3}}(?:st|nd|rd|th))\s)"
+        + r"[0-9]{1,6}[A-Za-z]?(?:-[0-9]{1,4})?,?\s(?:[NSEW]\.?\s|(?i:north|south|east|west)\s)?"
+        + r"(?:(?:[A-Z][A-Za-z'.]{0,20}|[0-9]{1,3}(?:st|nd|rd|th))\s)"
         rf"{{1,4}}{_STREET}(?![A-Za-z])",
         0.8,
         trigger=rf"[A-Za-z0-9.']\s{_STREET}(?:\Z|[^A-Za-z])",
@@ -128,7 +130,8 @@ NAMES: tuple[Rule, ...] = (
         "HEALTH_CONTEXT",
         r"(?<![a-z])(?:diagnos(?:is|ed|es|tic)|prognosis|prescri(?:bed|ption)|chemotherapy|radiotherapy|oncolog(?:y|ist)|cancer|tumou?r"
         r"|leuka?emia|diabet(?:es|ic)|hypertension|hiv|aids|hepatitis|syphilis|depressi(?:on|ve)|schizophreni[ac]|bipolar|epilepsy|pregnan(?:t|cy)"
-        r"|miscarriage|abortion|surgery|biopsy|medication|dosage|symptoms?|patient|hospitali[sz]ed|blood pressure|psychiatr(?:ist|ic|y))(?![a-z])",
+        r"|miscarriage|abortion|surgery|biopsy|medication|dosage|symptoms?|patient|hospitali[sz]ed|blood pressure"
+        r"|psychiatr(?:ist|ic|y))(?![a-z])",
         0.6,
         compact=False,
         ignore_case=True,
@@ -145,7 +148,8 @@ NAMES: tuple[Rule, ...] = (
     Rule(
         "finance-en",
         "FINANCE_CONTEXT",
-        r"(?<![a-z])(?:salary|salaries|payroll|payslip|pay stub|compensation package|severance|account balance|credit score|overdraft|mortgage"
+        r"(?<![a-z])(?:salary|salaries|payroll|payslip|pay stub|compensation package|severance|account balance|credit score|overdraft"
+        r"|mortgage"
         r"|loan application|wire transfer|bank statement|tax return|annual bonus|performance review)(?![a-z])",
         0.6,
         compact=False,

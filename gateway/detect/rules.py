@@ -34,10 +34,10 @@ _SEPARATORS = str.maketrans("", "", " -–—.()（）\t\n\xa0/")
 class Rule:
     """One way of finding one entity.
 
-    The candidate is the group `v` of `pattern`, or the whole match. `check` sees it, `compact` without separators. With `context`,
-    `score` holds only if one of those words stands within `reach` characters before or `after` characters behind;
-    otherwise the score is `bare`, and a `bare` of 0 drops it. `unless` drops a candidate if it matches the few
-    characters right before it. `trigger` is a wider, cheaper pattern for the prefilter where `pattern` is costly to compile.
+    The candidate is the group `v` of `pattern`, or the whole match. `check` sees it, `compact` without separators. With
+    `context`, `score` holds only if one of those words stands within `reach` characters before or `after` characters
+    behind; otherwise the score is `bare`, and a `bare` of 0 drops it. `unless` drops a candidate if it matches the few
+    characters right before it. `trigger` is a wider, cheaper pattern for the prefilter.
     """
 
     name: str

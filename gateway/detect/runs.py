@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_RUN = re.compile(r"(?<![0-9A-Za-z])[0-9]{1,18}(?:[\W_]{1,4}(?:[0-9]{1,18}[Xx]?|[Xx])(?![0-9A-WYZa-wyz]))+")
+_RUN = re.compile(r"(?<![0-9A-Za-z])[0-9]{1,18}(?:[\W_]{1,4}(?:[0-9]{1,18}[Xx]?|[Xx])(?![0-9A-Za-z]))+")
 _GROUP = re.compile(r"[0-9]+[Xx]?|[Xx]")
 
 

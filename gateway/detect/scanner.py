@@ -23,8 +23,10 @@ MAX_FINDINGS = 2_000
 _LEVELS = 4  # the plain view and three levels of decoding
 _TIERS = frozenset((Tier.STRUCTURED, Tier.NAMES))
 
+# What `wire/control_tokens.py` takes out of a chat; here it is reported wherever it still stands, also in a view.
 _CONTROL_TOKENS = (
-    r"<[|｜][0-9A-Za-z_▁ -]{2,40}[|｜]>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|<\|?(?:bos|eos|pad)\|?>|\[gMASK\]"
+    r"<\|[0-9A-Za-z_▁.:/-]{1,48}\|>|<｜[^\s｜<>]{1,48}｜>|<</?SYS>>|</?(?:start|end)_of_turn>"
+    r"|\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT)\]"
 )
 
 

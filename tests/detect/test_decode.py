@@ -1,0 +1,104 @@
+"""One call resolves one level of encoding; what will not decode is opaque, and nothing expands without bound."""
+
+import base64
+import gzip
+import html
+import os
+import random
+import zlib
+
+import pytest
+
+from gateway.detect.decode import MAX_DECODED, decoder
+
+DECODER = decoder()
+ID = "11010519491231002X"
+
+
+def utf8_hex(text):
+    return text.encode().hex()
+
+
+@pytest.mark.parametrize(
+    ("encoded", "transform"),
+    [
+        (base64.b64encode(ID.encode()).decode(), "base64"),
+        (base64.urlsafe_b64encode(f"号码>{ID}".encode()).decode(), "base64"),
+        (base64.b64encode(ID.encode()).decode().rstrip("="), "base64"),
+        (base64.b64encode(gzip.compress(f"id {ID}".encode())).decode(), "base64"),
+        (base64.b64encode(zlib.compress(f"id {ID}".encode())).decode(), "base64"),
+        (base64.b64encode(f"号码{ID}号码".encode("gb18030")).decode(), "base64"),
+        (base64.b64encode(f"id {ID}".encode("utf-16")).decode(), "base64"),
+        (base64.b64encode(f"id {ID}".encode("utf-16-le")).decode(), "base64"),
+        (base64.b64encode(f"id {ID}".encode("utf-16-be")).decode(), "base64"),
+        (base64.encodebytes((ID * 12).encode()).decode().strip(), "base64"),
+        (base64.b32encode(ID.encode()).decode(), "base32"),
+        (utf8_hex(ID), "hex"),
+        (utf8_hex(ID).upper(), "hex"),
+        (" ".join(f"{ord(c):02x}" for c in ID), "hex"),
+        (", ".join(f"0x{ord(c):02x}" for c in ID), "hex"),
+        ("".join(f"%{ord(c):02X}" for c in ID), "url"),
+        ("".join(f"&#{ord(c)};" for c in ID), "html"),
+        ("".join(f"&#x{ord(c):x};" for c in ID), "html"),
+        ("".join(f"\\u{ord(c):04x}" for c in ID), "escapes"),
+        ("".join(f"\\x{ord(c):02x}" for c in ID), "escapes"),
+        ("".join(f"\\u{{{ord(c):x}}}" for c in ID), "escapes"),
+        ("".join(f"\\U{ord(c):08x}" for c in ID), "escapes"),
+        ("".join(f"={ord(c):02X}" for c in ID), "quoted-printable"),
+        ("".join(chr(0xE0000 + ord(c)) for c in ID), "tags"),
+    ],
+)
+def test_an_encoding_is_resolved_in_its_place(encoded, transform):
+    decoded = DECODER.of(f"<{encoded}>")
+    assert ID in decoded.view.text
+    assert transform in decoded.view.transforms
+    place = decoded.view.text.index(ID)
+    start, end = decoded.view.original(place, place + len(ID))
+    assert 1 <= start < end <= 1 + len(encoded)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a representative organisation with responsibilities",
+        "see /usr/local/lib/python3.11/site-packages",
+        "customer_account_balance_total",
+        "100% sure & certain",
+        "=== heading ===",
+        "5d41402abc4b2a76b9719d911017c592",
+    ],
+)
+def test_ordinary_text_is_not_encoded(text):
+    decoded = DECODER.of(text)
+    assert decoded.view is None
+    assert not decoded.is_opaque
+
+
+def test_a_large_blob_that_will_not_decode_is_opaque():
+    noise = random.Random(7).randbytes(600)
+    assert DECODER.of("x " + base64.b64encode(noise).decode()).is_opaque
+    assert DECODER.of("x " + noise.hex()).is_opaque
+    assert DECODER.of(base64.b64encode(b"\x1f\x8b" + noise).decode()).is_opaque
+
+
+@pytest.mark.parametrize("text", ["0" * 300, "a" * 500, "abcdefgh" * 40, os.sep.join(["word"] * 60)])
+def test_a_long_word_without_disorder_is_not_opaque(text):
+    assert not DECODER.of(text).is_opaque
+
+
+def test_a_bomb_does_not_expand():
+    bomb = base64.b64encode(zlib.compress(b"a" * (MAX_DECODED * 4), 9)).decode()
+    assert DECODER.of(bomb).view is None
+    half = base64.b64encode(zlib.compress(b"a" * (MAX_DECODED // 2 + 1), 9)).decode()
+    decoded = DECODER.of(f"{half} {half}")
+    assert decoded.is_opaque
+    assert len(decoded.view.text) < 2 * MAX_DECODED
+
+
+def test_half_a_surrogate_pair_does_no_harm():
+    assert DECODER.of("\\ud800\\u0031").view.text == "\ufffd1"
+    assert DECODER.of("\\u{ffffff}").view.text == "\ufffd"
+
+
+def test_names_of_html_are_read():
+    assert DECODER.of("bob&commat;corp&period;internal").view.text == html.unescape("bob&commat;corp&period;internal")

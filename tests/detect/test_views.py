@@ -1,0 +1,110 @@
+"""Views rewrite what a model sees through, and lead back to the original."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.detect import views
+from gateway.detect.views import numeral_view, plain_view, rewritten
+
+PLAIN = plain_view()
+NUMERALS = numeral_view()
+
+
+@pytest.mark.parametrize(
+    ("text", "plain", "transforms"),
+    [
+        ("１２３ＡＢ＠", "123AB@", ("nfkc",)),
+        ("①②③", "123", ("nfkc",)),
+        ("❶❷", "12", ("digits",)),
+        ("𝟏𝟐𝟑", "123", ("nfkc",)),
+        ("١٢٣", "123", ("digits",)),
+        ("1\u200b2\ufeff3", "123", ("strip",)),
+        ("1\ufe0f\u20e32\ufe0f\u20e3", "12", ("strip",)),
+        ("pаss", "pass", ("confusables",)),
+        ("ﬁx", "fix", ("nfkc",)),
+        ("a，ｂ", "a,b", ("nfkc",)),
+    ],
+)
+def test_the_plain_view_is_the_text_as_it_looks(text, plain, transforms):
+    view = PLAIN.of(text)
+    assert (view.text, view.transforms) == (plain, transforms)
+
+
+def test_a_word_that_is_cyrillic_throughout_stays_what_it_is():
+    assert PLAIN.of("привет, соседка моя") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "figures"),
+    [
+        ("一三八一二三四五六七八", "13812345678"),
+        ("壹叁捌壹贰叁", "138123"),
+        ("幺三八-幺二三四", "138-1234"),
+        ("138一二三四5678", "13812345678"),
+        ("one three eight one two three", "138123"),
+        ("One, two, three, FOUR, five, oh.", "123450."),
+    ],
+)
+def test_long_runs_of_spelled_out_digits_become_figures(text, figures):
+    assert NUMERALS.of(text).text == figures
+
+
+@pytest.mark.parametrize("text", ["二〇二六年", "一百二十三万四千五百", "one two three", "123456789", "phone one two"])
+def test_quantities_and_years_stay_words(text):
+    assert NUMERALS.of(text) is None
+
+
+def test_a_span_of_a_view_leads_back_to_whole_pieces_of_the_original():
+    view = rewritten("ab<one>cd<>ef", [(2, 7, "1"), (9, 11, "")], ("t",))
+    assert view.text == "ab1cdef"
+    assert view.original(0, 2) == (0, 2)
+    assert view.original(2, 3) == (2, 7)
+    assert view.original(1, 4) == (1, 8)
+    assert view.original(4, 6) == (8, 12)
+    assert view.original(0, 7) == (0, 13)
+
+
+def test_an_edit_that_overlaps_its_predecessor_is_left_out():
+    assert rewritten("abcdef", [(0, 3, "x"), (2, 4, "y"), (4, 5, "z")], ()).text == "xdzf"
+
+
+def test_no_edit_is_no_view():
+    assert rewritten("abc", [], ()) is None
+
+
+@st.composite
+def edited(draw):
+    text = draw(st.text("abcdef", min_size=1, max_size=40))
+    cuts = sorted(draw(st.sets(st.integers(0, len(text)), max_size=8)))
+    return text, [(a, b, draw(st.text("XYZ", max_size=3))) for a, b in zip(cuts[::2], cuts[1::2], strict=False)]
+
+
+@given(edited())
+def test_what_no_edit_touched_keeps_its_place(case):
+    text, edits = case
+    view = rewritten(text, edits, ("t",))
+    if view is None:
+        return
+    for match in re.finditer("[a-f]", view.text):
+        start, end = view.original(match.start(), match.end())
+        assert text[start:end] == match.group()
+
+
+@given(edited(), st.data())
+def test_a_span_of_a_view_never_leads_outside_the_original(case, data):
+    text, edits = case
+    view = rewritten(text, edits, ("t",))
+    if view is None or not view.text:
+        return
+    start = data.draw(st.integers(0, len(view.text) - 1))
+    end = data.draw(st.integers(start + 1, len(view.text)))
+    first, last = view.original(start, end)
+    assert 0 <= first <= last <= len(text)
+
+
+def test_the_look_alikes_are_paired():
+    assert all(value.isascii() for value in views._CONFUSABLE.values())
+    assert not any(key.isascii() for key in views._CONFUSABLE)
