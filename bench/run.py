@@ -10,10 +10,9 @@ import json
 import os
 import shutil
 import signal
-import statistics
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -30,32 +29,11 @@ from contenders import (
 )
 from load import Figures, Load, Target, drive
 from machine import describe
+from tables import Row, Table, as_markdown, as_record, as_text
 
 HERE: Final = Path(__file__).resolve().parent
 OUT: Final = HERE / "out"
 SHARED: Final = HERE.parent.parent / "shared" / "bench"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of a table. `baseline` marks the line that the others are divided by."""
-
-    name: str
-    target: Target
-    load: Load
-    baseline: str | None
-
-
-@dataclass(slots=True)
-class Table:
-    """Rows that are compared with each other. `cost` is the figure of the ratio; `columns` what else is shown."""
-
-    title: str
-    unit: str
-    cost: Callable[[Figures], float]
-    columns: tuple[tuple[str, Callable[[Figures], float]], ...]
-    rows: list[Row]
-    figures: dict[str, list[Figures]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +99,17 @@ def _measure(plan: Plan, only: str | None, report: Path) -> int:
         tables = [t for name, t in _tables(mocks, fronts).items() if only in (None, name)]
         for table in tables:
             notes.extend(_fill(table, plan, generator, load_core))
-    for table in tables:
-        _show(table)
-    print("\n" + " · ".join(f"{key} {value}" for key, value in about.items()))
+    machine = " · ".join(f"{key} {value}" for key, value in about.items())
+    print("\n\n".join(["", *map(as_text, tables), machine]))
     for note in notes:
         print(f"note: {note}")
-    report.write_text(json.dumps(_report(about, notes, plan, tables), indent=1) + "\n")
-    print(f"every burst: {os.path.relpath(report)}")
+    record = {"machine": about, "notes": notes, "plan": asdict(plan), "tables": list(map(as_record, tables))}
+    report.write_text(json.dumps(record, indent=1) + "\n")
+    document = report.with_suffix(".md")
+    document.write_text("\n\n".join([*map(as_markdown, tables), f"*{machine}*"]) + "\n")
+    print(f"every burst: {os.path.relpath(report)}; the tables for a document: {os.path.relpath(document)}")
     is_whole = not any("left out" in note for note in notes)
-    return 0 if is_whole and not any(f.failed for t in tables for fs in t.figures.values() for f in fs) else 1
+    return 0 if is_whole and not any(table.failed(row) for table in tables for row in table.rows) else 1
 
 
 def _tables(mocks: Front, fronts: dict[str, tuple[Front, Front]]) -> dict[str, Table]:
@@ -217,57 +197,6 @@ def _fill(table: Table, plan: Plan, generator: Path, core: int) -> Iterator[str]
             figures = drive(generator, row.target, row.load, seconds=plan.seconds, core=core)
             table.figures.setdefault(row.name, []).append(figures)
         print(f"  {table.title}: round {turn + 1} of {plan.rounds}", file=sys.stderr)
-
-
-def _show(table: Table) -> None:
-    print(f"\n{table.title}")
-    heads = (table.unit, "× nginx", *(head for head, _ in table.columns))
-    print(f"  {'':46}" + "".join(f"{head:>22}" if i == 0 else f"{head:>15}" for i, head in enumerate(heads)))
-    for row in table.rows:
-        figures = table.figures[row.name]
-        costs = [table.cost(f) for f in figures]
-        cells = [f"{statistics.median(costs):.1f} [{min(costs):.1f}-{max(costs):.1f}]", _times(table, row)]
-        cells += [f"{statistics.median(read(f) for f in figures):,.1f}" for _, read in table.columns]
-        line = "".join(f"{cell:>22}" if i == 0 else f"{cell:>15}" for i, cell in enumerate(cells))
-        failed = sum(f.failed for f in figures)
-        print(f"  {row.name:46}{line}" + (f"  NOT A FIGURE: {failed} requests failed" if failed else ""))
-
-
-def _times(table: Table, row: Row) -> str:
-    ratio = _ratio(table, row)
-    return "" if ratio is None else f"{ratio:.2f}"
-
-
-def _ratio(table: Table, row: Row) -> float | None:
-    base: Sequence[Figures] = table.figures.get(row.baseline or "", ())
-    own = table.figures[row.name]
-    if not base or any(table.cost(f) <= 0 for f in base):
-        return None
-    return statistics.median(table.cost(a) / table.cost(b) for a, b in zip(own, base, strict=True))
-
-
-def _report(about: dict[str, str], notes: list[str], plan: Plan, tables: list[Table]) -> dict[str, object]:
-    return {
-        "machine": about,
-        "notes": notes,
-        "plan": asdict(plan),
-        "tables": [
-            {
-                "title": table.title,
-                "unit": table.unit,
-                "rows": [
-                    {
-                        "name": row.name,
-                        "times_nginx": _ratio(table, row),
-                        "cost": statistics.median(table.cost(f) for f in table.figures[row.name]),
-                        "bursts": [asdict(f) for f in table.figures[row.name]],
-                    }
-                    for row in table.rows
-                ],
-            }
-            for table in tables
-        ],
-    }
 
 
 def _missing() -> str | None:
