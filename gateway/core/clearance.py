@@ -9,6 +9,7 @@ import hmac
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import blake2b
+from struct import Struct
 from typing import Final
 
 from gateway.core.labels import Label
@@ -17,6 +18,9 @@ from gateway.core.topology import Pool
 
 LIFETIME_S: Final = 30.0
 """How long a clearance may wait for its connection: above every connect timeout, far below a policy change."""
+
+_HEAD: Final = Struct("<qqqd6Q")
+_PAIR: Final = Struct("<QQ")
 
 
 class Refusal(StrEnum):
@@ -80,11 +84,8 @@ def examine(
 def _mac(
     key: bytes, message: Message, pool: str, zone: str, label: Label, epoch: int, nonce: int, expires_at: float
 ) -> bytes:
-    parts = [pool.encode(), zone.encode(), b"%d %d %d" % (label, epoch, nonce), expires_at.hex().encode()]
-    parts += (message.method, message.target)
-    for header in message.headers:
-        parts += header
-    parts.append(message.body)
-    # All lengths come first, so that no two messages share one encoding.
-    lengths = b",".join([b"%d" % len(part) for part in parts])
-    return blake2b(b"".join([lengths, b"|", *parts]), key=key, digest_size=32).digest()
+    # Numbers and lengths come first, each of a fixed size, so that no two messages share one encoding.
+    places = (pool.encode(), zone.encode(), message.method, message.target)
+    head = _HEAD.pack(label, epoch, nonce, expires_at, *map(len, places), len(message.headers), len(message.body))
+    names = [part for header in message.headers for part in (_PAIR.pack(len(header[0]), len(header[1])), *header)]
+    return blake2b(b"".join((head, *places, *names, message.body)), key=key, digest_size=32).digest()

@@ -4,6 +4,7 @@ It walks the pools of the decision and nothing else, at most three tries, and no
 (resilience.md). Each attempt has its own encoding, its own clearance and, for the cloud, its own intent on disk.
 """
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -50,7 +51,7 @@ class Dispatcher:
         self._forwarder = forwarder
         self._audit = audit
         self._clock = clock
-        self._salt_of = salt_of
+        self._salt_of = functools.cache(salt_of)
         self._digest_of = digest_of
         self._bundle = bundle
         self._epoch = epoch

@@ -70,7 +70,7 @@ class Relay:
         self._headers: Headers = ()
         self._body: list[bytes] = []
         self._size = 0
-        self._sse = SseReader()
+        self._sse: SseReader | None = None
         self._reply: StreamReply | None = None
 
     # What the pipeline calls
@@ -93,6 +93,7 @@ class Relay:
         """`upstream` was let through the door and gets its first byte now."""
         request = self._request
         if request is not None and request.streamed:
+            self._sse = SseReader()
             self._reply = StreamReply(
                 request.dialect,
                 alias=request.model,
@@ -147,8 +148,8 @@ class Relay:
 
     def on_data(self, data: bytes) -> None:
         """Bytes of its body."""
-        if self._status == 200 and self._reply is not None:
-            self._stream(self._reply, data)
+        if self._status == 200 and self._reply is not None and self._sse is not None:
+            self._stream(self._sse, self._reply, data)
             return
         self._size += len(data)
         if self._status != 200:
@@ -194,9 +195,9 @@ class Relay:
         self._call.usage = reply.usage
         self._perform(self.exchange.complete(reply.body))
 
-    def _stream(self, reply: StreamReply, data: bytes) -> None:
+    def _stream(self, sse: SseReader, reply: StreamReply, data: bytes) -> None:
         try:
-            events = self._sse.feed(data)
+            events = sse.feed(data)
         except EventTooLarge:
             self._fail(UpstreamFailed(detail="event too large"))
             return
