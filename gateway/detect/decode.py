@@ -11,7 +11,7 @@ import re
 import zlib
 from dataclasses import dataclass
 
-from gateway.detect.views import Edit, View, rewritten
+from gateway.detect.views import Edit, Tick, View, paced, rewritten
 
 MAX_DECODED = 1_048_576
 _OPAQUE_LENGTH = 128
@@ -19,7 +19,7 @@ _OPAQUE_HEX_LENGTH = 256
 
 _ESCAPES = (
     r"(?P<url>(?:%[0-9A-Fa-f]{2}){1,400})"
-    r"|(?P<html>&(?:#[0-9]{2,7}|#[xX][0-9A-Fa-f]{2,6}|[A-Za-z]{2,8});?)"
+    r"|(?P<html>&(?:#[0-9]{2,7};?|#[xX][0-9A-Fa-f]{2,6};?|[A-Za-z]{2,8};))"
     r"|(?P<backslash>(?:\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}|\\u\{[0-9A-Fa-f]{1,6}\}|\\U[0-9A-Fa-f]{8}){1,400})"
     r"|(?P<quoted>(?:=[0-9A-F]{2}){2,400})"
     r"|(?P<tags>[\U000e0020-\U000e007e]{1,400})"
@@ -28,19 +28,24 @@ _ESCAPES = (
     r"(?:(?:[0-9A-Za-z+/]{60,100}\r?\n){1,20000}[0-9A-Za-z+/]{1,100}|[0-9A-Za-z+/_-]{12,})={0,6})"
 )
 
+# Which words are worth a try: long ones, padded ones, and what digits look like in hex, base64 (any two groups of
+# three) and base32. Every word of twelve letters would be too many.
+_WORTH = (
+    r"[0-9A-Za-z+/_-]{24}",
+    r"[0-9A-Za-z+/_-]{10}={1,6}",
+    r"(?:3[0-9]){9}",
+    r"(?:[MNO][DTjz][AEIMQUYcgk][w-z0-5]){2}",
+    r"[A-Z2-7]{16}",
+)
+
 DECODE_GATES = (
     r"%[0-9A-Fa-f]{2}",
     r"&(?:#[0-9xX]|[A-Za-z]{2,8};)",
     r"\\[uUx][0-9A-Fa-f{]{2}",
     r"(?:=[0-9A-F]{2}){2}",
     r"[\U000e0020-\U000e007e]",
-    r"(?:3[0-9][ :,]{1,2}(?:0x)?){8}",
-    r"(?:3[0-9]){9}",
-    # Base64 of nine digits, at each of its three alignments.
-    r"(?:[MNO][DTjz][AEIMQUYcgk][w-z0-5]){2}",
-    r"[0-9A-Za-z+/_-]{10,}={1,2}",
-    r"[0-9A-Za-z+/_-]{24}",
-    r"[A-Z2-7]{16}",
+    r"[0-9A-Fa-f]{2}(?:[ :,]{1,2}(?:0x)?[0-9A-Fa-f]{2}){8}",
+    *_WORTH,
 )
 """Where something may be encoded. Whether it is, only decoding tells."""
 
@@ -60,14 +65,15 @@ class Decoder:
     encoded: re.Pattern[str]
     backslash: re.Pattern[str]
     hex_pair: re.Pattern[str]
+    worth: re.Pattern[str]
 
-    def of(self, text: str) -> Decoded:
+    def of(self, text: str, tick: Tick) -> Decoded:
         """`text` with one level of encodings resolved."""
         edits: list[Edit] = []
         names: set[str] = set()
         opaque = False
         budget = MAX_DECODED
-        for match in self.encoded.finditer(text):
+        for match in paced(self.encoded.finditer(text), tick):
             kind = match.lastgroup or ""
             piece = match.group()
             plain, name = self._resolve(kind, piece)
@@ -76,10 +82,10 @@ class Decoder:
                 continue
             budget -= len(plain)
             if budget < 0:
-                return Decoded(rewritten(text, edits, tuple(sorted(names))), is_opaque=True)
+                return Decoded(rewritten(text, paced(edits, tick), tuple(sorted(names))), is_opaque=True)
             edits.append((match.start(), match.end(), plain))
             names.add(name)
-        return Decoded(rewritten(text, edits, tuple(sorted(names))), opaque)
+        return Decoded(rewritten(text, paced(edits, tick), tuple(sorted(names))), opaque)
 
     def _resolve(self, kind: str, piece: str) -> tuple[str | None, str]:
         match kind:
@@ -97,7 +103,7 @@ class Decoder:
             case "spaced":
                 return _as_text(bytes.fromhex("".join(self.hex_pair.findall(piece))), 4), "hex"
             case _:
-                return _token(piece)
+                return _token(piece) if self.worth.search(piece) else (None, "")
 
 
 def decoder() -> Decoder:
@@ -106,6 +112,7 @@ def decoder() -> Decoder:
         re.compile(_ESCAPES),
         re.compile(r"\\(?:u\{([0-9A-Fa-f]{1,6})\}|[uUx]([0-9A-Fa-f]+))"),
         re.compile(r"(?:0x)?([0-9A-Fa-f]{2})(?![x])"),
+        re.compile("|".join(_WORTH)),
     )
 
 
@@ -172,9 +179,10 @@ def _as_text(raw: bytes, least: int) -> str | None:
 
 
 def _is_everyday_chinese(text: str) -> bool:
-    # GB 18030 reads nearly any bytes as rare characters: only what is mostly common ones counts.
-    common = sum(1 for character in text if character.isascii() or "\u4e00" <= character <= "\u9fa5")
-    return len(text) >= 4 and common == len(text)
+    # GB 18030 reads nearly any bytes as rare characters: what is meant as Chinese is mostly the common third of them.
+    codes = [character.encode("gb18030") for character in text if not character.isascii()]
+    common = sum(1 for code in codes if 0xB0 <= code[0] <= 0xD7 and code[1] >= 0xA1)
+    return len(codes) >= 2 and common * 10 >= len(codes) * 7
 
 
 def _looks_opaque(piece: str) -> bool:

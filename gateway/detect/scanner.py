@@ -156,15 +156,16 @@ class RequestScanner:
             for token in self._control.find(text, ""):
                 scan.unscanned[Unscanned("control_tokens", source.locate(token.start, token.end)[0])] = None
         found: list[views.View | None] = []
+
+        def tick() -> None:
+            self._look_at_clock(scan)
+
         if self._plain_gate in gates:
-            found.append(self._plain.of(text))
-            self._look_at_clock(scan)
+            found.append(self._plain.of(text, tick))
         if self._numeral_gate in gates:
-            found.append(self._numerals.of(text))
-            self._look_at_clock(scan)
+            found.append(self._numerals.of(text, tick))
         if self._decode_gate in gates:
-            decoded = self._decoder.of(text)
-            self._look_at_clock(scan)
+            decoded = self._decoder.of(text, tick)
             found.append(decoded.view)
             if decoded.is_opaque:
                 scan.unscanned[Unscanned("opaque_blob", source.locate(0, 1)[0])] = None

@@ -7,8 +7,9 @@ kind of view has gates, patterns that say where it could matter; a text that tri
 import re
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 Edit = tuple[int, int, str]
 """A piece of a text, by start and end, and what replaces it."""
@@ -45,6 +46,20 @@ class View:
         if place < self.new_ends[index]:
             return self.old_ends[index]
         return self.old_ends[index] + place - self.new_ends[index] + 1
+
+
+Tick = Callable[[], None]
+"""Called every so often by what may take long; it raises when there is no time left."""
+
+_T = TypeVar("_T")
+
+
+def paced(items: Iterable[_T], tick: Tick) -> Iterator[_T]:
+    """`items`, with a `tick` before the first and every few hundred."""
+    for index, item in enumerate(items):
+        if not index & 511:
+            tick()
+        yield item
 
 
 def rewritten(text: str, edits: Iterable[Edit], transforms: tuple[str, ...]) -> View | None:
@@ -94,10 +109,12 @@ _LOOK_ALIKE = "аеорсухіјѕһԁԛԝкмтвнАВЕКМНОРСТХУІ�
 _LATIN = "aeopcyxijshdqwkmtbhABEKMHOPCTXYIJSaovpuikxABEZHIKMNOPTYX"
 _CONFUSABLE = dict(zip(_LOOK_ALIKE, _LATIN, strict=True))
 
+_OTHER_DIGIT = r"[^\P{Nd}0-9]"  # for a prefilter; Python's patterns know no such class
+
 PLAIN_GATES = (  # none of them can match in ASCII
     f"[{INVISIBLE}{_STYLED}]",
     f"[0-9A-Za-z][{_MARKS}]",
-    r"[^\P{Nd}0-9]",
+    _OTHER_DIGIT,
     f"[0-9A-Za-z@._-][{_LOOK_ALIKE}]|[{_LOOK_ALIKE}][0-9A-Za-z@_]",
 )
 """Where the plain view can differ in a way that matters."""
@@ -107,15 +124,18 @@ PLAIN_GATES = (  # none of them can match in ASCII
 class PlainView:
     """The text as it looks: compatibility forms, invisible characters, other digits and look-alikes resolved."""
 
+    worth: re.Pattern[str]
     odd: re.Pattern[str]
     latin: re.Pattern[str]
 
-    def of(self, text: str) -> View | None:
-        """The plain view, or None if it is the text itself."""
+    def of(self, text: str, tick: Tick) -> View | None:
+        """The plain view, or None if it differs from the text in nothing that matters."""
+        if self.worth.search(text) is None:
+            return None
         edits: list[Edit] = []
         transforms: set[str] = set()
         known: dict[str, str] = {}  # long texts of one alphabet would normalise each letter thousands of times
-        for match in self.odd.finditer(text):
+        for match in paced(self.odd.finditer(text), tick):
             character = match.group()
             plain = known.get(character)
             if plain is None:
@@ -127,7 +147,7 @@ class PlainView:
                 continue
             if plain != character:
                 edits.append((place, place + 1, plain))
-        return rewritten(text, edits, tuple(sorted(transforms)))
+        return rewritten(text, paced(edits, tick), tuple(sorted(transforms)))
 
 
 def _plain(character: str) -> tuple[str, str]:
@@ -145,7 +165,9 @@ def _plain(character: str) -> tuple[str, str]:
 
 def plain_view() -> PlainView:
     """The maker of plain views, ready to run."""
+    gates = (r"(?![\x00-\x7f])\d" if gate is _OTHER_DIGIT else gate for gate in PLAIN_GATES)
     return PlainView(
+        re.compile("|".join(gates)),
         re.compile(f"[{INVISIBLE}{_MARKS}{_STYLED}{_PUNCTUATION}{_LOOK_ALIKE}]|(?![\\x00-\\x7f])\\d"),
         re.compile(r"[0-9A-Za-z]"),
     )
@@ -184,22 +206,22 @@ class NumeralView:
     spelled: re.Pattern[str]
     word: re.Pattern[str]
 
-    def of(self, text: str) -> View | None:
+    def of(self, text: str, tick: Tick) -> View | None:
         """The view with figures, or None if nothing is spelled out."""
         edits: list[Edit] = []
-        for run in self.han.finditer(text):
+        for run in paced(self.han.finditer(text), tick):
             edits.extend(
                 (run.start() + index, run.start() + index + 1, _NUMERALS[character])
                 for index, character in enumerate(run.group())
                 if character in _NUMERALS
             )
-        for run in self.spelled.finditer(text):
+        for run in paced(self.spelled.finditer(text), tick):
             words = list(self.word.finditer(text, run.start(), run.end()))
             for word, following in zip(words, [*words[1:], None], strict=True):
                 # The separator goes too: words are always separated, which says nothing.
                 end = following.start() if following is not None else word.end()
                 edits.append((word.start(), end, _SPELLED[word.group().lower()]))
-        return rewritten(text, sorted(edits), ("digits",))
+        return rewritten(text, paced(sorted(edits), tick), ("digits",))
 
 
 def numeral_view() -> NumeralView:

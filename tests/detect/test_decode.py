@@ -11,6 +11,11 @@ import pytest
 
 from gateway.detect.decode import MAX_DECODED, decoder
 
+
+def no_tick():
+    pass
+
+
 DECODER = decoder()
 ID = "11010519491231002X"
 
@@ -49,7 +54,7 @@ def utf8_hex(text):
     ],
 )
 def test_an_encoding_is_resolved_in_its_place(encoded, transform):
-    decoded = DECODER.of(f"<{encoded}>")
+    decoded = DECODER.of(f"<{encoded}>", no_tick)
     assert ID in decoded.view.text
     assert transform in decoded.view.transforms
     place = decoded.view.text.index(ID)
@@ -69,36 +74,38 @@ def test_an_encoding_is_resolved_in_its_place(encoded, transform):
     ],
 )
 def test_ordinary_text_is_not_encoded(text):
-    decoded = DECODER.of(text)
+    decoded = DECODER.of(text, no_tick)
     assert decoded.view is None
     assert not decoded.is_opaque
 
 
 def test_a_large_blob_that_will_not_decode_is_opaque():
     noise = random.Random(7).randbytes(600)
-    assert DECODER.of("x " + base64.b64encode(noise).decode()).is_opaque
-    assert DECODER.of("x " + noise.hex()).is_opaque
-    assert DECODER.of(base64.b64encode(b"\x1f\x8b" + noise).decode()).is_opaque
+    assert DECODER.of("x " + base64.b64encode(noise).decode(), no_tick).is_opaque
+    assert DECODER.of("x " + noise.hex(), no_tick).is_opaque
+    assert DECODER.of(base64.b64encode(b"\x1f\x8b" + noise).decode(), no_tick).is_opaque
 
 
 @pytest.mark.parametrize("text", ["0" * 300, "a" * 500, "abcdefgh" * 40, os.sep.join(["word"] * 60)])
 def test_a_long_word_without_disorder_is_not_opaque(text):
-    assert not DECODER.of(text).is_opaque
+    assert not DECODER.of(text, no_tick).is_opaque
 
 
 def test_a_bomb_does_not_expand():
     bomb = base64.b64encode(zlib.compress(b"a" * (MAX_DECODED * 4), 9)).decode()
-    assert DECODER.of(bomb).view is None
+    assert DECODER.of(bomb, no_tick).view is None
     half = base64.b64encode(zlib.compress(b"a" * (MAX_DECODED // 2 + 1), 9)).decode()
-    decoded = DECODER.of(f"{half} {half}")
+    decoded = DECODER.of(f"{half} {half}", no_tick)
     assert decoded.is_opaque
     assert len(decoded.view.text) < 2 * MAX_DECODED
 
 
 def test_half_a_surrogate_pair_does_no_harm():
-    assert DECODER.of("\\ud800\\u0031").view.text == "\ufffd1"
-    assert DECODER.of("\\u{ffffff}").view.text == "\ufffd"
+    assert DECODER.of("\\ud800\\u0031", no_tick).view.text == "\ufffd1"
+    assert DECODER.of("\\u{ffffff}", no_tick).view.text == "\ufffd"
 
 
 def test_names_of_html_are_read():
-    assert DECODER.of("bob&commat;corp&period;internal").view.text == html.unescape("bob&commat;corp&period;internal")
+    assert DECODER.of("bob&commat;corp&period;internal", no_tick).view.text == html.unescape(
+        "bob&commat;corp&period;internal"
+    )

@@ -268,28 +268,30 @@ PATHOLOGICAL = [
 ]
 
 
+class Ticking:
+    """A clock that counts how often it is asked, and hardly moves."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def __call__(self) -> float:
+        self.looks += 1
+        return self.looks * 1e-9
+
+
+@pytest.fixture(scope="module")
+def watched():
+    clock = Ticking()
+    return build_scanner((), clock=clock), clock
+
+
 @pytest.mark.parametrize("text", PATHOLOGICAL, ids=lambda text: repr(text[:9]))
-def test_the_clock_is_looked_at_all_the_way_through_any_text(text):
-    looks = count()
-    watched = build_watched(lambda: float(next(looks)) * 1e-9)
-    evidence = watched.scan_text(text)
-    assert evidence.coverage.failure in (None, "TooManyFindings")
+def test_the_clock_is_looked_at_all_the_way_through_any_text(watched, text):
+    scanner, clock = watched
+    before = clock.looks
+    assert scanner.scan_text(text).coverage.failure in (None, "TooManyFindings")
     # One look per batch at the least, so that no stretch between two looks is longer than a few thousand characters.
-    assert next(looks) > len(text) / 6_100
-
-
-WATCHED: dict[str, RequestScanner] = {}
-
-
-def build_watched(clock):
-    """The scanner with another clock; compiled once, since only the clock differs."""
-    if not WATCHED:
-        WATCHED["scanner"] = build_scanner((), clock=lambda: WATCHED_CLOCK[0]())
-    WATCHED_CLOCK[0] = clock
-    return WATCHED["scanner"]
-
-
-WATCHED_CLOCK = [lambda: 0.0]
+    assert clock.looks - before > len(text) / 6_100
 
 
 def test_the_digest_names_what_decides():
