@@ -147,12 +147,6 @@ class Layout:
         """The bits of all tenant classes."""
         return self.other_class.bit | sum(entry.bit for entry in self.classes.values())
 
-    @property
-    def capability_bits(self) -> int:
-        """The bits of having and of not having each capability."""
-        every = frozenset(Capability)
-        return self.capabilities[every] | self.capabilities[frozenset()]
-
 
 @dataclass(frozen=True, slots=True)
 class CompiledPolicy:

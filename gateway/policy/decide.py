@@ -33,6 +33,7 @@ class Exclusion(StrEnum):
     CLEARANCE = "clearance"
     CLOUD_CEILING = "cloud_ceiling"
     TENANT_CEILING = "tenant_ceiling"
+    SPILL_ALONE = "spill_alone"  # nothing of `to` is permitted, and spill never stands in for it
     STEERED = "steered"  # only the model's name would have brought it in, or brought it to the front
 
 
@@ -182,7 +183,9 @@ def _trace_pools(
 ) -> None:
     for is_spill, written in ((False, row.route.to), (True, row.route.spill)):
         for pool in written:
-            if pool in kept[is_spill]:
+            if pool in kept[is_spill] and not kept[False]:
+                trace.append(Excluded(pool.name, Exclusion.SPILL_ALONE))
+            elif pool in kept[is_spill]:
                 trace.append(Kept(pool.name, is_spill))
             else:
                 trace.append(Excluded(pool.name, _exclusion(compiled, facts, alias, pool, label)))

@@ -167,12 +167,12 @@ class _Story:
         return {"model": self._model, **gaps.get(because, {})}
 
     def _result(self, decision: Decision) -> str:
-        match decision:
-            case Allow(to=to, spill=spill, queue_s=queue_s):
-                key = "result_allow_spill" if spill else "result_allow"
-                return self._say(key, to=self._list(to), spill=self._list(spill), queue=f"{queue_s:g}")
-            case Deny(code=code, route=route, message=message):
-                return self._say(f"deny_{code}", route=route, model=self._model, message=message)
+        if isinstance(decision, Deny):
+            gaps = {"route": decision.route, "model": self._model, "message": decision.message}
+            return self._say(f"deny_{decision.code}", **gaps)
+        key = "result_allow_spill" if decision.spill else "result_allow"
+        to, spill = self._list(decision.to), self._list(decision.spill)
+        return self._say(key, to=to, spill=spill, queue=f"{decision.queue_s:g}")
 
     # What would have led elsewhere
 

@@ -112,17 +112,15 @@ def _walk(compiled: CompiledPolicy, states: _Dimensions) -> Iterator[Reached]:
         for label, complexity, capabilities in product(states.labels, states.complexities, states.capabilities):
             facts = _facts(compiled, label, tenant_class, alias, capabilities, complexity)
             state = state_of(compiled, facts, label)
-            for refused, row in alias.rows:
-                if state & refused or row.has_no_pool:
-                    continue
-                limit = _limit_as_written(compiled, tenant_class)
-                pools = tuple(
-                    pool
-                    for pool in (*row.to, *row.spill)
-                    if capabilities <= pool.capabilities and not (pool.is_cloud and label > limit)
-                )
-                yield Reached(facts, alias, row.route, pools)
-                break
+            # The last row matches everything and has a pool of every model: `compile.py` saw to that.
+            row = next(row for refused, row in alias.rows if not state & refused and not row.has_no_pool)
+            limit = _limit_as_written(compiled, tenant_class)
+            pools = tuple(
+                pool
+                for pool in (*row.to, *row.spill)
+                if capabilities <= pool.capabilities and not (pool.is_cloud and label > limit)
+            )
+            yield Reached(facts, alias, row.route, pools)
 
 
 def _limit_as_written(compiled: CompiledPolicy, tenant_class: str) -> int:

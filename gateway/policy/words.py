@@ -108,6 +108,10 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "{pool} ({place}): no, it is above what this tenant may let out.",
             "{pool}（{place}）：不可，超出该租户允许外发的上限。",
         ),
+        "out_spill_alone": (
+            "{pool} ({place}): no, nothing of `to` may see it, and `spill` never stands in for `to`.",
+            "{pool}（{place}）：不可，`to` 中没有可用的资源池，而 `spill` 不能代替 `to`。",
+        ),
         "out_steered": (
             "{pool} ({place}): no, only the choice of the model {model} would lead there; callers cannot choose that.",
             "{pool}（{place}）：不可，仅因选择了模型 {model} 才会发往该处；调用方无权选择外发。",

@@ -1,0 +1,197 @@
+"""The explanation is the live decision told in words, in both languages, without a word of the request."""
+
+# ruff: noqa: E501  # sentences, one per row of the tables
+import re
+import string
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateway.core.facts import Capability, Complexity, RequestFacts
+from gateway.core.findings import Coverage, Evidence, Finding
+from gateway.core.topology import Topology
+from gateway.policy.decide import decide
+from gateway.policy.explain import explain
+from gateway.policy.words import SENTENCES, Language
+
+from .making import (
+    BOTH,
+    CONFIDENTIAL,
+    INTERNAL,
+    POOLS,
+    PUBLIC,
+    RESTRICTED,
+    evidence,
+    example,
+    facts,
+    policy,
+    pool,
+    reached,
+    unproved,
+)
+from .oracle import states, worlds
+
+JSON, TOOLS, VISION = Capability.JSON_SCHEMA, Capability.TOOLS, Capability.VISION
+
+
+def gaps(template: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(template) if name}
+
+
+@pytest.mark.parametrize("key", SENTENCES)
+def test_every_sentence_stands_in_both_languages_with_the_same_gaps(key: str) -> None:
+    english, chinese = SENTENCES[key]
+    assert gaps(english) == gaps(chinese)
+    assert not re.search(r"[一-鿿]", english)
+    assert re.search(r"[一-鿿、，。]", chinese) or not re.search(r"[a-z]", re.sub(r"{[a-z_]*}", "", chinese))
+
+
+def test_a_harmless_question_in_english() -> None:
+    told = explain(example(), evidence(), facts(INTERNAL, "chat-auto", ceiling=INTERNAL), "en")
+    assert (
+        told
+        == """\
+Label: internal.
+Nothing sensitive was found.
+Request: model chat-auto, tenant class default, complexity medium, needs nothing special.
+Nothing above internal may leave for the cloud for this tenant.
+Routes, in order:
+  ✗ keep-home: only for confidential, restricted.
+  ✗ json: only for requests that need json_schema.
+  ✗ simple: only for complexity simple.
+  ✓ rest: matches.
+Pools of that route:
+  ✓ gpu-large (on premises): yes.
+  ✓ burst (cloud): yes, but only when those before it have no room.
+Result: gpu-large; if there is no room, burst. It waits at most 10 s for a free place.
+What would change it: with the label confidential instead of internal: it would go to gpu-large, gpu-small."""
+    )
+
+
+def test_a_resident_id_in_chinese() -> None:
+    finding = Finding("CN_RESIDENT_ID", 1.0, "messages[0].content", 3, 21, "test", ("nfkc", "base64"))
+    found = Evidence((finding, Finding("CN_MOBILE", 0.7, "messages[0].content", 30, 41, "test")), Coverage(BOTH))
+    told = explain(example(), found, facts(RESTRICTED, "chat-auto", ceiling=None, needs={VISION}), "zh")
+    assert (
+        told
+        == """\
+标签：restricted。
+标签的依据：
+  · restricted：第 11 行的规则命中 messages[0].content 处的 CN_RESIDENT_ID（置信度 1.00）（经 nfkc → base64 还原后发现）。
+  · confidential：第 12 行的规则命中 messages[0].content 处的 CN_MOBILE（置信度 0.70）。
+请求：模型 chat-auto，租户类别 default，复杂度 medium，所需能力：vision。
+该租户的任何内容都不得发往云端。
+路由（按顺序）：
+  ✓ keep-home：命中。
+该路由的资源池：
+  ✓ gpu-large（本地）：可以使用。
+  ✗ gpu-small（本地）：不可，缺少能力 vision。
+结果：发往 gpu-large。最多等待 20 秒以获得空位。
+怎样会改变结果：若不需要 vision：将发往 gpu-large、gpu-small。"""
+    )
+
+
+def test_a_scan_that_is_not_finished_says_what_it_would_open() -> None:
+    told = explain(example(), None, facts(RESTRICTED, "chat-auto", low=INTERNAL), "en")
+    assert "Label: restricted governs. What was found so far gives internal;" in told
+    assert "The evidence was not recorded." in told
+    assert "If the rest of the scan finds nothing more: burst as well." in told
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentences"),
+    [
+        (facts(INTERNAL, "tell me a secret\x1b[0m"), ["The policy has no model (a name that the policy does not have)."]),
+        (facts(INTERNAL, "other", needs={JSON}), ["✗ a: only for the model chat.", "✓ d: matches.", "✗ burst (cloud): no, it lacks json_schema."]),
+        (facts(INTERNAL, "chat"), ["✓ a: matches.", "✗ far (cloud): no, only the choice of the model chat would lead there"]),
+        (facts(PUBLIC, "other", tenant_class="x"), ["Result: refused by the route b. The caller reads: Not for x."]),
+        (facts(RESTRICTED, "other"), ["✗ b: only for the tenant class x.", "✗ lab (on premises): no, it may see nothing above confidential.", "✗ home (on premises): no, nothing of `to` may see it", "Result: refused. No pool in `to` of the route c"]),
+        (facts(INTERNAL, "other", ceiling=None), ["✗ burst (cloud): no, it is above what this tenant may let out."]),
+        (facts(INTERNAL, "third"), ["✗ d: none of its pools belongs to the model third.", "✗ home (on premises): no, the model third does not include it."]),
+        (facts(INTERNAL, "third", complexity=Complexity.HARD), ["✗ d: only for complexity medium."]),
+    ],
+)  # fmt: skip
+def test_every_way_to_pass_over_a_row_or_a_pool_has_its_sentence(asked: RequestFacts, sentences: list[str]) -> None:
+    rows = """\
+  - {id: a, when: {model: chat}, to: [home], spill: [far]}
+  - {id: b, when: {tenant_class: x}, deny: Not for x.}
+  - {id: c, when: {label: ">= confidential"}, to: [lab], spill: [home]}
+  - {id: d, when: {complexity: medium}, to: [home], spill: [burst]}
+  - {id: e, when: {}, to: [home, lab]}"""
+    models = "{chat: {pools: [home, far]}, other: {pools: [home, lab, burst]}, third: {pools: [lab, burst]}}"
+    pools = Topology((*POOLS.pools[:2], pool("burst", "cloud", INTERNAL, ()), POOLS.pools[3]))
+    compiled = unproved(policy(rows, models), pools, {"default": INTERNAL, "x": INTERNAL})
+    told = explain(compiled, evidence(), asked, "en")
+    for sentence in sentences:
+        assert sentence in told
+    assert "secret" not in told
+
+
+def test_a_ceiling_of_the_policy_is_told_from_one_of_the_tenant() -> None:
+    rows = "  - {id: rest, when: {}, to: [home], spill: [far]}"
+    compiled = unproved(policy(rows, "{chat: {pools: [home, far]}}", ceiling="none"))
+    assert "no, the policy lets nothing above none leave." in explain(compiled, evidence(), facts(), "en")
+    compiled = unproved(policy(rows, "{chat: {pools: [home, far]}}", ceiling="public"))
+    assert "no, the policy lets nothing above public leave." in explain(compiled, evidence(), facts(), "en")
+
+
+@pytest.mark.parametrize(
+    ("asked", "change"),
+    [
+        (facts(RESTRICTED), "with the label confidential instead of restricted: it would go to home, lab."),
+        (facts(PUBLIC, needs={VISION}), "with the label internal instead of public: it would be refused."),
+        (facts(CONFIDENTIAL, "m2", needs={TOOLS}), "with the model chat instead of m2: it would go to home, lab."),
+    ],
+)
+def test_the_smallest_change_is_one_fact(asked: RequestFacts, change: str) -> None:
+    rows = """\
+  - {id: no, when: {label: "== internal", capability: vision}, deny: No.}
+  - {id: rest, when: {}, to: [home, lab]}"""
+    compiled = unproved(policy(rows, "{chat: {pools: [home, lab]}, m2: {pools: [home]}}"))
+    assert f"What would change it: {change}" in explain(compiled, None, asked, "en")
+
+
+def test_sometimes_no_single_change_helps() -> None:
+    compiled = unproved(policy("  - {id: rest, when: {}, to: [home]}", "{chat: {pools: [home]}}"))
+    assert "No single change of label, model, needs, complexity or ceiling" in explain(compiled, None, facts(), "en")
+    rows = "  - {id: hard, when: {complexity: hard}, to: [lab]}\n  - {id: rest, when: {}, to: [home]}"
+    compiled = unproved(policy(rows, "{chat: {pools: [home, lab]}}"))
+    told = explain(compiled, None, facts(), "en")
+    assert "with complexity hard instead of medium: it would go to lab." in told
+    rows = "  - {id: rest, when: {}, to: [home], spill: [far]}"
+    compiled = unproved(policy(rows, "{chat: {pools: [home, far]}}", ceiling="restricted"))
+    told = explain(compiled, None, facts(ceiling=None), "en")
+    assert "if this tenant's ceiling were restricted: it would go to home, far." in told
+
+
+def test_a_flood_of_evidence_is_cut_off() -> None:
+    found = evidence(*[f"NEW_{number}" for number in range(30)])
+    told = explain(example(), found, facts(RESTRICTED, "chat-auto"), "en")
+    assert told.count("which no rule of the policy names") == 12
+    assert "and 18 more of the same kind" in told
+    told = explain(example(), evidence(*["US_SSN"] * 30), facts(RESTRICTED, "chat-auto"), "en")
+    assert "US_SSN (score 1.00) at messages[11].content, and 18 more of the same kind" in told
+    same = Finding("US_SSN", 0.5, "messages[0].content", 0, 4, "test")
+    twice = Evidence((same, Finding("US_SSN", 0.9, "messages[0].content", 8, 12, "test")), Coverage(BOTH))
+    told = explain(example(), twice, facts(RESTRICTED, "chat-auto"), "en")
+    assert "US_SSN (2 times, best score 0.90) at messages[0].content" in told
+
+
+def test_what_could_not_be_read_is_told() -> None:
+    found = evidence(unscanned=["file"], failure="timeout", tiers=frozenset())
+    told = explain(example(), found, facts(RESTRICTED, "chat-auto"), "en")
+    assert "restricted: the scan did not finish (timeout), so the highest label counts." in told
+    assert "restricted: at messages[0].content[1] there is content that cannot be read (file)." in told
+    assert "restricted: the scan `names`, which the policy requires, has not run" in told
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data(), st.sampled_from(("en", "zh")))
+def test_it_explains_every_decision_and_names_every_pool_of_it(data: st.DataObject, language: Language) -> None:
+    world = data.draw(worlds())
+    asked = data.draw(states(world))
+    compiled = unproved(world.text(), world.topology(), world.class_ceilings())
+    told = explain(compiled, evidence(), asked, language).splitlines()
+    kept = [line.split()[1].partition("（")[0] for line in told if line.startswith("  ✓")]
+    assert [name for name in kept if name in world.pools] == list(reached(decide(compiled, asked)))

@@ -1,0 +1,112 @@
+"""Rules only raise, and what was not looked at counts as the worst (threats.md I2, I3)."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.core.findings import Coverage, Evidence, Finding, Tier, nothing_covered
+from gateway.core.labels import Label
+from gateway.policy.compile import load
+from gateway.policy.compiled import CompiledPolicy
+from gateway.policy.document import CARRIERS
+from gateway.policy.labelling import Cause, label, reasons
+
+from .making import BOTH, CONFIDENTIAL, EXAMPLE, INTERNAL, PUBLIC, RESTRICTED, evidence
+
+TEXT = EXAMPLE.replace("  may_leave:", "  carriers: {image: confidential, audio: public}\n  may_leave:")
+TEXT = TEXT.replace("{CN_MOBILE: 5}", "{CN_MOBILE: 5, EMAIL: 3}")
+
+
+@pytest.fixture(scope="module")
+def policy() -> CompiledPolicy:
+    return load(TEXT.encode(), "p")
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (evidence(), INTERNAL),
+        (evidence("US_SSN"), RESTRICTED),
+        (evidence(("US_SSN", 0.0)), RESTRICTED),
+        (evidence(("EMAIL", 0.6)), CONFIDENTIAL),
+        (evidence(("EMAIL", 0.59)), INTERNAL),
+        (evidence(("EMAIL", float("nan"))), CONFIDENTIAL),
+        (evidence(("EMAIL", -1.0)), CONFIDENTIAL),
+        (evidence(("EMAIL", 7.0)), CONFIDENTIAL),
+        (evidence("PERSON"), INTERNAL),
+        (evidence("HEALTH_CONTEXT"), INTERNAL),
+        (evidence("PERSON", "HEALTH_CONTEXT"), RESTRICTED),
+        (evidence(*["CN_MOBILE"] * 4), CONFIDENTIAL),
+        (evidence(*["CN_MOBILE"] * 5), RESTRICTED),
+        (evidence(*["EMAIL"] * 2, *["CN_MOBILE"] * 4), CONFIDENTIAL),
+        (evidence(*["EMAIL"] * 3), RESTRICTED),
+        (evidence("MARKER:机密"), CONFIDENTIAL),
+        (evidence("MARKER:do not distribute"), CONFIDENTIAL),
+        (evidence("MARKER:elsewhere"), RESTRICTED),
+        (evidence("ORG"), RESTRICTED),
+        (evidence("SOMETHING_NEW"), RESTRICTED),
+        (evidence(unscanned=["file"]), RESTRICTED),
+        (evidence(unscanned=["something_new"]), RESTRICTED),
+        (evidence(unscanned=["image"]), CONFIDENTIAL),
+        (evidence(unscanned=["audio"]), INTERNAL),
+        (evidence(unscanned=["image", "file"]), RESTRICTED),
+        (evidence(failure="timeout"), RESTRICTED),
+        (nothing_covered("budget"), RESTRICTED),
+    ],
+)
+def test_evidence_gives_the_highest_label_that_applies(
+    policy: CompiledPolicy, found: Evidence, expected: Label
+) -> None:
+    assert label(policy, found) == (expected, expected)
+
+
+@pytest.mark.parametrize("tiers", [frozenset(), {Tier.STRUCTURED}, {Tier.NAMES}, {Tier.NER}])
+def test_what_a_tier_that_has_not_run_could_add_is_the_most(policy: CompiledPolicy, tiers: set[Tier]) -> None:
+    assert label(policy, evidence(tiers=frozenset(tiers))) == (INTERNAL, RESTRICTED)
+    assert label(policy, evidence("EMAIL", tiers=frozenset(tiers))) == (CONFIDENTIAL, RESTRICTED)
+
+
+def test_only_the_tiers_that_the_policy_names_are_needed() -> None:
+    text = EXAMPLE.replace("  may_leave:", "  tiers: [structured]\n  may_leave:")
+    assert label(load(text.encode(), "p"), evidence(tiers=frozenset({Tier.STRUCTURED}))) == (INTERNAL, INTERNAL)
+
+
+@given(st.data())
+def test_more_evidence_never_lowers_a_label(policy: CompiledPolicy, data: st.DataObject) -> None:
+    entities = ["US_SSN", "EMAIL", "CN_MOBILE", "PERSON", "HEALTH_CONTEXT", "ORG", "MARKER:内部", "NEW"]
+    findings = st.builds(
+        Finding, st.sampled_from(entities), st.floats(0, 1), st.just("p"), st.just(0), st.just(1), st.just("d")
+    )
+    some = data.draw(st.lists(findings, max_size=8))
+    more = [*some, *data.draw(st.lists(findings, max_size=4))]
+    low, high = label(policy, Evidence(tuple(some), Coverage(BOTH)))
+    assert PUBLIC < low == high
+    assert label(policy, Evidence(tuple(more), Coverage(BOTH)))[0] >= low
+    assert label(policy, Evidence(tuple(some), Coverage(frozenset())))[1] >= high
+    assert label(policy, Evidence(tuple(reversed(more)), Coverage(BOTH))) == label(
+        policy, Evidence(tuple(more), Coverage(BOTH))
+    )
+
+
+def test_every_reason_names_what_it_stands_on(policy: CompiledPolicy) -> None:
+    found = evidence("EMAIL", "ORG", unscanned=["image", "file"], failure="timeout", tiers=frozenset({Tier.NAMES}))
+    given = [(reason.cause, reason.label, reason.subject) for reason in reasons(policy, found)]
+    assert given == [
+        (Cause.DEFAULT, INTERNAL, ""),
+        (Cause.FAILURE, RESTRICTED, "timeout"),
+        (Cause.CARRIER, CONFIDENTIAL, "image"),
+        (Cause.UNSCANNED, RESTRICTED, "file"),
+        (Cause.RULE, CONFIDENTIAL, ""),
+        (Cause.UNMAPPED, RESTRICTED, ""),
+        (Cause.NOT_RUN, RESTRICTED, "structured"),
+    ]
+    rule = next(reason for reason in reasons(policy, found) if reason.rule is not None)
+    assert rule.rule is not None
+    assert TEXT.splitlines()[rule.rule.line - 1].strip().startswith("- {any_of: [CN_MOBILE, EMAIL")
+    assert [finding.entity for finding in rule.findings] == ["EMAIL"]
+
+
+def test_every_carrier_can_be_spoken_of() -> None:
+    listed = ", ".join(f"{name}: internal" for name in CARRIERS)
+    compiled = load(EXAMPLE.replace("  may_leave:", f"  carriers: {{{listed}}}\n  may_leave:").encode(), "p")
+    assert label(compiled, evidence(unscanned=CARRIERS)) == (INTERNAL, INTERNAL)
