@@ -10,6 +10,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from ipaddress import ip_address
 from itertools import cycle
 from pathlib import Path
 from time import process_time_ns
@@ -102,7 +103,7 @@ def steps() -> Iterator[tuple[str, Callable[[], object]]]:
     message = encode(request, pool, zone, salt="0" * 32)
     key = new_key()
     mint, door = Mint(key, clock, policy.zones), Door(key, clock, lambda: 0)
-    connection = cast(UpstreamConnection, SimpleNamespace(peer=Peer("127.0.0.1")))
+    connection = cast(UpstreamConnection, SimpleNamespace(peer=Peer(ip_address("127.0.0.1"))))
 
     def through_the_door() -> None:
         clearance = mint.clear(allow, message, pool, ceiling=tenant.ceiling, epoch=0)
@@ -129,8 +130,14 @@ def steps() -> Iterator[tuple[str, Callable[[], object]]]:
 def main() -> int:
     """Measure every step and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--once", action="store_true", help="do every step once, without figures: do they still run?")
     parser.add_argument("--json", type=Path, default=OUT / "micro.json", help="where the figures go")
     options = parser.parse_args()
+    if options.once:
+        for name, step in steps():
+            step()
+            print(name)
+        return 0
     decode: Callable[[bytes], Any] = msgspec.json.Decoder().decode
     sample = body(0)
     about = describe(None)

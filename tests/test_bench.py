@@ -1,0 +1,42 @@
+"""The benchmarks keep up with the code: what is measured still exists and still runs."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared" / "bench"
+
+
+def _run(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, str(ROOT / "bench" / script), *arguments]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=100)
+
+
+def test_every_step_that_is_measured_alone_still_runs() -> None:
+    ran = _run("micro.py", "--once")
+    assert ran.returncode == 0, ran.stderr
+    steps = [line.partition(":")[0] for line in ran.stdout.splitlines()]
+    assert steps == ["parse", "scan", "scan", "label", "decide", "encode", "mint and door", "stream"]
+
+
+@pytest.mark.slow
+def test_a_quick_run_measures_every_row(tmp_path: Path) -> None:
+    if not SHARED.exists():
+        pytest.skip("the load generator and the mock model server are not beside this repository")
+    ran = _run("run.py", "--quick", "--only", "requests", "--json", str(tmp_path / "run.json"))
+    assert ran.returncode == 0, ran.stdout
+    assert "tidegate, full path, all text new, 1.3 KB" in (tmp_path / "run.md").read_text()
+
+
+def test_without_its_tools_it_says_that_nothing_was_measured(tmp_path: Path) -> None:
+    # Elsewhere, nothing is beside the repository.
+    for script in (ROOT / "bench").glob("*.py"):
+        (tmp_path / "repository" / "bench").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "repository" / "bench" / script.name).write_bytes(script.read_bytes())
+    argv = [sys.executable, str(tmp_path / "repository" / "bench" / "run.py")]
+    ran = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0
+    assert ran.stdout.startswith("bench: skipped, nothing was measured")
