@@ -87,9 +87,10 @@ def load_keys(directory: Path, environ: Mapping[str, str]) -> tuple[Path, tuple[
     """Where keys.yaml is, and what is in it; raises Problems. For whoever edits it."""
     loader = _Loader(directory, environ)
     gateway = loader.gateway()
-    loader.reader.finish()
     name = gateway.files.keys if gateway is not None else gateway_file.Files().keys
-    return directory / name, loader.keys(name, None)
+    keys = loader.keys(name, None)
+    loader.reader.finish()
+    return directory / name, keys
 
 
 class _Loader:
@@ -195,7 +196,7 @@ class _Loader:
         value = self._from_file(source) if isinstance(source, SecretFile) else self._environ.get(source.name, "")
         if value is None:
             return Secret("")
-        if not value:
+        if not value.strip():
             self.reader.report(source.at, "This secret is not set, or empty.", _MAKE_ONE)
         elif not is_fit(value.strip()):
             self.reader.report(source.at, f"This secret must {must}.", _MAKE_ONE)

@@ -74,7 +74,9 @@ def frame(policy: WrittenPolicy, reader: Reader) -> Frame:
     zones = MappingProxyType({zone.name: zone for zone, _ in policy.zones})
     if ceiling is None or ceiling.text == NONE:
         return Frame(order, zones, None)
-    return Frame(order, zones, _rank(reader, ceiling, "The label", order))
+    rank = _rank(reader, ceiling, "The label", order)
+    # A ceiling that does not exist is reported; it must not make every class's ceiling look too high besides.
+    return Frame(order, zones, rank if rank is not None else order.top)
 
 
 def compile_policy(

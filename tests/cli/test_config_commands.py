@@ -1,0 +1,77 @@
+"""`tidegate config`: one line when all is well, every problem when not, and never a secret."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway.cli.main import main
+from tests.config.folder import ENVIRON, TOKEN, edit, make
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name, value in ENVIRON.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("TIDEGATE_CONFIG", raising=False)
+    return make(tmp_path)
+
+
+def test_a_good_configuration_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["config", "check", "--config", str(folder)]) == 0
+    said = capsys.readouterr()
+    assert said.out == f"{folder}: the configuration is good: policy version 1, pools: 2, tenants: 2, keys: 0.\n"
+    assert said.err == ""
+    assert main(["config", "check", "--config", str(folder), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"ok": True, "problems": [], "notes": []}
+
+
+def test_the_folder_is_found_in_the_environment_or_here(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    assert main(["config", "check"]) == 0
+    monkeypatch.chdir(folder.parent)
+    assert main(["config", "check"]) == 1
+    monkeypatch.setenv("TIDEGATE_CONFIG", str(folder))
+    assert main(["config", "check"]) == 0
+    capsys.readouterr()
+
+
+def test_every_problem_is_a_line_on_standard_error(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edit(folder, "pools.yaml", "backend: vllm", "backend: vlm")
+    edit(folder, "gateway.yaml", "apiVersion", "workers: x\napiVersion")
+    for command in ("check", "show"):
+        assert main(["config", command, "--config", str(folder)]) == 1
+        said = capsys.readouterr()
+        assert said.out == ""
+        lines = said.err.splitlines()
+        assert [line.removeprefix(f"{folder}/").split(": ")[0] for line in lines[:-1]] == [
+            "gateway.yaml:1:10", "pools.yaml:3:56",
+        ]  # fmt: skip
+        assert lines[-1] == "2 problems."
+    assert main(["config", "check", "--config", str(folder), "--json"]) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert report["ok"] is False
+    assert report["problems"][1]["line"] == 3
+
+
+def test_show_says_what_holds_and_no_secret(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edit(folder, "pools.yaml", "endpoints: [http://127.0.0.1:8000]", "endpoints: ['unix:/run/a.sock']")
+    assert main(["config", "show", "--config", str(folder)]) == 0
+    shown = capsys.readouterr().out
+    assert "admin: 127.0.0.1:8081, token from {file: secrets/admin.token}" in shown
+    assert "    - /run/a.sock: unix:/run/a.sock\n" in shown
+    assert "    - [2001:db8::1]:8443: https://[2001:db8::1]:8443\n" in shown
+    assert "  ward: class hospital, ceiling none, sees nothing\n" in shown
+    for secret in (TOKEN, *ENVIRON.values(), "0123456789abcdef"):
+        assert secret not in shown
+
+
+def test_show_says_where_the_certificates_are(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edit(
+        folder, "gateway.yaml", "apiVersion", "tls: {certificate: {file: c}, key: {file: secrets/root.key}}\napiVersion"
+    )
+    (folder / "c").write_text("x")
+    assert main(["config", "show", "--config", str(folder)]) == 0
+    assert f"tls: {folder}/c, {folder}/secrets/root.key" in capsys.readouterr().out

@@ -1,0 +1,63 @@
+"""tenants.yaml: a class can only lower the policy's ceiling."""
+
+# ruff: noqa: E501  # one fault per row of the table
+import pytest
+
+from gateway.config.tenants_file import TenantsFile
+from gateway.config.tenants_file import read as read_tenants
+from gateway.core.facts import Tenant
+from gateway.core.labels import Label
+
+from .reading import INTERNAL, ORDER, PUBLIC, read
+
+WHOLE = """\
+apiVersion: tidegate/v1
+classes: {default: {ceiling: internal}, press: {ceiling: public}, hospital: {ceiling: none}}
+tenants: {demo: {class: default, sees: [label, route, pool]}, ward: {class: hospital}}
+"""
+
+
+def told(text: str, ceiling: Label | None = INTERNAL) -> tuple[TenantsFile, list[str]]:
+    return read(text, lambda root, reader: read_tenants(root, reader, ORDER, ceiling))
+
+
+def test_classes_and_tenants_are_read() -> None:
+    tenants, problems = told(WHOLE)
+    assert problems == []
+    assert tenants.class_ceilings == {"default": INTERNAL, "press": PUBLIC, "hospital": None}
+    assert tenants.tenants == {
+        "demo": Tenant("demo", "default", INTERNAL, frozenset({"label", "route", "pool"})),
+        "ward": Tenant("ward", "hospital", None),
+    }
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("ceiling: internal", "ceiling: restricted", "2:30: This ceiling is above the policy's cloud ceiling, `internal`: a class may only lower it. Write `internal` or lower."),
+        ("ceiling: public", "ceiling: publc", "2:58: The label `publc` does not exist. Did you mean `public`?"),
+        ("{ceiling: none}", "{}", "2:77: The class `hospital` lacks the key `ceiling`. Add it."),
+        ("class: hospital", "class: hospitl", "3:77: The class `hospitl` does not exist. Did you mean `hospital`?"),
+        ("{class: hospital}", "{}", "3:69: The tenant `ward` lacks the key `class`. Add it."),
+        ("[label, route, pool]", "[labels]", "3:41: What a tenant may see `labels` does not exist. Did you mean `label`?"),
+        ("ward:", "'a b':", "3:63: A name in `tenants` must be a name: letters, digits and `. _ - / :`, at most 100 of them."),
+    ],
+)  # fmt: skip
+def test_a_fault_is_told_in_place(old: str, new: str, expected: str) -> None:
+    assert told(WHOLE.replace(old, new))[1] == [expected]
+
+
+def test_under_a_policy_that_lets_nothing_out_every_class_says_none() -> None:
+    _, problems = told(WHOLE, None)
+    assert [problem.split(": ", 1)[1] for problem in problems] == [
+        "This ceiling is above the policy's cloud ceiling, `none`: a class may only lower it. Write `none` or lower."
+    ] * 2
+
+
+def test_a_file_without_classes_is_told_and_without_labels_nothing_leaves() -> None:
+    assert told("apiVersion: tidegate/v1\nclasses: {}\ntenants: {}\n")[1] == [
+        "2:10: `classes` must not be empty. Write `default: {ceiling: …}`."
+    ]
+    tenants, problems = read(WHOLE, lambda root, reader: read_tenants(root, reader, None, None))
+    assert problems == []
+    assert set(tenants.class_ceilings.values()) == {None}
