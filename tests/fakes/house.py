@@ -5,7 +5,7 @@ import contextlib
 import functools
 import secrets
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -145,10 +145,17 @@ scanner_for = functools.cache(build_scanner)
 
 
 @contextlib.asynccontextmanager
-async def house(folder: Path, pools: Mapping[str, ModelServer | str], **options) -> AsyncIterator[House]:
-    """Start a gateway on a free port with these pools; stop it at the end."""
+async def house(
+    folder: Path,
+    pools: Mapping[str, ModelServer | str],
+    *,
+    rewrite: Callable[[Path], None] = lambda config: None,
+    **options,
+) -> AsyncIterator[House]:
+    """Start a gateway on a free port with these pools; stop it at the end. `rewrite` may change its files before."""
     config = folder / "config"
     key, plain = write_config(config, pools, **options)
+    rewrite(config)
     settings = load(config, {})
     worker = Worker(settings, number=0, scanner=scanner_for(settings.bundle.policy.markers))
     data = socket.create_server(("127.0.0.1", 0))

@@ -11,7 +11,7 @@ import socket
 import ssl
 import struct
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 Script = Callable[["Peer"], Awaitable[None]]
 
@@ -24,7 +24,7 @@ class Received:
     start_line: str
     headers: dict[str, str]
     body: bytes
-    gone: asyncio.Event = field(default_factory=asyncio.Event)
+    gone: asyncio.Event
 
     @property
     def json(self):
@@ -117,16 +117,14 @@ class ModelServer:
         self._tasks.add(task)
         self.connections += 1
         number = self.connections
+        gone = asyncio.Event()
+        _tell_of_end(reader, gone)
         try:
             while True:
-                received = await _read(reader, number)
+                received = await _read(reader, number, gone)
                 self.requests.append(received)
                 peer = Peer(received, writer)
-                watch = asyncio.create_task(_watch(reader, received))
-                try:
-                    await self.script(peer)
-                finally:
-                    watch.cancel()
+                await self.script(peer)
                 if not peer.keeps_alive:
                     return
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -139,19 +137,27 @@ class ModelServer:
                 writer.close()
 
 
-async def _read(reader: asyncio.StreamReader, connection: int) -> Received:
+async def _read(reader: asyncio.StreamReader, connection: int, gone: asyncio.Event) -> Received:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     start_line, *lines = head.strip().split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     body = await reader.readexactly(int(headers.get("content-length", "0")))
-    return Received(connection, start_line, headers, body)
+    return Received(connection, start_line, headers, body, gone)
 
 
-async def _watch(reader: asyncio.StreamReader, received: Received) -> None:
-    # Only an end of file can come here: our upstream client does not pipeline.
-    with contextlib.suppress(ConnectionError):
-        await reader.read(1)
-    received.gone.set()
+def _tell_of_end(reader: asyncio.StreamReader, gone: asyncio.Event) -> None:
+    """Set `gone` when the caller's side ends, without reading: a second reader would eat the next request's start."""
+    feed_eof, set_exception = reader.feed_eof, reader.set_exception
+
+    def ended() -> None:
+        gone.set()
+        feed_eof()
+
+    def broken(exc: Exception) -> None:
+        gone.set()
+        set_exception(exc)
+
+    reader.feed_eof, reader.set_exception = ended, broken  # type: ignore[method-assign]
 
 
 def completion(text: str = "Hello.", *, finish: str | None = "stop") -> bytes:

@@ -1,0 +1,160 @@
+"""No canary reaches the cloud: generated policies, pools, tenants, requests and faults, judged by an oracle of its own.
+
+A world (`worlds.py`) is one gateway with a policy, pools and tenants drawn by chance from a seed. Its requests
+(`canaries.py`) carry a canary in some carrier and some spelling, or none. The test knows where it planted what, so it
+asks `gateway` nothing: whatever the cloud's model servers received is searched in every common form, every arrival
+must find its intent on disk, and every answered request must have one outcome. The default run draws the same worlds
+each time; the slow one draws new ones and prints the seed that repeats them.
+"""
+
+import asyncio
+import json
+import random
+import secrets
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from gateway.telemetry import JsonLines
+from tests.fakes import house as houses
+from tests.fakes.model_server import ModelServer, Peer
+from tests.paths.canaries import SCANS_UP_TO, Drawn, aws_key, compact, drawn, ssn, visible
+from tests.paths.worlds import Unsteady, World, accepted, scripted
+
+
+@dataclass
+class Tally:
+    """What happened in all worlds so far."""
+
+    requests: int = 0
+    canaries: int = 0
+    answered: int = 0
+    to_the_cloud: int = 0
+    worlds: int = 0
+
+
+async def live(folder: Path, seed: int, count: int, tally: Tally, monkeypatch, caplog) -> None:
+    """Build the world of `seed`, send it `count` requests, and judge everything that came out."""
+    rng = random.Random(seed)
+    async with ModelServer() as home, ModelServer() as home_b, ModelServer() as burst, ModelServer() as burst_b:
+        servers = {"home": home, "home-b": home_b, "burst": burst, "burst-b": burst_b}
+        made = await asyncio.to_thread(accepted, folder / "draft", rng, servers)
+        audit = folder / "config" / "state" / "audit"
+        unrecorded: list[str] = []
+
+        def arrived(peer: Peer) -> None:
+            arrivals = len(burst.requests) + len(burst_b.requests)
+            if sum("intent" in line for line in recorded(audit)) < arrivals:
+                unrecorded.append(peer.received.body.decode())
+
+        for name, server in servers.items():
+            seen = arrived if name.startswith("burst") else lambda peer: None
+            server.script = scripted(random.Random(f"{seed} {name}"), rng.choice([0.1, 0.3, 0.7]), seen)
+        scanner = Unsteady(houses.scanner_for(()))
+        monkeypatch.setattr(houses, "scanner_for", lambda markers: scanner)
+        # Deadlines here are short, so they are looked at more often.
+        monkeypatch.setattr("gateway.assemble.TICK_S", 0.02)
+        requests = [drawn(rng, made.models) for _ in range(count)]
+        scanner.fails = {one.tag: rng.random() < 0.3 for one in requests if rng.random() < 0.05}
+        caplog.clear()
+        limits = f"limits: {{scan_inline: {rng.choice([500, 3000])}, home_only_above: {SCANS_UP_TO >> 10}KiB}}\n"
+        pools = {name: server.url for name, server in servers.items()}
+        async with houses.house(folder, pools, gateway=limits, rewrite=made.write) as gateway:
+            turns = asyncio.Semaphore(rng.choice([4, 12, 24]))
+
+            async def send(one: Drawn) -> str | None:
+                key = gateway.plain_key if one.is_plain_tenant else gateway.key
+                request = gateway.client.post(one.path, json=one.body, headers={"authorization": f"Bearer {key}"})
+                async with turns:
+                    try:
+                        response = await asyncio.wait_for(request, one.leaves_after_s)
+                    except TimeoutError:
+                        return None  # it left
+                assert response.status_code != 500 or scanner.fails.get(one.tag), (seed, one.about)
+                return response.headers["x-request-id"].removeprefix("req_")
+
+            ids = await asyncio.gather(*map(send, requests))
+        judge(seed, made, requests, scanner.fails, (*burst.requests, *burst_b.requests))
+        assert not unrecorded, f"seed {seed}: a request reached the cloud before its intent was on disk"
+        recorded_well(seed, audit, ids, requests, caplog)
+        tally.worlds += 1
+        tally.requests += count
+        tally.canaries += sum(bool(one.needles) for one in requests)
+        tally.answered += sum(name is not None for name in ids)
+        tally.to_the_cloud += len(burst.requests) + len(burst_b.requests)
+
+
+def recorded(audit: Path) -> list[dict]:
+    """The whole lines of all segments, as plain JSON."""
+    lines = [line for path in audit.glob("2*.jsonl") for line in path.read_bytes().split(b"\n")[:-1]]
+    return [json.loads(line) for line in lines]
+
+
+def judge(seed: int, made: World, requests: list[Drawn], failed: dict[str, bool], received: tuple) -> None:
+    """Nothing that the cloud received is a canary, or of a request that had to stay."""
+    planted = [(one, needle) for one in requests for needle in one.needles]
+    for arrived in received:
+        seen = visible(arrived.start_line, arrived.headers, arrived.body)
+        everything = "\n".join(seen)
+        for one, needle in planted:
+            assert needle not in everything, f"seed {seed}: leaked {one.about}: {one.body}"
+        (sender,) = [one for one in requests if one.tag in everything]
+        where = f"seed {seed}: {sender.about} of {'hospital' if sender.is_plain_tenant else 'bank'} left"
+        assert sender.may_leave, where
+        assert not sender.is_plain_tenant, where
+        assert sender.tag not in failed, f"{where} although its scan failed"
+        assert made.default <= made.most, f"{where} although no cloud pool may see the default label"
+
+
+def recorded_well(seed: int, audit: Path, ids: list, requests: list[Drawn], caplog) -> None:
+    """Every answered request has exactly one outcome, and neither log nor audit holds any of a request's text."""
+    lines = recorded(audit)
+    outcomes = Counter(line["outcome"]["request_id"] for line in lines if "outcome" in line)
+    intents = {line["intent"]["request_id"] for line in lines if "intent" in line}
+    answered = [name for name in ids if name is not None]
+    assert {name: outcomes[name] for name in answered} == dict.fromkeys(answered, 1), f"seed {seed}"
+    assert max(outcomes.values()) == 1
+    assert intents <= set(outcomes), f"seed {seed}: an intent without an outcome"
+    written = compact(b"".join(path.read_bytes() for path in audit.glob("*.jsonl")).decode())
+    written += compact(" ".join(JsonLines().format(record) for record in caplog.records))
+    for one in requests:
+        assert one.tag not in written, f"seed {seed}: {one.about}"
+        assert not any(needle in written for needle in one.needles), f"seed {seed}: {one.about}"
+
+
+async def test_no_canary_in_any_form_reaches_the_cloud(tmp_path, monkeypatch, caplog):
+    tally = Tally()
+    for seed in range(8):
+        await live(tmp_path / str(seed), seed, 50, tally, monkeypatch, caplog)
+    # A test in which nothing ever leaves would pass for the wrong reason.
+    assert tally.to_the_cloud > tally.requests / 20, tally
+    assert tally.answered > tally.requests * 0.8, tally
+
+
+@pytest.mark.xfail(strict=True, reason="the scanner joins the halves with the leaf behind them: `…-7871chat`")
+@pytest.mark.parametrize("canary", [ssn, aws_key])
+def test_a_value_split_over_the_last_two_leaves_is_found(canary):
+    value = canary(random.Random(1)).value
+    parts = [{"type": "text", "text": f"and {value[:6]}"}, {"type": "text", "text": value[6:]}]
+    document = {"model": "chat", "messages": [{"role": "user", "content": parts}]}
+    assert houses.scanner_for(()).scan("chat", document).findings
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+async def test_no_canary_in_any_form_reaches_the_cloud_in_many_new_worlds(tmp_path, monkeypatch, caplog, capsys):
+    first = secrets.randbelow(1 << 40)
+    tally, ends = Tally(), time.monotonic() + 600
+    while time.monotonic() < ends:
+        seed = first + tally.worlds
+        await live(tmp_path / str(seed), seed, 200, tally, monkeypatch, caplog)
+    with capsys.disabled():
+        print(
+            f"\n0 of {tally.canaries} canaries leaked in {tally.requests} requests and {tally.worlds} worlds from seed "
+            f"{first} on; {tally.to_the_cloud} attempts reached the cloud. With 95 % confidence fewer than "
+            f"{3 / tally.canaries:.1e} of such requests leak (3/n)."
+        )
+    assert tally.to_the_cloud > tally.requests / 20
