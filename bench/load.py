@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-KEY = "sk-test-for-benchmarks-only"
+KEY = "sk-test"
 
 
 @dataclass(frozen=True, slots=True)
