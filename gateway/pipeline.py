@@ -96,7 +96,9 @@ class Pipeline:
         tenant, request = call.tenant, call.request
         assert tenant is not None  # noqa: S101 -- serve() has just set both
         assert request is not None  # noqa: S101
-        call.evidence = await self._classifier.classify(request.dialect, request.document, size=len(call.inbound.body))
+        call.evidence = await self._classifier.classify(
+            request.dialect, request.document, size=len(call.inbound.body), flags=call.flags
+        )
         low, high = label(self._bundle.policy, call.evidence)
         call.facts = RequestFacts(low, high, tenant.tenant_class, tenant.ceiling, request.model, request.capabilities)
         call.decision = decide(self._bundle.policy, call.facts)

@@ -77,6 +77,7 @@ def world(rng: random.Random, servers: dict[str, str]) -> World:
     to, spill = sample(rng, ["home", "home-b"], clouds)
     routes.append(f"{{id: rest, when: {{}}, to: {to}, spill: {spill}, {on_full}}}")
     other = ["home", *rng.sample(["home-b", "burst", "burst-b"], rng.randint(0, 3))]
+    any_other = "  '*': {pools: [home, burst]}\n" if rng.random() < 0.4 else ""
     own = -1 if ceiling is None else rng.randint(0, ceiling)
     policy = (
         f"""\
@@ -97,7 +98,7 @@ zones:
 models:
   chat: {{pools: [home, home-b, burst, burst-b]}}
   other: {{pools: [{", ".join(other)}]}}
-routes:
+{any_other}routes:
 """
         + "".join(f"  - {route}\n" for route in routes)
         + "...\n"
