@@ -5,50 +5,20 @@ zones before the policy can be compiled against them. Compiled without topology 
 themselves, and decides nothing: no pool is known, so every request is refused.
 """
 
-import hashlib
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
-from itertools import combinations
 from types import MappingProxyType
-from typing import Final
 
 from gateway.core import written
 from gateway.core.entities import ENTITIES
-from gateway.core.facts import Capability, Complexity
-from gateway.core.findings import MARKER_PREFIX
 from gateway.core.labels import Label, LabelOrder
-from gateway.core.problems import Problem, Problems, did_you_mean
+from gateway.core.problems import Problem, did_you_mean
 from gateway.core.reading import Reader, Word, shown
-from gateway.core.topology import Topology, Zone
-from gateway.policy import form, reach
-from gateway.policy.compiled import (
-    ABOVE_CEILING,
-    ALWAYS,
-    NOWHERE,
-    Alias,
-    CompiledPolicy,
-    CompiledPool,
-    LabelRule,
-    LabelRules,
-    Layout,
-    Route,
-    Row,
-    RuleKind,
-    TenantClass,
-)
-from gateway.policy.document import NONE, Never, WrittenGuard, WrittenPolicy, WrittenRoute, WrittenRule
-
-ANY_MODEL: Final = "*"
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """What the other files need of a policy. `order` is None if the labels could not be read."""
-
-    order: LabelOrder | None
-    zones: Mapping[str, Zone]
-    ceiling: Label | None
+from gateway.core.topology import Topology
+from gateway.policy import form, reach, table
+from gateway.policy.compiled import CompiledPolicy, Frame
+from gateway.policy.document import NONE, Never, WrittenPolicy
 
 
 def load(
@@ -89,11 +59,11 @@ def compile_policy(
     """The table for `policy`, or None once `reader` has problems."""
     if frame.order is None:
         return None
-    compiler = _Compiler(policy, frame.order, frame, reader, topology, classes)
-    compiler.check()
+    checker = _Checker(policy, frame.order, frame, reader, topology, classes)
+    checker.check()
     if reader.problems:
         return None
-    compiled = compiler.build()
+    compiled = table.build(policy, frame, topology, classes, checker.notes)
     if topology is not None:
         problems, notes = reach.examine(compiled, policy.at)
         reader.problems += problems
@@ -106,7 +76,7 @@ def _rank(reader: Reader, word: Word | None, what: str, order: LabelOrder) -> La
     return order.rank(name) if name is not None else None
 
 
-class _Compiler:
+class _Checker:
     def __init__(
         self,
         policy: WrittenPolicy,
@@ -122,11 +92,8 @@ class _Compiler:
         self._reader = reader
         self._topology = topology
         self._classes = classes
-        self._notes: list[Problem] = []
-        self._layout = _layout(policy, order, frame.ceiling, classes)
-        self._pools = self._known_pools()
-
-    # What must hold before there is a table
+        self.notes: list[Problem] = []
+        self._pools = {pool.name for pool in topology.pools} if topology is not None else set[str]()
 
     def check(self) -> None:
         """Report every name that refers to nothing, and every rule that cannot be meant."""
@@ -145,6 +112,7 @@ class _Compiler:
         for label, _ in policy.cache:
             self._check_label(label, "The label")
         self._check_guards()
+        self._check_zones()
         self._check_pools()
         self._check_last_row()
 
@@ -172,6 +140,13 @@ class _Compiler:
         for stated in nevers:
             self._reader.reference(stated.zone, "The zone", self._frame.zones)
 
+    def _check_zones(self) -> None:
+        zones = self._frame.zones
+        for pool in self._topology.pools if self._topology is not None else ():
+            if pool.zone not in zones:
+                message = f"The pool {shown(pool.name)} lies in the zone {shown(pool.zone)}, which is not declared."
+                self._reader.report(self._policy.at, message, did_you_mean(pool.zone, zones))
+
     def _check_pools(self) -> None:
         policy, reader = self._policy, self._reader
         in_routes = [word for route in policy.routes for word in (*route.to, *route.spill)]
@@ -193,7 +168,7 @@ class _Compiler:
         if self._topology is None and get_close_matches(word.text, others, n=1, cutoff=0.8):
             self._reader.report(word.at, message, did_you_mean(word.text, others))
         elif self._topology is None or word.text in self._pools:
-            self._notes.append(word.at.problem(message))
+            self.notes.append(word.at.problem(message))
 
     def _check_last_row(self) -> None:
         policy, reader = self._policy, self._reader
@@ -215,202 +190,3 @@ class _Compiler:
                 message = f"The model {shown(alias.name.text)} has no pool of the last route's `to`."
                 mend = "Requests that only that route matches would be refused: add one of its pools to the model."
                 reader.report(alias.name.at, message, mend)
-
-    # The table
-
-    def build(self) -> CompiledPolicy:
-        """The table; only after `check` found nothing."""
-        policy = self._policy
-        assert policy.version is not None  # noqa: S101  # the form demands it
-        routes = tuple(self._route(route) for route in policy.routes)
-        aliases = {
-            alias.name.text: self._alias(alias.name, frozenset(word.text for word in alias.pools), routes)
-            for alias in policy.aliases
-        }
-        any_alias = aliases.pop(ANY_MODEL, None)
-        return CompiledPolicy(
-            version=policy.version,
-            order=self._order,
-            ceiling=self._frame.ceiling,
-            labels=self._label_rules(),
-            markers=tuple(_markers(policy.rules)),
-            zones=self._frame.zones,
-            routes=routes,
-            aliases=MappingProxyType(aliases),
-            any_alias=any_alias,
-            class_ceilings=MappingProxyType(dict(self._classes or {})),
-            cache=MappingProxyType({self._order.rank(label.text): seconds for label, seconds in policy.cache}),
-            may_leave=tuple(word.text for word in policy.may_leave),
-            invariants=policy.invariants,
-            digest=hashlib.sha256(policy.digest_of.encode()).hexdigest(),
-            layout=self._layout,
-            notes=tuple(self._notes),
-        )
-
-    def _label_rules(self) -> LabelRules:
-        policy, rank = self._policy, self._order.rank
-        assert policy.default is not None  # noqa: S101  # the form demands it
-        rules = tuple(_label_rule(rule, self._order) for rule in policy.rules)
-        return LabelRules(
-            default=rank(policy.default.text),
-            unscanned=self._order.top,
-            unmapped=self._order.top,
-            required=frozenset(policy.tiers),
-            carriers=MappingProxyType({carrier.text: rank(label.text) for carrier, label in policy.carriers}),
-            rules=rules,
-            named=frozenset(entity for rule in rules for entity, _ in rule.entities),
-        )
-
-    def _known_pools(self) -> Mapping[str, CompiledPool]:
-        found: dict[str, CompiledPool] = {}
-        for pool in self._topology.pools if self._topology is not None else ():
-            zone = self._frame.zones.get(pool.zone)
-            if zone is None:
-                message = f"The pool {shown(pool.name)} lies in the zone {shown(pool.zone)}, which is not declared."
-                self._reader.report(self._policy.at, message, did_you_mean(pool.zone, self._frame.zones))
-                continue
-            lacks = self._layout.capabilities[frozenset(Capability) - pool.capabilities]
-            refused = lacks & ~self._layout.capabilities[frozenset()]
-            for rank, bit in enumerate(self._layout.labels):
-                is_above = self._frame.ceiling is None or rank > self._frame.ceiling
-                if rank > pool.clearance or (zone.is_cloud and is_above):
-                    refused |= bit
-            if zone.is_cloud:
-                refused |= ABOVE_CEILING
-            found[pool.name] = CompiledPool(
-                pool.name, pool.zone, zone.is_cloud, pool.clearance, pool.capabilities, refused
-            )
-        return found
-
-    def _route(self, route: WrittenRoute) -> Route:
-        return Route(
-            id=route.id.text,
-            line=route.at.line,
-            column=route.at.column,
-            refused=self._refused(route.guard),
-            to=self._compiled_pools(route.to),
-            spill=self._compiled_pools(route.spill),
-            queue_s=route.queue_s,
-            deny=route.deny,
-            models=frozenset(word.text for word in route.guard.models) or None,
-        )
-
-    def _compiled_pools(self, words: Iterable[Word]) -> tuple[CompiledPool, ...]:
-        return tuple(self._pools.get(word.text) or _unknown(word.text) for word in words)
-
-    def _refused(self, guard: WrittenGuard) -> int:
-        layout = self._layout
-        labels = reach.accepted_labels(guard, self._order.names)
-        refused = sum(bit for rank, bit in enumerate(layout.labels) if rank not in labels)
-        if guard.complexities:
-            refused |= sum(bit for value, bit in layout.complexities.items() if value not in guard.complexities)
-        if guard.tenant_classes:
-            refused |= layout.class_bits & ~sum(layout.classes[word.text].bit for word in guard.tenant_classes)
-        # A request that lacks a capability has its "lacks" bit set: the bits of the empty set, for those asked for.
-        for capability in guard.capabilities:
-            refused |= layout.capabilities[frozenset()] & ~layout.capabilities[frozenset({capability})]
-        return refused
-
-    def _alias(self, name: Word, pools: frozenset[str], routes: tuple[Route, ...]) -> Alias:
-        rows = []
-        for route in routes:
-            to = _among(route.to, pools)
-            is_for_us = route.models is None or name.text in route.models
-            has_no_pool = route.deny is None and not to
-            if is_for_us and has_no_pool:
-                message = (
-                    f"The route `{route.id}` never matches for the model {shown(name.text)}: none of its `to` is there."
-                )
-                self._notes.append(name.at.problem(message))
-            refused = route.refused if is_for_us else route.refused | ALWAYS
-            rows.append(
-                (refused, _row(route, to, _among(route.spill, pools), refused=refused, has_no_pool=has_no_pool))
-            )
-        return Alias(name.text, pools, tuple(rows))
-
-
-def _row(
-    route: Route, to: tuple[CompiledPool, ...], spill: tuple[CompiledPool, ...], *, refused: int, has_no_pool: bool
-) -> Row:
-    refused_by_pools = 0
-    for pool in (*to, *spill):
-        refused_by_pools |= pool.refused
-    return Row(
-        route=route,
-        refused=refused,
-        to=to,
-        spill=spill,
-        has_no_pool=has_no_pool,
-        is_plain=to is route.to and spill is route.spill and route.models is None,
-        refused_by_pools=refused_by_pools,
-        to_names=tuple(pool.name for pool in to),
-        spill_names=tuple(pool.name for pool in spill),
-    )
-
-
-def _among(pools: tuple[CompiledPool, ...], names: frozenset[str]) -> tuple[CompiledPool, ...]:
-    kept = tuple(pool for pool in pools if pool.name in names)
-    # The same tuple when nothing was taken away: `decide` tells by identity that the model did not narrow this row.
-    return pools if len(kept) == len(pools) else kept
-
-
-def _unknown(name: str) -> CompiledPool:
-    return CompiledPool(name, "", True, Label(0), frozenset(), ALWAYS)
-
-
-def _layout(
-    policy: WrittenPolicy, order: LabelOrder, ceiling: Label | None, classes: Mapping[str, Label | None] | None
-) -> Layout:
-    bits = (1 << position for position in range(2, 1 << 30))
-    labels = tuple(next(bits) for _ in order.names)
-    complexities = {complexity: next(bits) for complexity in Complexity}
-    has = {capability: next(bits) for capability in Capability}
-    lacks = {capability: next(bits) for capability in Capability}
-    capabilities = {
-        frozenset(chosen): sum(has[one] if one in chosen else lacks[one] for one in Capability)
-        for size in range(len(Capability) + 1)
-        for chosen in combinations(Capability, size)
-    }
-    limit = _limit(ceiling)
-    named = {word.text for route in policy.routes for word in route.guard.tenant_classes}
-    named |= {
-        word.text for stated in policy.invariants if isinstance(stated, Never) for word in stated.guard.tenant_classes
-    }
-    ceilings = dict.fromkeys(sorted(named), limit)
-    ceilings |= {name: min(limit, _limit(given)) for name, given in (classes or {}).items()}
-    return Layout(
-        labels=labels,
-        complexities=MappingProxyType(complexities),
-        capabilities=MappingProxyType(capabilities),
-        classes=MappingProxyType({name: TenantClass(next(bits), given) for name, given in ceilings.items()}),
-        # With tenants.yaml at hand there is no other class; should one turn up, nothing of it leaves.
-        other_class=TenantClass(next(bits), NOWHERE if classes is not None else limit),
-    )
-
-
-def _limit(ceiling: Label | None) -> int:
-    return ceiling if ceiling is not None else NOWHERE
-
-
-def _label_rule(rule: WrittenRule, order: LabelOrder) -> LabelRule:
-    assert rule.label is not None  # noqa: S101  # the form demands it
-    if rule.any_of:
-        kind, entities = RuleKind.ANY_OF, tuple((word.text, 1) for word in rule.any_of)
-    elif rule.all_of:
-        kind, entities = RuleKind.ALL_OF, tuple((word.text, 1) for word in rule.all_of)
-    elif rule.counts:
-        kind, entities = RuleKind.COUNT, tuple((word.text, least) for word, least in rule.counts)
-    else:
-        kind, entities = RuleKind.MARKER, tuple((MARKER_PREFIX + word.text.casefold(), 1) for word in rule.markers)
-    return LabelRule(kind, entities, rule.min_score, order.rank(rule.label.text), rule.at.line)
-
-
-def _markers(rules: Iterable[WrittenRule]) -> Iterable[str]:
-    folded: dict[str, str] = {}
-    for rule in rules:
-        for word in rule.markers:
-            folded.setdefault(word.text.casefold(), word.text)
-    return folded.values()
-
-
-__all__ = ["ANY_MODEL", "Frame", "Problems", "compile_policy", "frame", "load"]

@@ -25,6 +25,15 @@ NOWHERE: Final = -1
 """A ceiling below every label."""
 
 
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What the other files need of a policy. `order` is None if the labels could not be read."""
+
+    order: LabelOrder | None
+    zones: Mapping[str, Zone]
+    ceiling: Label | None
+
+
 class RuleKind(StrEnum):
     """What a label rule asks of the findings."""
 
