@@ -19,6 +19,7 @@ MAX_INTERIM: Final = 8
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?")
 _HEADER = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*?)[ \t]*")
 _DIGITS = re.compile(rb"[0-9]{1,18}")
+_SIZE = re.compile(rb"[0-9A-Fa-f]{1,8}")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
 
 
@@ -160,6 +161,13 @@ class ResponseReader:
         return body
 
     def _read_chunked(self, data: bytes) -> bytes:
+        if self._state is _State.CHUNK_LINE:
+            # Most model servers write one chunk per event, and most of those arrive by themselves.
+            end = data.find(b"\r\n", 0, 10)
+            if end > 0 and data.endswith(b"\r\n") and _SIZE.fullmatch(data, 0, end):
+                size = int(data[:end], 16)
+                if size and len(data) == size + end + 4:
+                    return data[end + 2 : -2]
         parts: list[bytes] = []
         at = 0
         while self._state is not _State.DONE:
