@@ -1,10 +1,13 @@
 """What a decision is: first match, in the order written, minus whatever may not see the request."""
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.core.decision import Allow, Deny, DenyCode
 from gateway.core.facts import Capability, Complexity
 from gateway.core.labels import Label
+from gateway.policy.compile import load
 from gateway.policy.decide import Excluded, Exclusion, Kept, Matched, Mismatch, Skipped, Step, decide
 
 from .making import (
@@ -147,6 +150,23 @@ def test_the_choice_of_a_model_brings_in_no_cloud_pool() -> None:
     assert trace == [Matched("named"), Kept("lab", is_spill=False), Excluded("burst", Exclusion.STEERED)]
 
 
+def test_the_choice_of_a_model_brings_in_no_cloud_pool_behind_a_home_pool_either() -> None:
+    rows = "  - {id: named, when: {model: steer}, to: [lab, burst]}\n  - {id: rest, when: {}, to: [home, far]}"
+    models = "{chat: {pools: [home, far]}, steer: {pools: [home, lab, burst, far]}}"
+    compiled = unproved(policy(rows, models, ceiling="restricted"))
+    assert reached(decide(compiled, facts(model="chat"))) == ("home", "far")
+    assert reached(decide(compiled, facts(model="steer"))) == ("lab",)
+
+
+def test_a_cloud_pool_refuses_what_is_above_the_ceiling_whatever_the_tenant_may() -> None:
+    compiled = unproved(policy("  - {id: rest, when: {}, to: [home], spill: [far]}", "{chat: {pools: [home, far]}}"))
+    layout = compiled.layout
+    generous = replace(layout, classes={}, other_class=replace(layout.other_class, ceiling=RESTRICTED))
+    trusting = replace(compiled, layout=generous)
+    assert reached(decide(trusting, facts(INTERNAL))) == ("home", "far")
+    assert reached(decide(trusting, facts(CONFIDENTIAL))) == ("home",)
+
+
 def test_a_row_that_a_model_skips_leads_to_no_cloud_pool_that_it_did_not_list() -> None:
     rows = (
         '  - {id: first, when: {label: "== internal"}, to: [home]}\n  - {id: rest, when: {}, to: [lab], spill: [burst]}'
@@ -185,8 +205,6 @@ def test_a_model_puts_no_cloud_pool_first_where_home_comes_first() -> None:
 def test_without_its_pools_a_policy_refuses_everything() -> None:
     compiled = unproved(policy(REST, "{chat: {pools: [home, burst]}}"), classes=CLASSES)
     assert reached(decide(compiled, facts())) == ("home", "burst")
-    from gateway.policy.compile import load
-
     alone = load(policy(REST, "{chat: {pools: [home, burst]}}"), "p")
     decision = decide(alone, facts())
     assert isinstance(decision, Deny)
@@ -251,8 +269,6 @@ def test_the_trace_ends_at_a_refusal() -> None:
 
 def test_a_table_without_a_last_row_refuses_what_it_does_not_cover() -> None:
     # No file gives such a table; `decide` must be total all the same.
-    from dataclasses import replace
-
     compiled = example()
     alias = compiled.aliases["chat-auto"]
     cut = replace(compiled, aliases={"chat-auto": replace(alias, rows=alias.rows[:1])}, routes=compiled.routes[:1])
@@ -263,7 +279,7 @@ def test_a_table_without_a_last_row_refuses_what_it_does_not_cover() -> None:
     assert reached(decide(replace(cut, aliases=without), facts(INTERNAL, "a"))) == ("gpu-large",)
 
 
-def test_the_example_of_the_design_is_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_example_of_the_design_is_what_it_says() -> None:
     compiled = example()
     assert [pool.name for pool in EXAMPLE_POOLS.pools] == ["gpu-small", "gpu-large", "sglang", "burst"]
     assert [note.message for note in compiled.notes] == [
