@@ -54,11 +54,6 @@ ENTITIES: Mapping[str, str] = MappingProxyType(
         "HEALTH_CONTEXT": "words of diagnosis, treatment or medication",
         "FINANCE_CONTEXT": "words of salary, account balance, loan or transfer",
         # The text itself
-        "OBFUSCATION": "text disguised with many invisible characters or mixed alphabets",
+        "OBFUSCATION": "words cut up by invisible characters, or text written in invisible ones",
     }
 )
-
-
-def is_known_entity(name: str) -> bool:
-    """Whether the scanner can report findings called `name` (markers aside)."""
-    return name in ENTITIES

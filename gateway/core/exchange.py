@@ -175,10 +175,10 @@ class Exchange:
     def events(self, data: bytes, *, has_content: bool, now: float) -> Actions:
         """Whole SSE events to forward. What comes before the first content is held, in case the attempt fails."""
         self._heard_at = now
-        if self._state is _State.FLOWING:
+        if self._state is _State.FLOWING and self.is_open:
             self._spoke_at = now
             return (Send(data),)
-        if self._state is not _State.WAITING:
+        if self._state is not _State.WAITING or not self._streamed:
             return ()
         if not has_content:
             self._held.append(data)
