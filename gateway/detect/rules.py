@@ -21,11 +21,12 @@ GAP = (
     r"|[:：=＝,，、;；\"'“”‘’`*_|(（\[<>/\\#.-])){0,6}\s{0,3}"
 )
 
-# What a prefilter looks for on behalf of many rules at once: nine digits with anything but letters in between, fifteen
-# digits, and letters that run into digits.
+# What a prefilter looks for on behalf of many rules at once: nine digits with anything but letters in between, nine in
+# a row, fifteen in a row, and letters that run into digits.
 NUMBER = r"(?:^|[^0-9A-Za-z])[0-9](?:[^0-9A-Za-z\x00]{0,4}[0-9]){8}"
+SOLID_NUMBER = r"(?:^|[^0-9A-Za-z])[0-9]{9}"
 LONG_NUMBER = r"[0-9]{15}"
-LETTERED = r"(?:^|[^0-9A-Za-z])[0-9A-Za-z]{1,2}[0-9]{6}"
+LETTERED = r"(?:^|[^0-9A-Za-z])[A-Za-z]{1,2}[0-9]{6}"
 
 _SEPARATORS = str.maketrans("", "", " -–—.()（）\t\n\xa0/")
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 from gateway.core.findings import Coverage, Evidence, Finding, Tier, Unscanned, nothing_covered
-from gateway.detect import composed, decode, names, patterns, rules, secrets, views
+from gateway.detect import composed, decode, names, patterns, rules, secrets, views, worldwide
 from gateway.detect.leaves import Leaf, LeafKind, walk
 from gateway.detect.prefilter import SEPARATOR, Entry, Prefilter, build_prefilter
 from gateway.detect.sources import LeafSource, Source, batches, seams, view_source
@@ -205,7 +205,10 @@ def _identity(recognizer: Recognizer) -> str:
 def catalogue(markers: Sequence[str]) -> tuple[Recognizer, ...]:
     """Every recognizer of this build, and one per marker."""
     return (
-        *(rules.recognizer(rule) for rule in (*patterns.IDENTIFIERS, *secrets.SECRETS, *names.NAMES)),
+        *(
+            rules.recognizer(rule)
+            for rule in (*patterns.NATIONAL, *worldwide.WORLDWIDE, *secrets.SECRETS, *names.NAMES)
+        ),
         *composed.composed(),
         *(rules.marker(text) for text in markers if text.strip()),
     )

@@ -77,7 +77,7 @@ SECRETS: tuple[Rule, ...] = (
     _secret("vault-token", LEFT + rf"hv[bsr]\.{_TOKEN}{{24,200}}"),
     _secret("azure-account-key", r"AccountKey=[0-9A-Za-z+/=]{40,100}"),
     _secret("azure-signature", r"[?&]sig=[0-9A-Za-z%+/=]{40,100}"),
-    _secret("jwt", LEFT + rf"eyJ{_TOKEN}{{8,200}}\.{_TOKEN}{{4,200}}"),
+    _secret("jwt", LEFT + rf"eyJ{_TOKEN}{{8,200}}\.{_TOKEN}{{4,100}}"),
     _secret("private-key", r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"),
     _secret("putty-key", r"PuTTY-User-Key-File-[0-9]:"),
     _secret(

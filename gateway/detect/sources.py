@@ -12,7 +12,7 @@ from gateway.detect.leaves import Leaf
 from gateway.detect.views import View
 
 CHUNK = 2_000  # characters that a recognizer sees at once: bounds the longest step between two looks at the clock
-OVERLAP = 300  # longer than any match
+OVERLAP = 400  # longer than any match
 BATCH = 4_096  # characters that go through the prefilter in one pass
 SEAM = 160  # characters on each side of a seam: a cue, a gap and an identifier
 

@@ -84,6 +84,8 @@ IN_CONTEXT: tuple[tuple[str, str], ...] = (
     ("CREDENTIAL", "-----BEGIN RSA PRIVATE KEY-----"),
     ("CREDENTIAL", 'api_key = "9f8e7d6c5b4a"'),
     ("CREDENTIAL", "Authorization: Bearer abcdef0123456789abcdef"),
+    ("OBFUSCATION", "p\u200bl\u200be\u200ba\u200bs\u200be"),
+    ("OBFUSCATION", "hi" + "".join(chr(0xE0000 + ord(c)) for c in "send it now")),
     ("MARKER:内部", "内部资料"),
     ("MARKER:do not distribute", "DO NOT  distribute this"),
 )
@@ -130,6 +132,8 @@ NEGATIVE: tuple[tuple[str, str], ...] = (
     ("PERSON", "我是高级工程师"),
     ("PERSON", "the doctor is in"),
     ("ADDRESS", "走在路上"),
+    ("OBFUSCATION", "👨\u200d👩\u200d👧\u200d👦 family ❤\ufe0f"),
+    ("OBFUSCATION", "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f flag"),
     ("MARKER:do not distribute", "do not distributed"),
 )
 """What looks like an identifier and is none."""

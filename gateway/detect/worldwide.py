@@ -1,0 +1,187 @@
+"""The identifiers that are the same everywhere: cards, accounts, telephones, addresses of machines, dates of birth.
+
+Numbers of one country are in `patterns.py`, secrets in `secrets.py`, names in `names.py`. Pure; nothing is compiled
+until a scanner is built.
+"""
+
+from gateway.detect import checksums
+from gateway.detect.patterns import PHONE_WORDS
+from gateway.detect.rules import GAP, LEFT, RIGHT, SOLID_NUMBER, Rule
+
+_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?"
+_DATE = (
+    r"(?:(?:18|19|20)[0-9]{2}\s?[-/.年]\s?[0-9]{1,2}\s?[-/.月]\s?[0-9]{1,2}\s?日?"
+    r"|(?:18|19|20)[0-9]{2}年\s?[0-9]{1,2}月|(?:19|20)[0-9]{6}(?![0-9])"
+    r"|[0-9]{1,2}[-/.][0-9]{1,2}[-/.](?:[0-9]{4}|[0-9]{2})(?![0-9])"
+    rf"|{_MONTH}\s?[0-9]{{1,2}}(?:st|nd|rd|th)?,?\s{{1,2}}[0-9]{{4}}"
+    rf"|[0-9]{{1,2}}(?:st|nd|rd|th)?\s(?:of\s)?{_MONTH},?\s{{1,2}}[0-9]{{4}})"
+)
+_HIDDEN = r"[\u200b\u200c\u2060-\u2064\ufeff\U000e0020-\U000e007e]"
+_TOLL_FREE = ("800", "833", "844", "855", "866", "877", "888", "400")
+
+
+def _is_us_phone(digits: str) -> bool:
+    local = digits[-10:]
+    return local[:3] not in _TOLL_FREE and local[1:3] != "11"
+
+
+def _is_other_phone(digits: str) -> bool:
+    # Eleven digits that begin with 1 and a mobile prefix have a rule of their own.
+    if len(digits) == 11 and digits[0] == "1" and digits[1] in "3456789":
+        return False
+    return len(digits) not in (10, 11) or _is_us_phone(digits)
+
+
+def _has_country_code(digits: str) -> bool:
+    return 8 <= len(digits.lstrip("+")) <= 15 and digits[1:4] not in ("000", "800")
+
+
+WORLDWIDE: tuple[Rule, ...] = (
+    Rule(
+        "bank-card",
+        "BANK_CARD",
+        LEFT + r"(?:[2-69][0-9]{11,18}|1800[0-9]{11})" + RIGHT,
+        0.9,
+        check=checksums.bank_card,
+        trigger=SOLID_NUMBER,
+    ),
+    Rule(
+        "bank-account",
+        "BANK_ACCOUNT",
+        r"(?:银行账[号户]|银行帐[号户]|对公账户|收款账[号户]|账号|帐号|賬號|账户号|卡号|卡號"
+        r"|account\s?(?:number|no\.?|num|#)|acct\.?\s?(?:number|no\.?|#)?|routing\s(?:number|no\.?)|sort\scode)"
+        + GAP
+        + r"(?P<v>[0-9](?:[ -]?[0-9]){5,24})"
+        + RIGHT,
+        0.75,
+        ignore_case=True,
+        trigger=r"(?i)账[号户]|帐[号户]|賬號|对公账户|卡[号號]|account\s?(?:n|#)|acct|routing\sn|sort\scode",
+    ),
+    Rule(
+        "swift",
+        "SWIFT",
+        r"(?:swift|(?<![a-z])bic)(?:[\s/-]{0,3}(?:bic|swift|code|代码|号码))?"
+        + GAP
+        + r"(?P<v>[A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?)"
+        + RIGHT,
+        0.8,
+        check=str.isupper,
+        ignore_case=True,
+        trigger=r"(?i)swift|(?<![a-z])bic(?![a-z])",
+    ),
+    Rule(
+        "us-phone",
+        "PHONE",
+        r"(?<![0-9A-Za-z+])(?:\+?1[-. ]{0,2})?[(]?[2-9][0-9]{2}[)]?[-. ]{1,2}[2-9][0-9]{2}[-. ][0-9]{4}" + RIGHT,
+        0.8,
+        check=_is_us_phone,
+    ),
+    Rule(
+        "us-phone-bare",
+        "PHONE",
+        LEFT + r"1?[2-9][0-9]{2}[2-9][0-9]{6}" + RIGHT,
+        0.75,
+        check=_is_us_phone,
+        context=PHONE_WORDS,
+        trigger=SOLID_NUMBER,
+    ),
+    Rule(
+        "phone-international",
+        "PHONE",
+        r"(?<![0-9A-Za-z+])\+[1-9][0-9]{0,2}(?:[-. ()]{0,2}[0-9]){6,12}" + RIGHT,
+        0.8,
+        check=_has_country_code,
+        trigger=r"\+[1-9][-. ()]{0,2}[0-9]",
+    ),
+    Rule(
+        "phone-after-cue",
+        "PHONE",
+        r"(?<![a-z])(?:phone|tel|telephone|mobile|cell|mob|fax|whatsapp|手机|手機|电话|電話)"
+        + GAP
+        + r"(?P<v>[(+]{0,2}[0-9](?:[-. ()]{0,2}[0-9]){8,14})"
+        + RIGHT,
+        0.7,
+        check=_is_other_phone,
+        ignore_case=True,
+        trigger=r"(?i)(?:phone|tel|telephone|mobile|cell|mob|fax|whatsapp|手机|手機|电话|電話)[^0-9]{0,60}[0-9]",
+    ),
+    Rule(
+        "ipv4",
+        "IP_ADDRESS",
+        r"(?<![0-9A-Za-z.])[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9A-Za-z]|\.[0-9])",
+        0.7,
+        check=checksums.is_telling_ipv4,
+        compact=False,
+        unless=r"(?:version|ver|release|build|版本|v|rev)[\s:：.=号]{0,3}\Z",
+    ),
+    Rule(
+        "ipv6",
+        "IP_ADDRESS",
+        r"(?<![0-9A-Za-z:.])(?:[0-9A-Fa-f]{1,4}:){1,7}(?::?[0-9A-Fa-f]{1,4}){0,7}(?![0-9A-Za-z:])",
+        0.7,
+        check=checksums.is_ipv6,
+        compact=False,
+        trigger=r"[0-9A-Fa-f]:[0-9A-Fa-f]{0,4}:",
+    ),
+    Rule(
+        "mac-address",
+        "MAC_ADDRESS",
+        r"(?<![0-9A-Za-z:-])(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}(?![0-9A-Za-z:-])"
+        r"|(?<![0-9A-Za-z:-])(?:[0-9A-Fa-f]{2}-){5}[0-9A-Fa-f]{2}(?![0-9A-Za-z:-])",
+        0.8,
+        trigger=r"[0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}[:-]",
+    ),
+    Rule(
+        "bitcoin-base58",
+        "CRYPTO_WALLET",
+        LEFT + r"[13T][1-9A-HJ-NP-Za-km-z]{25,34}" + RIGHT,
+        0.95,
+        check=checksums.bitcoin_base58,
+    ),
+    Rule(
+        "bitcoin-bech32",
+        "CRYPTO_WALLET",
+        LEFT + r"[bB][cC]1[02-9ac-hj-np-zAC-HJ-NP-Z]{11,71}" + RIGHT,
+        0.95,
+        check=checksums.bitcoin_bech32,
+    ),
+    Rule("ethereum", "CRYPTO_WALLET", LEFT + r"0x[0-9A-Fa-f]{40}" + RIGHT, 0.85),
+    Rule(
+        "medical-record",
+        "MEDICAL_RECORD",
+        r"(?:病历号|病歷號|病案号|住院号|门诊号|就诊卡号?|诊疗卡号?|就诊号|病人id|患者id|(?<![a-z])mrn"
+        r"|medical\srecord|patient\s(?:id|number|no)|chart\s(?:number|no)|hospital\s(?:number|no))"
+        + GAP
+        + r"(?P<v>[a-z]{0,4}-?[0-9][a-z0-9-]{2,19})"
+        + RIGHT,
+        0.85,
+        ignore_case=True,
+        trigger=r"(?i)病历号|病歷號|病案号|住院号|门诊号|就诊|诊疗卡|病人id|患者id|(?<![a-z])mrn|medical\srecord|(?:patient|chart|hospital)\s(?:id|n)",
+    ),
+    Rule(
+        "date-of-birth",
+        "DATE_OF_BIRTH",
+        r"(?:出生日期|出生年月日?|出生于|出生|生日|生于|(?<![a-z])dob|d\.o\.b\.?|date\sof\sbirth|birth\s?date|birthday|born)"
+        r"(?:\s(?:on|in))?" + GAP + rf"(?P<v>{_DATE})",
+        0.8,
+        ignore_case=True,
+        trigger=r"(?i)出生|生日|生于|(?<![a-z])dob|d\.o\.b|birth|born",
+    ),
+    Rule(
+        "date-born",
+        "DATE_OF_BIRTH",
+        rf"(?<![0-9])(?P<v>{_DATE})\s?(?:出生|生(?![产效成活于]))",
+        0.75,
+        ignore_case=True,
+        trigger=r"出生|[0-9日]\s?生",
+    ),
+    # The text itself: words cut up by characters that nobody sees, or a message written in nothing else.
+    Rule(
+        "hidden-characters",
+        "OBFUSCATION",
+        rf"(?:[0-9A-Za-z\u4e00-\u9fff]{{1,6}}{_HIDDEN}{{1,8}}){{4,20}}|[\U000e0020-\U000e007e]{{8,60}}",
+        0.7,
+        compact=False,
+        trigger=rf"{_HIDDEN}[0-9A-Za-z\u4e00-\u9fff]{{1,6}}{_HIDDEN}|[\U000e0020-\U000e007e]{{4}}",
+    ),
+)
