@@ -16,6 +16,7 @@ from gateway.config import gateway_file, keys_file, pools_file, tenants_file
 from gateway.config.gateway_file import GatewayFile
 from gateway.config.keys_file import KeyRecord
 from gateway.config.pools_file import PoolsFile
+from gateway.config.sagemaker_block import AwsKeySources
 from gateway.config.secret_source import SecretFile, SecretSource
 from gateway.core import written
 from gateway.core.facts import Tenant
@@ -52,6 +53,15 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True)
+class AwsKeys:
+    """A pool's own AWS keys. `session_token` belongs to temporary ones."""
+
+    access_key: Secret
+    secret_key: Secret
+    session_token: Secret | None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that a gateway runs on. `tls` are the absolute paths of certificate chain and key."""
 
@@ -63,6 +73,7 @@ class Settings:
     admin_secret: Secret
     credentials: Mapping[str, Secret]
     tls: tuple[Path, Path] | None
+    aws_keys: Mapping[str, AwsKeys]
 
     def keyring(self) -> Keyring:
         """The sub-keys of the root secret."""
@@ -120,6 +131,7 @@ class _Loader:
             self.reader.problems += reader.problems
         keys = self.keys(files.keys, tenants.tenants if classes is not None else None)
         secrets = self._secrets(gateway, pools)
+        aws_keys = {pool: self._aws_keys(sources) for pool, sources in pools.aws_keys.items()}
         tls = self._tls(gateway)
         self.reader.finish()
         # Nothing is missing without a problem, and `finish` has raised those.
@@ -142,6 +154,7 @@ class _Loader:
             admin_secret=admin_secret,
             credentials=credentials,
             tls=tls,
+            aws_keys=MappingProxyType(aws_keys),
         )
 
     def gateway(self) -> GatewayFile | None:
@@ -186,11 +199,15 @@ class _Loader:
         if gateway is not None:
             root_secret = self._secret(gateway.root_secret, _is_root, "be at least 32 bytes as hex or base64")
             admin_secret = self._secret(gateway.admin.token, _is_token, "be at least 20 letters, digits and signs")
-        credentials = {
-            pool: self._secret(source, _is_credential, "be one line of letters, digits and signs")
-            for pool, source in pools.credentials.items()
-        }
+        credentials = {pool: self._one_line(source) for pool, source in pools.credentials.items()}
         return root_secret, admin_secret, MappingProxyType(credentials)
+
+    def _aws_keys(self, sources: AwsKeySources) -> AwsKeys:
+        token = self._one_line(sources.session_token) if sources.session_token is not None else None
+        return AwsKeys(self._one_line(sources.access_key), self._one_line(sources.secret_key), token)
+
+    def _one_line(self, source: SecretSource) -> Secret:
+        return self._secret(source, _is_credential, "be one line of letters, digits and signs")
 
     def _secret(self, source: SecretSource, is_fit: Callable[[str], bool], must: str) -> Secret:
         value = self._from_file(source) if isinstance(source, SecretFile) else self._environ.get(source.name, "")

@@ -70,6 +70,21 @@ def endpoint(reader: Reader, word: Word | None, name: str | None) -> Endpoint | 
         mend = "Write `http://host:port`, `https://host:port/base` or `unix:/path`."
         reader.report(word.at, "This is not the address of a model server.", mend)
         return None
+    return _at(reader, word, found, name)
+
+
+def origin(reader: Reader, word: Word | None, what: str) -> Endpoint | None:
+    """`http(s)://host[:port]` and nothing after it."""
+    if word is None:
+        return None
+    found = _URL.fullmatch(word.text)
+    if found is None or found[5] or not _is_host(found[2], found[3]):
+        reader.report(word.at, f"{what} must be an address without a path.", "Write `http://host:port`.")
+        return None
+    return _at(reader, word, found, None)
+
+
+def _at(reader: Reader, word: Word, found: re.Match[str], name: str | None) -> Endpoint | None:
     is_tls = found[1] == "https"
     port = int(found[4]) if found[4] is not None else 443 if is_tls else 80
     if not 1 <= port <= 65535:

@@ -9,24 +9,27 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from gateway.config import sagemaker_block
 from gateway.config.addresses import endpoint, is_literal
+from gateway.config.sagemaker_block import AwsKeySources
 from gateway.config.secret_source import SecretSource, secret_source
 from gateway.core.facts import Capability
 from gateway.core.labels import LabelOrder
-from gateway.core.reading import Reader, Word, shown
-from gateway.core.topology import Endpoint, Pool, Timeouts, Tls, Topology, Zone, address_of
+from gateway.core.reading import Fields, Reader, Word, shown
+from gateway.core.topology import Endpoint, Pool, SageMakerTarget, Timeouts, Tls, Topology, Zone, address_of
 from gateway.core.written import Group, Node
 
-BACKENDS: Final = ("vllm", "openai", "embedded")
+BACKENDS: Final = ("vllm", "openai", "embedded", sagemaker_block.BACKEND)
 
 
 @dataclass(frozen=True, slots=True)
 class PoolsFile:
-    """The pools, and where the secrets are that they name. `ca_files` are by pool; paths as written."""
+    """The pools, and where the secrets are that they name, by pool. Paths of `ca_files` are as written."""
 
     topology: Topology
     credentials: Mapping[str, SecretSource]
     ca_files: Mapping[str, Word]
+    aws_keys: Mapping[str, AwsKeySources]
 
 
 def read(root: Node, reader: Reader, order: LabelOrder | None, zones: Mapping[str, Zone] | None) -> PoolsFile:
@@ -39,7 +42,12 @@ def read(root: Node, reader: Reader, order: LabelOrder | None, zones: Mapping[st
     if isinstance(node, Group) and not node.entries:
         reader.report(node.at, "`pools` must not be empty.", "Without a pool every request is refused.")
     topology = Topology(tuple(pool for pool in pools if pool is not None))
-    return PoolsFile(topology, MappingProxyType(found.credentials), MappingProxyType(found.ca_files))
+    return PoolsFile(
+        topology,
+        MappingProxyType(found.credentials),
+        MappingProxyType(found.ca_files),
+        MappingProxyType(found.aws_keys),
+    )
 
 
 class _Pools:
@@ -49,12 +57,13 @@ class _Pools:
         self._zones = zones
         self.credentials: dict[str, SecretSource] = {}
         self.ca_files: dict[str, Word] = {}
+        self.aws_keys: dict[str, AwsKeySources] = {}
 
     def pool(self, name: Word, node: Node) -> Pool | None:
         reader, what = self._reader, f"The pool {shown(name.text)}"
         known = (
             "zone", "clearance", "backend", "model", "endpoints", "capabilities", "max_in_flight", "queue",
-            "credential", "timeouts", "tls",
+            "credential", "timeouts", "tls", "sagemaker",
         )  # fmt: skip
         fields = reader.fields(node, what, known, ("zone", "clearance", "backend", "model", "endpoints"))
         zone_name = reader.name(fields.get("zone"), "`zone`")
@@ -66,7 +75,8 @@ class _Pools:
         backend = reader.one_of(fields.get("backend"), "`backend`", BACKENDS)
         model = reader.text(fields.get("model"), "`model`")
         zone = (self._zones or {}).get(zone_name.text) if zone_name is not None else None
-        endpoints = self._endpoints(fields.get("endpoints"), zone)
+        sagemaker = self._sagemaker(name, what, node, fields, backend, zone)
+        endpoints = self._endpoints(fields.get("endpoints"), zone, sagemaker)
         capabilities = frozenset(
             Capability(word.text)
             for word in reader.names(fields.get("capabilities"), "`capabilities`", least=0)
@@ -99,9 +109,30 @@ class _Pools:
             capabilities=capabilities,
             credential=name.text if credential is not None else None,
             ca_file=ca_file.text if ca_file is not None else None,
+            sagemaker=sagemaker,
         )
 
-    def _endpoints(self, node: Node | None, zone: Zone | None) -> tuple[Endpoint, ...]:
+    def _sagemaker(
+        self, name: Word, what: str, node: Node, pool: Fields, backend: str | None, zone: Zone | None
+    ) -> SageMakerTarget | None:
+        written = pool.get("sagemaker")
+        if backend is not None and (written is None) == (backend == sagemaker_block.BACKEND):
+            if written is None:
+                self._reader.report(node.at, f"{what} lacks the key `sagemaker`.", "Add it, with its `region`.")
+            else:
+                message = f"{what} has a `sagemaker` block and the backend {shown(backend)}."
+                self._reader.report(written.at, message, "Remove one of them.")
+        block = sagemaker_block.read_block(written, self._reader, zone) if written is not None else None
+        if block is None or backend != sagemaker_block.BACKEND:
+            return None
+        if block.keys is not None:
+            self.aws_keys[name.text] = block.keys
+        sagemaker_block.check_pool(self._reader, block.target, pool, zone)
+        return block.target
+
+    def _endpoints(
+        self, node: Node | None, zone: Zone | None, sagemaker: SageMakerTarget | None
+    ) -> tuple[Endpoint, ...]:
         found: dict[str, Endpoint] = {}
         for item in self._reader.items(node, "`endpoints`"):
             named = (
@@ -116,6 +147,8 @@ class _Pools:
                 continue
             if zone is not None:
                 self._check_zone(word, address, zone)
+            if sagemaker is not None:
+                sagemaker_block.check_endpoint(self._reader, sagemaker, word, address)
             if address.name in found:
                 self._reader.report(item.at, "An endpoint with this name stands here twice.", "Keep one of them.")
             found.setdefault(address.name, address)

@@ -94,6 +94,53 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Proxy:
+    """An HTTP proxy that opens tunnels (CONNECT). It is whom we dial, so it must lie in the pool's zone."""
+
+    host: str
+    port: int
+
+
+class Invoke(StrEnum):
+    """How a SageMaker endpoint is called: OpenAI's dialect with a bearer token, or `InvokeEndpoint` with SigV4."""
+
+    OPENAI = "openai"
+    INVOCATIONS = "invocations"
+
+
+class Payload(StrEnum):
+    """What the container reads and writes: OpenAI's chat, or Hugging Face's `inputs` and `parameters`."""
+
+    CHAT = "chat"
+    HUGGINGFACE = "huggingface"
+
+
+class DataCapture(StrEnum):
+    """Whether an endpoint may keep copies of what it is asked (threats.md, 15)."""
+
+    FORBID = "forbid"
+    ALLOW = "allow"
+
+
+@dataclass(frozen=True, slots=True)
+class SageMakerTarget:
+    """How a pool's SageMaker endpoints are reached.
+
+    `has_keys` says that the pool names its own AWS keys; otherwise botocore looks where it always does. `control` is
+    the address of the control plane when it is not AWS's own for the region.
+    """
+
+    region: str
+    invoke: Invoke = Invoke.OPENAI
+    payload: Payload = Payload.CHAT
+    data_capture: DataCapture = DataCapture.FORBID
+    check_every_s: float = 300.0
+    has_keys: bool = False
+    proxy: Proxy | None = None
+    control: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Timeouts:
     """Seconds; the defaults are those of resilience.md."""
 
@@ -123,6 +170,7 @@ class Pool:
     capabilities: frozenset[Capability] = frozenset()
     credential: str | None = None
     ca_file: str | None = None
+    sagemaker: SageMakerTarget | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.config.addresses import Listen, Tcp, Unix, endpoint, is_literal, listen
+from gateway.config.addresses import Listen, Tcp, Unix, endpoint, is_literal, listen, origin
 from gateway.core.reading import Reader, Word
 from gateway.core.topology import Endpoint
 from gateway.core.written import Place
@@ -79,8 +79,25 @@ def test_where_no_model_server_can_be(text: str, message: str) -> None:
     assert [problem.message for problem in reader.problems] == [message]
 
 
+def test_where_a_proxy_or_a_control_plane_is() -> None:
+    reader = Reader()
+    assert origin(reader, word("https://Proxy.example"), "`x`") == Endpoint(
+        "proxy.example:443", "proxy.example", 443, True
+    )
+    assert origin(reader, word("http://[::1]:9"), "`x`") == Endpoint("[::1]:9", "::1", 9)
+    assert reader.problems == []
+
+
+@pytest.mark.parametrize("text", ["http://a/", "http://a/b", "unix:/a", "a:80", "http://1.2.3"])
+def test_a_path_or_a_socket_is_no_origin(text: str) -> None:
+    reader = Reader()
+    assert origin(reader, word(text), "`x`") is None
+    assert [problem.message for problem in reader.problems] == ["`x` must be an address without a path."]
+
+
 def test_what_is_missing_is_passed_over() -> None:
     reader = Reader()
+    assert origin(reader, None, "x") is None
     assert listen(reader, None, "x") is None
     assert endpoint(reader, None, None) is None
     assert reader.problems == []

@@ -73,7 +73,7 @@ def test_everything_can_be_said_and_the_rest_is_usual() -> None:
     [
         ({"zone": "onprm"}, "The zone `onprm` does not exist. Did you mean `onprem`?"),
         ({"clearance": "top"}, "The label `top` does not exist."),
-        ({"backend": "vlm"}, "`backend` must be one of: vllm, openai, embedded. Did you mean `vllm`?"),
+        ({"backend": "vlm"}, "`backend` must be one of: vllm, openai, embedded, sagemaker. Did you mean `vllm`?"),
         ({"model": "''"}, "`model` must be a text that is not empty."),
         ({"endpoints": "[]"}, "`endpoints` must not be empty."),
         ({"endpoints": "[{name: a}]"}, "An endpoint lacks the key `url`. Add it."),

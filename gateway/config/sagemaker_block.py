@@ -1,0 +1,119 @@
+"""The `sagemaker` block of a pool in pools.yaml: how SageMaker endpoints are called, with which keys, through what.
+
+Read beside the pool's own keys, since some of them mean something else here: the zone must be a cloud zone, an
+endpoint's path names the endpoint, and a bearer `credential` has no place because tokens are made from AWS keys.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.config.addresses import origin
+from gateway.config.secret_source import SecretSource, secret_source
+from gateway.core.reading import Fields, Reader, Word
+from gateway.core.topology import DataCapture, Endpoint, Invoke, Payload, Proxy, SageMakerTarget, Tls, Zone
+from gateway.core.written import Listing, Node
+
+BACKEND: Final = "sagemaker"
+
+_ENDPOINT_PATH: Final = re.compile(r"/endpoints/[A-Za-z0-9](?:-*[A-Za-z0-9]){0,62}")
+_REGION: Final = re.compile(r"[a-z]{2,4}(?:-[a-z]{2,10}){1,3}-[0-9]{1,2}")
+_USUAL: Final = SageMakerTarget("")
+
+
+@dataclass(frozen=True, slots=True)
+class AwsKeySources:
+    """Where a pool's AWS keys are. `session_token` belongs to temporary ones."""
+
+    access_key: SecretSource
+    secret_key: SecretSource
+    session_token: SecretSource | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What the block says."""
+
+    target: SageMakerTarget
+    keys: AwsKeySources | None
+
+
+def read_block(node: Node, reader: Reader, zone: Zone | None) -> Block | None:
+    """The block's meaning; None if it cannot have one."""
+    known = ("region", "invoke", "payload", "data_capture", "check_every", "credentials", "proxy", "control")
+    fields = reader.fields(node, "`sagemaker`", known, ("region",))
+    region = reader.text(fields.get("region"), "`sagemaker.region`")
+    if region is not None and not _REGION.fullmatch(region.text):
+        reader.report(region.at, "`sagemaker.region` is not the name of a region.", "Write it like `eu-central-1`.")
+    invoke = reader.one_of(fields.get("invoke"), "`sagemaker.invoke`", tuple(Invoke))
+    payload = reader.one_of(fields.get("payload"), "`sagemaker.payload`", tuple(Payload))
+    capture = reader.one_of(fields.get("data_capture"), "`sagemaker.data_capture`", tuple(DataCapture))
+    every = reader.duration(fields.get("check_every"), "`sagemaker.check_every`", least=1.0, most=3600.0)
+    keys = _keys(reader, fields.get("credentials"))
+    target = SageMakerTarget(
+        region=region.text if region is not None else "",
+        invoke=Invoke(invoke) if invoke is not None else _USUAL.invoke,
+        payload=Payload(payload) if payload is not None else _USUAL.payload,
+        data_capture=DataCapture(capture) if capture is not None else _USUAL.data_capture,
+        check_every_s=every if every is not None else _USUAL.check_every_s,
+        has_keys=keys is not None,
+        proxy=_proxy(reader, fields.get("proxy")),
+        control=_control(reader, fields.get("control"), zone),
+    )
+    asked = fields.get("payload")
+    if asked is not None and target.payload is Payload.HUGGINGFACE and target.invoke is not Invoke.INVOCATIONS:
+        reader.report(asked.at, "`payload: huggingface` goes with `invoke: invocations` only.", "Set `invoke`.")
+    return Block(target, keys) if region is not None else None
+
+
+def check_pool(reader: Reader, target: SageMakerTarget, pool: Fields, zone: Zone | None) -> None:
+    """Report what of the pool's own keys does not go with SageMaker."""
+    at = pool.get("zone")
+    if at is not None and zone is not None and not zone.is_cloud:
+        message = f"SageMaker is no part of the zone `{zone.name}`: what goes there has left the building."
+        reader.report(at.at, message, "Put the pool into a cloud zone.")
+    credential = pool.get("credential")
+    if credential is not None:
+        mend = "Write `sagemaker.credentials`, or nothing to use what the machine itself has."
+        reader.report(credential.at, "A SageMaker pool has AWS keys and no `credential`.", mend)
+    capabilities = pool.get("capabilities")
+    if target.payload is Payload.HUGGINGFACE and isinstance(capabilities, Listing) and capabilities.items:
+        # Its form has no place for tools, schemas, pictures or embeddings.
+        reader.report(capabilities.at, "`payload: huggingface` carries no capabilities.", "Remove them.")
+
+
+def check_endpoint(reader: Reader, target: SageMakerTarget, word: Word, address: Endpoint) -> None:
+    """Report an endpoint that no SageMaker endpoint can be."""
+    if not _ENDPOINT_PATH.fullmatch(address.base_path):
+        mend = "Write `https://runtime.sagemaker.REGION.amazonaws.com/endpoints/NAME`."
+        reader.report(word.at, "The address of a SageMaker endpoint ends in `/endpoints/NAME`.", mend)
+    elif target.proxy is not None and not address.is_tls:
+        # Behind a proxy only the certificate says who answers.
+        reader.report(word.at, "Through a proxy an endpoint is reached with TLS only.", "Write `https://`.")
+
+
+def _keys(reader: Reader, node: Node | None) -> AwsKeySources | None:
+    known = ("access_key", "secret_key", "session_token")
+    fields = reader.fields(node, "`sagemaker.credentials`", known, known[:2])
+    access, secret, token = (secret_source(reader, fields.get(name), f"`{name}`") for name in known)
+    return AwsKeySources(access, secret, token) if access is not None and secret is not None else None
+
+
+def _proxy(reader: Reader, node: Node | None) -> Proxy | None:
+    word = reader.text(node, "`sagemaker.proxy`")
+    address = origin(reader, word, "`sagemaker.proxy`")
+    if address is None or word is None:
+        return None
+    if address.is_tls:
+        reader.report(word.at, "A proxy is spoken to in plain HTTP; TLS runs inside its tunnel.", "Write `http://`.")
+    return Proxy(address.host, address.port)
+
+
+def _control(reader: Reader, node: Node | None, zone: Zone | None) -> str | None:
+    word = reader.text(node, "`sagemaker.control`")
+    address = origin(reader, word, "`sagemaker.control`")
+    if address is None or word is None:
+        return None
+    if zone is not None and zone.tls is Tls.REQUIRED and not address.is_tls:
+        reader.report(word.at, f"The zone `{zone.name}` requires TLS.", "Write `https://`.")
+    return word.text.rstrip("/")
