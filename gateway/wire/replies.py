@@ -14,6 +14,7 @@ import msgspec
 
 from gateway.core.records import Usage
 from gateway.errors import TidegateError, UpstreamFailed
+from gateway.wire.delta_frame import DeltaFrame, frame_of
 from gateway.wire.errors import from_event
 from gateway.wire.requests import Dialect
 from gateway.wire.respell import Respeller
@@ -124,6 +125,7 @@ class StreamReply:
     __slots__ = (
         "_choices",
         "_finished",
+        "_frame",
         "_is_done",
         "_is_failed",
         "_open",
@@ -153,6 +155,7 @@ class StreamReply:
         self._open: set[int] = set()
         self._finished: set[int] = set()
         self._is_done = self._is_failed = False
+        self._frame: DeltaFrame | None = None
 
     @property
     def is_complete(self) -> bool:
@@ -166,6 +169,8 @@ class StreamReply:
             return _SKIP
         if self._is_failed:
             return self._fail("event after an error")
+        if self._frame is not None and (known := self._frame.forwarded(data)) is not None:
+            return Forward(known, True)
         if data == b"[DONE]":
             return self._end()
         try:
@@ -196,6 +201,8 @@ class StreamReply:
                 self.has_content = True
         if opening is not None and _says_something(opening):
             self.has_content = True
+        if self.has_content and _is_one_delta(chunk):
+            self._frame = frame_of(data, forwarded)
         return Forward(forwarded, self.has_content)
 
     def _end(self) -> Piece:
@@ -213,6 +220,12 @@ def _check_text(data: bytes) -> None:
     # The decoder does not look into strings that it skips.
     if not data.isascii():
         data.decode()
+
+
+def _is_one_delta(chunk: _Chunk | _OpeningChunk) -> bool:
+    """Whether a chunk carries one unfinished choice and nothing that is counted."""
+    choices = chunk.choices
+    return chunk.usage is None and choices is not None and len(choices) == 1 and choices[0].finish_reason is None
 
 
 def _says_something(chunk: _OpeningChunk) -> bool:

@@ -1,0 +1,64 @@
+"""What stays the same around the words of a stream: learnt from one delta, recognised in the next.
+
+Model servers write hundreds of events that differ in one string only. Where an event begins and ends exactly as one
+that was decoded and judged before, and what differs is plain text inside that one string, it says the same about
+everything else, and what becomes of it is known without decoding it again.
+"""
+
+import re
+from typing import Final
+
+_OPENING: Final = b'"content":"'
+# The inside of a JSON string without escapes: it can neither end the string nor need decoding.
+_PLAIN: Final = re.compile(rb"[ !#-\[\]-~\x80-\xff]+")
+
+
+class DeltaFrame:
+    """The bytes around the text of one delta, as the model server writes them and as they are forwarded."""
+
+    __slots__ = ("_after", "_before", "_fixed", "_ours_after", "_ours_before")
+
+    def __init__(self, before: bytes, after: bytes, ours_before: bytes, ours_after: bytes) -> None:
+        self._before = before
+        self._after = after
+        self._ours_before = ours_before
+        self._ours_after = ours_after
+        self._fixed = len(before) + len(after)
+
+    def forwarded(self, data: bytes) -> bytes | None:
+        """What to forward for an event's `data`; None unless only its plain text is new."""
+        end = len(data) - len(self._after)
+        if len(data) <= self._fixed or not data.startswith(self._before) or not data.endswith(self._after):
+            return None
+        start = len(self._before)
+        if _PLAIN.fullmatch(data, start, end) is None:
+            return None
+        text = data[start:end]
+        return self._ours_before + text + self._ours_after if _is_text(text) else None
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        return data.isascii() or bool(data.decode())
+    except UnicodeDecodeError:
+        return False
+
+
+def frame_of(data: bytes, forwarded: bytes) -> DeltaFrame | None:
+    """The frame of an event that was judged to be one delta and nothing else; None if it does not show plainly."""
+    theirs, ours = _cut(data), _cut(forwarded)
+    if theirs is None or ours is None:
+        return None
+    return DeltaFrame(*theirs, *ours)
+
+
+def _cut(data: bytes) -> tuple[bytes, bytes] | None:
+    at = data.find(_OPENING)
+    start = at + len(_OPENING)
+    # A bare quote before the key: a member of some object; twice would leave open which one.
+    if at < 1 or data[at - 1] not in b"{," or data.find(_OPENING, start) >= 0:
+        return None
+    end = data.find(b'"', start)
+    if _PLAIN.fullmatch(data, start, end) is None:
+        return None
+    return data[:start], data[end:]
