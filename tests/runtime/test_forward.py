@@ -1,5 +1,6 @@
 """The mint and the door: what may not leave does not, however it is asked."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from gateway.core.decision import Allow
 from gateway.core.labels import Label
 from gateway.core.message import Message
-from gateway.core.topology import Endpoint, Peer, Pool, Zone, address_of
+from gateway.core.topology import Address, Endpoint, Peer, Pool, Zone, address_of
 from gateway.errors import ClearanceRefused
 from gateway.runtime.forward import Door, Forwarder
 from gateway.runtime.mint import Mint, new_key
@@ -45,8 +46,10 @@ class FakeConnection:
 @dataclass
 class FakeBackend:
     connection: FakeConnection
+    may_dial: Callable[[Address | None], bool] | None = None
 
     async def connect(self, endpoint, *, timeout_s, may_dial):
+        self.may_dial = may_dial
         return self.connection
 
     async def close(self): ...
@@ -63,9 +66,10 @@ class House:
         self.burst = FakeConnection(Peer(address_of("203.0.113.1"), is_verified_tls=True))
         self.label_of_bytes = Label(0)
         self.rescans = 0
+        self.backends = {"home": FakeBackend(self.home), "burst": FakeBackend(self.burst)}
         self.forwarder = Forwarder(
             self.door,
-            backends={"home": FakeBackend(self.home), "burst": FakeBackend(self.burst)},
+            backends=self.backends,
             zones=ZONES,
             top=TOP,
             rescan=self.rescan,
@@ -144,6 +148,13 @@ async def test_a_peer_outside_the_zone_gets_nothing(house, peer):
     with pytest.raises(ClearanceRefused):
         await house.send(house.clear())
     assert house.home.sent == []
+
+
+async def test_only_addresses_of_the_pools_zone_may_be_dialled(house):
+    await house.send(house.clear())
+    may_dial = house.backends["home"].may_dial
+    inside, outside = address_of("10.1.2.3"), address_of("203.0.113.1")
+    assert [may_dial(address) for address in (inside, outside, None)] == [True, False, False]
 
 
 async def test_the_final_bytes_are_scanned_again_only_where_not_everything_may_be_seen(house):

@@ -1,0 +1,95 @@
+"""Where the scanner may run and for how long; everything short of a finished scan counts as nothing covered."""
+
+import asyncio
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from gateway.core.findings import Coverage, Evidence, Finding, Tier, Unscanned
+from gateway.core.message import Message
+from gateway.policy.labelling import label
+from gateway.runtime.classify import Classifier
+from tests.policy.making import INTERNAL, RESTRICTED, example
+
+CLEAN = Evidence((), Coverage(frozenset(Tier)))
+FOUND = Evidence((Finding("US_SSN", 0.9, "input", 0, 11, "us-ssn"),), Coverage(frozenset(Tier)))
+POLICY = example()
+
+
+class FakeScanner:
+    """Says what it is told, remembers where it ran, and waits if it is told to."""
+
+    digest = "sha256:fake"
+
+    def __init__(self, evidence=CLEAN):
+        self.evidence = evidence
+        self.threads = []
+        self.go_on = threading.Event()
+        self.go_on.set()
+
+    def scan(self, dialect, document):
+        self.threads.append(threading.current_thread())
+        self.go_on.wait(10)
+        return self.evidence
+
+    def scan_text(self, text):
+        raise AssertionError("nobody asks for this")
+
+
+@pytest.fixture
+def make():
+    with ThreadPoolExecutor(1) as executor:
+
+        def build(scanner, **options):
+            return Classifier(scanner, POLICY, executor, inline=100, home_only_above=1000, **options)
+
+        yield build
+
+
+@pytest.mark.parametrize(("size", "is_inline"), [(1, True), (100, True), (101, False), (1000, False)])
+async def test_small_requests_are_scanned_on_the_loop_and_larger_ones_beside_it(make, size, is_inline):
+    scanner = FakeScanner()
+    assert await make(scanner).classify("chat", {}, size=size) is CLEAN
+    assert [thread is threading.current_thread() for thread in scanner.threads] == [is_inline]
+
+
+async def test_what_is_too_large_is_not_scanned_and_counts_as_the_worst(make):
+    scanner = FakeScanner()
+    evidence = await make(scanner).classify("chat", {}, size=1001)
+    assert scanner.threads == []
+    assert label(POLICY, evidence)[1] == RESTRICTED
+
+
+async def test_a_scan_that_takes_too_long_counts_as_the_worst_and_holds_up_nobody(make):
+    scanner = FakeScanner()
+    scanner.go_on.clear()
+    try:
+        evidence = await asyncio.wait_for(make(scanner, deadline_s=0.01).classify("chat", {}, size=500), 5)
+        assert label(POLICY, evidence)[1] == RESTRICTED
+        assert evidence.coverage.tiers == frozenset()
+    finally:
+        scanner.go_on.set()
+
+
+async def test_what_was_noticed_before_the_scan_is_part_of_the_evidence(make):
+    flag, other = Unscanned("control_tokens", ""), Unscanned("image", "messages[0]")
+    scanner = FakeScanner(Evidence((), Coverage(frozenset(Tier), (other,))))
+    evidence = await make(scanner).classify("chat", {}, size=1, flags=(flag,))
+    assert set(evidence.coverage.unscanned) == {flag, other}
+    assert label(POLICY, await make(FakeScanner()).classify("chat", {}, size=1, flags=(flag,)))[1] == RESTRICTED
+
+
+@pytest.mark.parametrize(
+    ("target", "body", "evidence", "expected"),
+    [
+        (b"/v1/embeddings", {"input": "hello"}, CLEAN, INTERNAL),
+        (b"/v1/embeddings", {"input": "536-22-8723"}, FOUND, RESTRICTED),
+        (b"/v1/elsewhere", {"input": "hello"}, CLEAN, RESTRICTED),
+        (b"/v1/embeddings", {"input": "x" * 1000}, CLEAN, RESTRICTED),
+    ],
+)
+async def test_a_message_about_to_leave_is_labelled_by_its_own_bytes(make, target, body, evidence, expected):
+    message = Message(b"POST", target, (), json.dumps(body).encode())
+    assert await make(FakeScanner(evidence)).rescan(message) == expected
