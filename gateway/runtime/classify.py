@@ -16,7 +16,7 @@ from gateway.policy.compiled import CompiledPolicy
 from gateway.policy.labelling import label
 from gateway.ports import Scanner
 from gateway.wire import strict_json
-from gateway.wire.requests import PATHS
+from gateway.wire.targets import shape_of
 
 
 class Classifier:
@@ -63,9 +63,9 @@ class Classifier:
 
     async def rescan(self, message: Message) -> Label:
         """The label of a message as it is about to leave. What cannot be read back counts as the top label."""
-        dialect = PATHS.get(message.target)
-        if dialect is None:
-            return self._policy.order.top
         document = strict_json.decode(message.body)
-        evidence = await self.classify(dialect, document, size=len(message.body))
+        shape = shape_of(message.target, document)
+        if shape is None:
+            return self._policy.order.top
+        evidence = await self.classify(shape, document, size=len(message.body))
         return label(self._policy, evidence)[1]

@@ -5,19 +5,23 @@ set. A cloud pool gets a projection (`projection.py`), built from a list of fiel
 No pool gets anything through which its model server would reach elsewhere (`reach.py`), and no client header.
 """
 
-from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
 
 from gateway.core.message import Headers, Message
-from gateway.core.topology import Pool, Zone
-from gateway.wire import projection, reach
-from gateway.wire.requests import PATHS, Dialect, Request
+from gateway.core.topology import Invoke, Payload, Pool, SageMakerTarget, Zone
+from gateway.wire import huggingface, projection, reach
+from gateway.wire.requests import Dialect, Request
+from gateway.wire.targets import target_of
 
-_TARGETS: Final = MappingProxyType({dialect: path for path, dialect in PATHS.items()})
 _WHOLE: Final[Headers] = ((b"content-type", b"application/json"), (b"accept", b"application/json"))
 _STREAM: Final[Headers] = ((b"content-type", b"application/json"), (b"accept", b"text/event-stream"))
+# There `accept` is about the frames; what the container is to answer has a header of its own.
+_INVOKED_STREAM: Final[Headers] = (
+    (b"content-type", b"application/json"),
+    (b"x-amzn-sagemaker-accept", b"text/event-stream"),
+)
 _ENCODER: Final = msgspec.json.Encoder()
 
 
@@ -29,15 +33,22 @@ def encode(request: Request, pool: Pool, zone: Zone, *, salt: str | None) -> Mes
     """
     reach.refuse(request)
     document = _for_cloud(request, pool) if zone.is_cloud else _for_home(request)
-    document["model"] = pool.model
+    if pool.sagemaker is not None and pool.sagemaker.payload is Payload.HUGGINGFACE:
+        document = huggingface.body_of(request, document)
+    else:
+        document["model"] = pool.model
     if pool.backend == "vllm":
         # Neither is ever the client's to choose: it could choose what another tenant's request has.
         document.pop("cache_salt", None)
         document.pop("request_id", None)
         if salt is not None:
             document["cache_salt"] = salt
-    headers = _STREAM if request.streamed else _WHOLE
-    return Message(b"POST", _TARGETS[request.dialect], headers, _ENCODER.encode(document))
+    headers = _stream_headers(pool.sagemaker) if request.streamed else _WHOLE
+    return Message(b"POST", target_of(request, pool), headers, _ENCODER.encode(document))
+
+
+def _stream_headers(sagemaker: SageMakerTarget | None) -> Headers:
+    return _INVOKED_STREAM if sagemaker is not None and sagemaker.invoke is Invoke.INVOCATIONS else _STREAM
 
 
 def _for_home(request: Request) -> dict[str, Any]:

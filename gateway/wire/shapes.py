@@ -348,7 +348,27 @@ EMBEDDINGS = Fields(
     )
 )
 
-DIALECTS: Mapping[str, Fields] = MappingProxyType({"chat": CHAT, "completions": COMPLETIONS, "embeddings": EMBEDDINGS})
+# What our own encoder writes for a pool with `payload: huggingface` (`wire/huggingface.py`); no client speaks it here.
+HUGGINGFACE = _fields(
+    inputs=_SPOKEN,
+    parameters=_fields(
+        details=_FLAG,
+        do_sample=_FLAG,
+        frequency_penalty=_PENALTY,
+        max_new_tokens=_COUNT,
+        repetition_penalty=Number(0, 10),
+        return_full_text=_FLAG,
+        stop=Items(_TEXT),
+        temperature=Number(0, 10),
+        top_k=_COUNT,
+        top_p=_UNIT,
+    ),
+    stream=_FLAG,
+)
+
+DIALECTS: Mapping[str, Fields] = MappingProxyType(
+    {"chat": CHAT, "completions": COMPLETIONS, "embeddings": EMBEDDINGS, "huggingface": HUGGINGFACE}
+)
 
 SCHEMA_WORDS = frozenset(
     {
