@@ -35,35 +35,44 @@ async def listening(
 ) -> AsyncIterator[str]:
     """Serve inside the block; yields the URL. `on_heard` gets each connection's record, which then grows."""
     running: set[asyncio.Task[None]] = set()
+    group = asyncio.TaskGroup()
     made = 0
 
-    async with asyncio.TaskGroup() as group:
+    def start(connection: Connection) -> None:
+        task = group.create_task(connection.serve(handle))
+        running.add(task)
+        task.add_done_callback(running.discard)
 
-        def start(connection: Connection) -> None:
-            task = group.create_task(connection.serve(handle))
-            running.add(task)
-            task.add_done_callback(running.discard)
+    def connection() -> Connection:
+        nonlocal made
+        made += 1
+        heard = None
+        if on_heard is not None:
+            heard = Heard(made, bytearray())
+            on_heard(heard)
+        return Connection(made, start, heard)
 
-        def connection() -> Connection:
-            nonlocal made
-            made += 1
-            heard = None
-            if on_heard is not None:
-                heard = Heard(made, bytearray())
-                on_heard(heard)
-            return Connection(made, start, heard)
-
-        loop = asyncio.get_running_loop()
-        if isinstance(listen, Unix):
-            server = await loop.create_unix_server(connection, listen.path, ssl=tls)
-            url = str(listen)
-        else:
-            server = await loop.create_server(connection, listen.host, listen.port, ssl=tls)
-            bound = Tcp(listen.host, server.sockets[0].getsockname()[1])
-            url = f"{'https' if tls is not None else 'http'}://{bound}"
+    # Bound before the group is entered, so that an address that is taken is an OSError and no group of them.
+    server = await _bound(listen, connection, tls)
+    async with group:
         try:
-            yield url
+            await server.start_serving()
+            yield _url(listen, server, tls)
         finally:
             server.close()
             for task in running:
                 task.cancel()
+
+
+async def _bound(listen: Listen, connection: Callable[[], Connection], tls: ssl.SSLContext | None) -> asyncio.Server:
+    loop = asyncio.get_running_loop()
+    if isinstance(listen, Unix):
+        return await loop.create_unix_server(connection, listen.path, ssl=tls, start_serving=False)
+    return await loop.create_server(connection, listen.host, listen.port, ssl=tls, start_serving=False)
+
+
+def _url(listen: Listen, server: asyncio.Server, tls: ssl.SSLContext | None) -> str:
+    if isinstance(listen, Unix):
+        return str(listen)
+    bound = Tcp(listen.host, server.sockets[0].getsockname()[1])
+    return f"{'https' if tls is not None else 'http'}://{bound}"

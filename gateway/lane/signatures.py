@@ -77,7 +77,7 @@ def refusal_of_signed(request: Request, credentials: Credentials, *, region: str
     signed = match[2].decode("latin-1").split(";")
     scope = match[1].decode("latin-1")
     refused = (
-        _refused_stamp(stamp, now, expires_s=SKEW_S)
+        _refused_stamp(stamp, now, SKEW_S, _mismatch("Signature expired: its date is too far in the past."))
         or _refused_scope(scope, stamp, credentials, region)
         or _refused_token(_values(request.headers, b"x-amz-security-token"), credentials)
         or _refused_names(signed, request.headers)
@@ -125,7 +125,7 @@ def refusal_of_bearer(token: bytes, credentials: Credentials, *, region: str, no
         return _denied("The bearer token does not sign CallWithBearerToken with its host.")
     session = [parameters[_TOKEN_OPTIONAL].encode()] if _TOKEN_OPTIONAL in parameters else []
     refused = (
-        _refused_stamp(stamp, now, expires_s=int(expires))
+        _refused_stamp(stamp, now, int(expires), ServiceError("ExpiredTokenException", "The bearer token has expired."))
         or _refused_scope(parameters["X-Amz-Credential"], stamp, credentials, region)
         or _refused_token(session, credentials)
     )
@@ -145,7 +145,7 @@ def refusal_of_bearer(token: bytes, credentials: Credentials, *, region: str, no
 # What both have in common
 
 
-def _refused_stamp(stamp: str, now: float, *, expires_s: int) -> ServiceError | None:
+def _refused_stamp(stamp: str, now: float, expires_s: int, expired: ServiceError) -> ServiceError | None:
     try:
         made = (
             datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC).timestamp() if _STAMP_FORM.fullmatch(stamp) else None
@@ -156,13 +156,7 @@ def _refused_stamp(stamp: str, now: float, *, expires_s: int) -> ServiceError | 
         return _incomplete("The date is not of the form YYYYMMDDTHHMMSSZ.")
     if made > now + SKEW_S:
         return _mismatch("Signature not yet current: its date is too far in the future.")
-    if now > made + expires_s:
-        return (
-            _mismatch("Signature expired: its date is too far in the past.")
-            if expires_s == SKEW_S
-            else ServiceError("ExpiredTokenException", "The bearer token has expired.")
-        )
-    return None
+    return expired if now > made + expires_s else None
 
 
 def _refused_scope(scope: str, stamp: str, credentials: Credentials, region: str) -> ServiceError | None:
