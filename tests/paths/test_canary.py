@@ -130,7 +130,7 @@ async def test_no_canary_in_any_form_reaches_the_cloud(tmp_path, monkeypatch, ca
     for seed in range(8):
         await live(tmp_path / str(seed), seed, 50, tally, monkeypatch, caplog)
     # A test in which nothing ever leaves would pass for the wrong reason.
-    assert tally.to_the_cloud > tally.requests / 20, tally
+    assert tally.to_the_cloud > tally.requests / 50, tally
     assert tally.answered > tally.requests * 0.8, tally
 
 
@@ -167,4 +167,4 @@ async def test_no_canary_in_any_form_reaches_the_cloud_in_many_new_worlds(tmp_pa
             f"{first} on; {tally.to_the_cloud} attempts reached the cloud. With 95 % confidence fewer than "
             f"{3 / tally.canaries:.1e} of such requests leak (3/n)."
         )
-    assert tally.to_the_cloud > tally.requests / 20
+    assert tally.to_the_cloud > tally.requests / 50

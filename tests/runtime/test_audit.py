@@ -254,6 +254,12 @@ async def test_a_log_that_cannot_be_opened_closes_the_cloud_and_admits_up_to_the
         log.reserve()
 
 
+async def test_a_log_that_is_not_open_refuses_intents_without_asking_the_writer(make):
+    with pytest.raises(AuditUnavailable) as caught:
+        await make().committed(intent())
+    assert caught.value.detail == "the audit log cannot be written"
+
+
 async def test_a_folder_that_cannot_be_made_closes_the_cloud(make, tmp_path):
     (tmp_path / "file").write_text("")
     log = make(directory=tmp_path / "file" / "audit")
