@@ -18,16 +18,18 @@ VARIANT: Final = b"AllTraffic"
 ACCOUNT: Final = "123456789012"
 MAX_BODY: Final = 6 * 1024 * 1024
 
-STATUSES: Final[Mapping[str, int]] = MappingProxyType(
+_MODELLED: Final[Mapping[str, int]] = MappingProxyType(
     {
-        # In the service's model
         "InternalFailure": 500,
         "ServiceUnavailable": 503,
         "ValidationError": 400,
         "ModelError": 424,
         "InternalDependencyException": 530,
         "ModelNotReadyException": 429,
-        # Of the front door
+    }
+)
+_FRONT_DOOR: Final[Mapping[str, int]] = MappingProxyType(
+    {
         "ThrottlingException": 400,
         "AccessDeniedException": 403,
         "ExpiredTokenException": 403,
@@ -38,7 +40,11 @@ STATUSES: Final[Mapping[str, int]] = MappingProxyType(
         "UnknownOperationException": 404,
     }
 )
+STATUSES: Final[Mapping[str, int]] = MappingProxyType({**_MODELLED, **_FRONT_DOOR})
 """The HTTP status of every error that the service has."""
+
+# What the older of AWS's frameworks write behind the name; a client has to cut it off.
+_NAMESPACE: Final = ":http://internal.amazon.com/coral/com.amazonaws.sagemaker.runtime/"
 
 MESSAGES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -70,7 +76,7 @@ class ServiceError:
         body: dict[str, str | int] = {"__type": self.name, "Message": self.message, **dict(self.members)}
         headers: Headers = (
             (b"x-amzn-RequestId", request_id.encode()),
-            (b"x-amzn-ErrorType", self.name.encode()),
+            (b"x-amzn-ErrorType", (self.name + (_NAMESPACE if self.name in _MODELLED else "")).encode()),
             (b"Content-Type", JSON),
         )
         if self.retry_after is not None:
