@@ -17,9 +17,12 @@ import uvicorn
 from gateway.api.admin import Status, build_admin
 from gateway.api.openai import Connection, DataPlane, Limits
 from gateway.backends.http1 import Http1Backend, Http1Settings
+from gateway.backends.sagemaker import SageMakerBackend
+from gateway.backends.sagemaker_credentials import Keys
 from gateway.core.audit_chain import Head
 from gateway.core.exchange import Patience
 from gateway.core.message import Message
+from gateway.core.topology import Pool
 from gateway.detect.scanner import build_scanner
 from gateway.pipeline import Pipeline
 from gateway.ports import Backend, Scanner
@@ -69,10 +72,7 @@ class Worker:
             buffer=gateway.audit_buffer,
             on_head=on_head,
         )
-        self._backends: Mapping[str, Backend] = {
-            pool.name: Http1Backend(Http1Settings(settings.credential(pool.name), pool.ca_file))
-            for pool in bundle.topology.pools
-        }
+        self._backends: Mapping[str, Backend] = {pool.name: _backend(pool, settings) for pool in bundle.topology.pools}
         self._admission = Admission(bundle.topology.pools, self._clock)
         classifier = Classifier(
             scanner,
@@ -145,6 +145,8 @@ class Worker:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._tick(stop))
+                for cloud in self._clouds().values():
+                    group.create_task(cloud.watch(stop))
                 face = self._admin_server() if admin is not None else None
                 if face is not None and admin is not None:
                     group.create_task(face.serve(sockets=[admin]))
@@ -186,23 +188,38 @@ class Worker:
         config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", server_header=False)
         return _Face(config)
 
+    def _clouds(self) -> Mapping[str, SageMakerBackend]:
+        return {name: backend for name, backend in self._backends.items() if isinstance(backend, SageMakerBackend)}
+
     def _status(self) -> Status:
         reasons = []
         if not self._audit.is_writable:
             reasons.append("the audit log cannot be written")
         if self._plane.is_draining:
             reasons.append("draining")
+        clouds = self._clouds().items()
+        closed = [f"the pool {name} is closed: {cloud.closed}" for name, cloud in clouds if cloud.closed is not None]
         return Status(
             version=version("tidegate"),
             bundle=self._bundle.digest,
             epoch=self._bundle.epoch,
             worker=self._number,
             is_ready=not reasons,
-            reasons=tuple(reasons),
+            # A closed pool is worth knowing and no reason to take the gateway out of service: the others serve on.
+            reasons=(*reasons, *closed),
             in_flight=self._pipeline.in_flight,
             connections=len(self._plane.connections),
             pools=dict(self._admission.load()),
         )
+
+
+def _backend(pool: Pool, settings: Settings) -> Backend:
+    if pool.sagemaker is None:
+        return Http1Backend(Http1Settings(settings.credential(pool.name), pool.ca_file))
+    own = settings.aws_keys.get(pool.name)
+    token = own.session_token.reveal() if own is not None and own.session_token is not None else None
+    keys = Keys(own.access_key.reveal(), own.secret_key.reveal(), token) if own is not None else None
+    return SageMakerBackend(pool, pool.sagemaker, keys)
 
 
 class _Face(uvicorn.Server):

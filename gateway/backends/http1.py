@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final, cast
 
-from gateway.core.message import Message
-from gateway.core.topology import Address, Endpoint, Peer, address_of
+from gateway.backends.tunnel import through_tunnel
+from gateway.core.message import Headers, Message
+from gateway.core.topology import Address, Endpoint, Peer, Proxy, address_of
 from gateway.ports import STALE, Receiver, UpstreamUnreachable
 from gateway.wire.http1 import ResponseInvalid, ResponseReader, request_bytes
 
@@ -24,12 +25,21 @@ MAX_IDLE: Final = 512
 """Unused connections kept per endpoint; beyond it they are closed when they come back."""
 
 
+Sign = Callable[[Message, bytes, bytes], Headers]
+
+
 @dataclass(frozen=True, slots=True)
 class Http1Settings:
-    """What a pool's connections share. `credential` is the bearer token itself; `ca_file` None means the system's."""
+    """What a pool's connections share. `credential` is the bearer token itself; `ca_file` None means the system's.
+
+    `sign` makes the headers of a server that wants something else than a fixed token, from a message, the host header
+    and the path. `proxy` opens a tunnel to every endpoint with TLS; it then is whom we dial.
+    """
 
     credential: bytes | None = None
     ca_file: str | None = None
+    sign: Sign | None = None
+    proxy: Proxy | None = None
 
     def __repr__(self) -> str:
         return "Http1Settings(…)"
@@ -84,11 +94,14 @@ class Http1Backend:
             _, connection = await loop.create_unix_connection(protocol, endpoint.unix)
             return connection
         context, name = (self._tls_context(), endpoint.host) if endpoint.is_tls else (None, None)
+        proxy = self._settings.proxy
         refused: UpstreamUnreachable | OSError = UpstreamUnreachable("the name has no address inside the zone")
-        for address in await _addresses(loop, endpoint):
+        for address in await _addresses(loop, proxy or endpoint):
             if not may_dial(address_of(address)):
                 continue
             try:
+                if proxy is not None:
+                    return await through_tunnel(loop, protocol(), endpoint, address, proxy.port, context)
                 _, connection = await loop.create_connection(
                     protocol, address, endpoint.port, ssl=context, server_hostname=name
                 )
@@ -108,11 +121,13 @@ class Http1Backend:
 
     def request_for(self, message: Message, endpoint: Endpoint) -> bytes:
         """The bytes of one request to `endpoint`, credential included."""
+        host, base_path, sign = _host_header(endpoint), endpoint.base_path.encode(), self._settings.sign
         return request_bytes(
             message,
-            host=_host_header(endpoint),
-            base_path=endpoint.base_path.encode(),
+            host=host,
+            base_path=base_path,
             credential=self._settings.credential,
+            signature=sign(message, host, base_path + message.target) if sign is not None else (),
         )
 
     def opened(self, connection: "_Connection") -> None:
@@ -259,17 +274,19 @@ class _Connection(asyncio.Protocol):
             self._transport.abort()
 
 
-async def _addresses(loop: asyncio.AbstractEventLoop, endpoint: Endpoint) -> list[str]:
+async def _addresses(loop: asyncio.AbstractEventLoop, server: Endpoint | Proxy) -> list[str]:
     try:
-        ip_address(endpoint.host)
+        ip_address(server.host)
     except ValueError:
-        found = await loop.getaddrinfo(endpoint.host, endpoint.port, type=1)  # 1 is SOCK_STREAM
+        found = await loop.getaddrinfo(server.host, server.port, type=1)  # 1 is SOCK_STREAM
         return list(dict.fromkeys(str(entry[4][0]) for entry in found))
-    return [endpoint.host]
+    return [server.host]
 
 
 def _host_header(endpoint: Endpoint) -> bytes:
     if endpoint.unix is not None:
         return b"localhost"
     host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
-    return f"{host}:{endpoint.port}".encode()
+    # As in the address that a browser would show: a signature covers this header, and AWS expects it that way.
+    usual = 443 if endpoint.is_tls else 80
+    return (host if endpoint.port == usual else f"{host}:{endpoint.port}").encode()

@@ -37,6 +37,8 @@ _REVEALING: Final = re.compile(
     r"|(?:^|[\s'\"`(=:,\[{<])[~.]{0,2}/\w|\b[\w-]+(?:\.[\w-]+)+:\d|\b[\w-]+\.(?:com|net|org|io|ai|cn|internal|local)\b",
     re.IGNORECASE,
 )
+_AWS: Final = (b"x-amzn-errortype", b"x-amzn-requestid")
+_AWS_WORD: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
 _PARAM: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.\[\]]{0,79}")
 
 _TOO_LONG: Final = "The request is longer than the model's context window. Shorten the input or ask for fewer tokens."
@@ -75,30 +77,38 @@ def from_upstream(
 
     `private` are names, such as the pool's own model name, that a sentence must not hold if it is to be shown.
     """
+    detail = f"upstream status {status}{aws_detail(headers)}"
     if status in _BUSY:
-        return Unavailable(detail=f"upstream status {status}", retry_after_s=_retry_after(headers, now))
+        return Unavailable(detail=detail, retry_after_s=_retry_after(headers, now))
     if status not in _REJECTED:
-        return UpstreamFailed(detail=f"upstream status {status}")
+        return UpstreamFailed(detail=detail)
     try:
         document = _DECODER.decode(body)
     except (ValueError, RecursionError):
         document = None
-    return _rejected(status, document, private)
+    return _rejected(status, document, private, detail)
+
+
+def aws_detail(headers: Headers) -> str:
+    """AWS's name of an error and its id of a request, for whoever has to ask AWS; empty for every other server."""
+    said = {name: value.decode("latin-1") for name, value in headers if name in _AWS}
+    kind, request_id = (said.get(name, "") for name in _AWS)
+    named = f" {kind}" if _AWS_WORD.fullmatch(kind) else ""
+    return named + (f" (request {request_id})" if _AWS_WORD.fullmatch(request_id) else "")
 
 
 def from_event(error: object, *, private: Collection[str] = ()) -> TidegateError:
     """What an `error` inside a stream or a 200 means. Its integer `code`, if it has one, stands for the status."""
     status = error.get("code") if isinstance(error, dict) else None
     if isinstance(status, int) and status in _REJECTED:
-        return _rejected(status, {"error": error}, private)
+        return _rejected(status, {"error": error}, private, f"upstream status {status}")
     if isinstance(status, int) and status in _BUSY:
         return Unavailable(detail=f"error in a stream, code {status}")
     return UpstreamFailed(detail="error in a stream")
 
 
-def _rejected(status: int, document: Any, private: Collection[str]) -> UpstreamRejected:
+def _rejected(status: int, document: Any, private: Collection[str], detail: str) -> UpstreamRejected:
     message, param, names = _parts(document)
-    detail = f"upstream status {status}"
     if names & _CONTEXT_CODES or _CONTEXT.search(message):
         return UpstreamRejected(status, _TOO_LONG, detail=detail, param=param, code="context_length_exceeded")
     if _may_show(message, private):

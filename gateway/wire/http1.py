@@ -226,16 +226,19 @@ def _parse_head(head: bytes) -> tuple[int, Headers, int]:
     return int(match[2]), tuple(headers), int(match[1])
 
 
-def request_bytes(message: Message, *, host: bytes, base_path: bytes, credential: bytes | None) -> bytes:
+def request_bytes(
+    message: Message, *, host: bytes, base_path: bytes, credential: bytes | None, signature: Headers = ()
+) -> bytes:
     """One request as it goes on the wire: the cleared message, framed, with the endpoint's own host and credential.
 
-    `base_path` has no trailing slash. `credential` is a bearer token or None.
+    `base_path` has no trailing slash. `credential` is a bearer token or None; `signature` is for servers that want
+    something else.
     """
     lines = [
         b"%b %b%b HTTP/1.1\r\nhost: %b\r\ncontent-length: %d\r\naccept-encoding: identity\r\n"
         % (message.method, base_path, message.target, host, len(message.body))
     ]
-    lines += [b"%b: %b\r\n" % header for header in message.headers]
+    lines += [b"%b: %b\r\n" % header for header in (*message.headers, *signature)]
     if credential is not None:
         lines.append(b"authorization: Bearer %b\r\n" % credential)
     lines.append(b"\r\n")

@@ -239,3 +239,13 @@ def test_a_request_above_the_context_window_is_recognised(error):
 )
 def test_an_error_inside_a_stream_is_understood_by_its_code(error, kind):
     assert type(from_event(error)) is kind
+
+
+@pytest.mark.parametrize("status", [400, 429, 500])
+def test_awss_names_are_for_the_audit_and_never_for_the_caller(status):
+    headers = ((b"x-amzn-errortype", b"ModelError"), (b"x-amzn-requestid", b"4c8a7c1e-0000-4000-8000-000000000001"))
+    error = from_upstream(status, headers, b"", now=NOW)
+    assert error.detail == f"upstream status {status} ModelError (request 4c8a7c1e-0000-4000-8000-000000000001)"
+    assert b"4c8a" not in body_of(error)
+    odd = ((b"x-amzn-errortype", b"what a prompt said"), (b"x-amzn-requestid", b"x" * 65))
+    assert from_upstream(status, odd, b"", now=NOW).detail == f"upstream status {status}"

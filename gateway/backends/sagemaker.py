@@ -1,0 +1,239 @@
+"""SageMaker endpoints as a backend: our own HTTP client, with AWS's signatures in front and its framing taken off.
+
+What is sent was encoded and cleared before; here it is only signed. What comes back reaches the receiver as if the
+container had answered by itself: frames become the container's stream, Hugging Face's form becomes OpenAI's, and
+AWS's errors become statuses. A pool that the capture preflight has closed cannot be reached.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Final
+
+from gateway.backends.http1 import Http1Backend, Http1Settings
+from gateway.backends.sagemaker_capture import CapturePreflight, control_plane
+from gateway.backends.sagemaker_credentials import Credentials, Keys
+from gateway.core.message import Headers, Message
+from gateway.core.topology import Address, DataCapture, Endpoint, Payload, Peer, Pool, SageMakerTarget
+from gateway.errors import TidegateError
+from gateway.ports import Receiver, UpstreamConnection, UpstreamUnreachable
+from gateway.wire import sagemaker_errors
+from gateway.wire.errors import aws_detail
+from gateway.wire.eventstream import CONTENT_TYPE, EventStreamReader
+from gateway.wire.huggingface import HuggingFaceStream, completion
+
+MAX_KEPT_ERROR: Final = 64 << 10
+MAX_KEPT_ANSWER: Final = 64 << 20
+
+_SSE: Final = (b"content-type", b"text/event-stream")
+
+
+class SageMakerBackend:
+    """Implements `ports.Backend` for the endpoints of one pool. `preflight` is None where capture is allowed."""
+
+    def __init__(self, pool: Pool, target: SageMakerTarget, keys: Keys | None) -> None:
+        self.preflight: CapturePreflight | None = None
+        if target.data_capture is DataCapture.FORBID:
+            look = control_plane(pool, target, keys)
+            self.preflight = CapturePreflight(pool.name, look, every_s=target.check_every_s)
+        self._credentials = Credentials(target.region, target.invoke, keys)
+        self._is_huggingface = target.payload is Payload.HUGGINGFACE
+        self._http = Http1Backend(Http1Settings(ca_file=pool.ca_file, sign=self._credentials.sign, proxy=target.proxy))
+
+    @property
+    def closed(self) -> str | None:
+        """Why the pool must not be used now."""
+        return self.preflight.closed if self.preflight is not None else None
+
+    async def watch(self, stop: asyncio.Event) -> None:
+        """Keep an eye on what the endpoints copy, until `stop`."""
+        if self.preflight is not None:
+            await self.preflight.run(stop)
+
+    async def connect(
+        self, endpoint: Endpoint, *, timeout_s: float, may_dial: Callable[[Address | None], bool]
+    ) -> UpstreamConnection:
+        """A connection to `endpoint`, with credentials that are good for it."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_s
+        self._refuse_if_closed()
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._credentials.ready()
+        except TimeoutError as exc:
+            raise UpstreamUnreachable("AWS credentials: timeout") from exc
+        connection = await self._http.connect(endpoint, timeout_s=deadline - loop.time(), may_dial=may_dial)
+        try:
+            # The preflight may have found something while we waited.
+            self._refuse_if_closed()
+        except UpstreamUnreachable:
+            connection.abort()
+            raise
+        return _Call(connection, self._credentials.forget, is_huggingface=self._is_huggingface)
+
+    async def close(self) -> None:
+        """Close every connection, busy ones included."""
+        await self._http.close()
+
+    def _refuse_if_closed(self) -> None:
+        if self.closed is not None:
+            raise UpstreamUnreachable(f"the pool is closed: {self.closed}")
+
+
+class _Call:
+    """One connection for one exchange: `ports.UpstreamConnection` around the plain one, and its receiver inside."""
+
+    def __init__(self, inner: UpstreamConnection, forget: Callable[[], None], *, is_huggingface: bool) -> None:
+        self._inner = inner
+        self._forget = forget
+        self._is_huggingface = is_huggingface
+        self._receiver: Receiver | None = None
+        self._sent = 0
+        self._status = 0
+        self._headers: Headers = ()
+        self._kept: list[bytes] = []
+        self._kept_size = 0
+        self._frames: EventStreamReader | None = None
+        self._lines: HuggingFaceStream | None = None
+        self._is_open = False
+
+    # ports.UpstreamConnection
+
+    @property
+    def peer(self) -> Peer:
+        """Who is at the other end."""
+        return self._inner.peer
+
+    def start(self, message: Message, receiver: Receiver) -> None:
+        """Write `message`; `receiver` hears the container's answer."""
+        self._receiver = receiver
+        self._sent = len(message.body)
+        self._inner.start(message, self)
+
+    def pause(self) -> None:
+        """Stop reading."""
+        self._inner.pause()
+
+    def resume(self) -> None:
+        """Read on."""
+        self._inner.resume()
+
+    def abort(self) -> None:
+        """Close now, tell nobody."""
+        self._receiver = None
+        self._inner.abort()
+
+    # ports.Receiver
+
+    def on_head(self, status: int, headers: Headers) -> None:
+        """SageMaker's head. It is passed on once it is known what the container has to say."""
+        self._status, self._headers = status, headers
+        if status != 200:
+            return
+        if _content_type(headers) == CONTENT_TYPE:
+            self._frames = EventStreamReader()
+            self._lines = HuggingFaceStream(created=int(time.time())) if self._is_huggingface else None
+            self._headers = (_SSE, *(header for header in headers if header[0] != b"content-type"))
+        elif not self._is_huggingface:
+            self._open()
+
+    def on_data(self, data: bytes) -> None:
+        """Bytes of the body."""
+        receiver = self._receiver
+        if receiver is None:
+            return
+        if self._frames is not None:
+            self._framed(self._frames, data)
+        elif self._is_open:
+            receiver.on_data(data)
+        else:
+            self._kept_size += len(data)
+            if self._status == 200 and self._kept_size > MAX_KEPT_ANSWER:
+                self._fail("answer too large")
+            elif self._status == 200 or self._kept_size <= MAX_KEPT_ERROR:
+                self._kept.append(data)
+
+    def on_end(self) -> None:
+        """The framing is complete."""
+        if self._frames is not None:
+            if self._frames.pending:
+                self._fail("the event stream ended within a frame")
+                return
+            self._pass(self._lines.end() if self._lines is not None else b"")
+            if self._lines is not None and self._lines.failure is not None:
+                self._fail(self._lines.failure)
+                return
+            self._open()
+        elif not self._is_open and not self._translated():
+            return
+        receiver, self._receiver = self._receiver, None
+        if receiver is not None:
+            receiver.on_end()
+
+    def on_failure(self, reason: str) -> None:
+        """The connection broke."""
+        receiver, self._receiver = self._receiver, None
+        if receiver is not None:
+            receiver.on_failure(reason + aws_detail(self._headers))
+
+    # Inside. The receiver may abort us in any of its calls; then it hears no more.
+
+    def _open(self) -> None:
+        if not self._is_open and self._receiver is not None:
+            self._is_open = True
+            self._receiver.on_head(self._status, self._headers)
+
+    def _pass(self, data: bytes) -> None:
+        if data:
+            self._open()
+            if self._receiver is not None:
+                self._receiver.on_data(data)
+
+    def _framed(self, frames: EventStreamReader, data: bytes) -> None:
+        said = frames.feed(data)
+        self._pass(self._lines.feed(said) if self._lines is not None else said)
+        failure = frames.failure
+        if failure is not None and not self._is_open and failure.kind in sagemaker_errors.BUSY:
+            # Refused before the container has said anything: as good as an answer with that status.
+            self._refuse(failure.kind)
+        elif failure is not None:
+            self._fail(str(failure))
+        elif self._lines is not None and self._lines.failure is not None:
+            self._fail(self._lines.failure)
+
+    def _refuse(self, kind: str) -> None:
+        self._inner.abort()
+        self._status, self._headers = 503, (*self._headers, (sagemaker_errors.ERROR_TYPE, kind.encode()))
+        self._open()
+        receiver, self._receiver = self._receiver, None
+        if receiver is not None:
+            receiver.on_end()
+
+    def _fail(self, reason: str) -> None:
+        self._inner.abort()
+        self.on_failure(reason)
+
+    def _translated(self) -> bool:
+        """Pass on what was kept, as the container would have said it; False if that is a failure."""
+        body = b"".join(self._kept)
+        if self._status == 200:
+            try:
+                body = completion(body, created=int(time.time()))
+            except TidegateError as error:
+                self.on_failure(error.detail)
+                return False
+        else:
+            if sagemaker_errors.kind_of(self._headers, body) in sagemaker_errors.DENIED:
+                self._forget()
+            self._status, self._headers, body = sagemaker_errors.from_container(
+                self._status, self._headers, body, sent=self._sent
+            )
+        self._open()
+        if body and self._receiver is not None:
+            self._receiver.on_data(body)
+        return True
+
+
+def _content_type(headers: Headers) -> bytes:
+    value = next((value for name, value in headers if name == b"content-type"), b"")
+    return value.partition(b";")[0].strip().lower()
