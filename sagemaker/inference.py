@@ -15,7 +15,6 @@ import contextlib
 import http.client
 import importlib.util
 import json
-import math
 import os
 import secrets
 import shlex
@@ -232,7 +231,8 @@ def _is_deeper(value: Any, levels: int) -> bool:
 
 
 def _number(low: float, high: float) -> Check:
-    return lambda value: type(value) in (int, float) and math.isfinite(value) and low <= value <= high
+    # Compared, not converted: a whole number may be beyond every float, and no comparison with NaN holds.
+    return lambda value: type(value) in (int, float) and low <= value <= high
 
 
 def _whole(low: int, high: int) -> Check:
@@ -790,7 +790,7 @@ def _from_engine(status: int, body: bytes) -> Refusal:
         return _OVERLOADED
     if status in (400, 413, 422):
         lowered = body.lower()
-        is_too_long = b"exceed_context_size" in lowered or b"context length" in lowered
+        is_too_long = any(word in lowered for word in (b"exceed_context_size", b"context length", b"max_model_len"))
         return _TOO_LONG if is_too_long else _NOT_TAKEN
     report("engine_failed", status=status)
     return _BROKEN
@@ -957,7 +957,7 @@ class _TransformersEngine:
 
 
 _NOT_IN_TRANSFORMERS = frozenset(
-    {"n", "logprobs", "top_logprobs", "logit_bias", "presence_penalty", "frequency_penalty", "tool_choice"}
+    {"logprobs", "top_logprobs", "logit_bias", "presence_penalty", "frequency_penalty", "tool_choice"}
     | {"response_format", "min_p", "ignore_eos", "reasoning_effort", "parallel_tool_calls"}
 )
 
@@ -975,8 +975,7 @@ class _TransformersCall:
 
     def open(self) -> None:
         engine, document = self._engine, self._document
-        unknown = {name for name in _NOT_IN_TRANSFORMERS if document.get(name) not in (None, 1, 0, False)}
-        if unknown:
+        if document.get("n", 1) != 1 or any(document.get(name) for name in _NOT_IN_TRANSFORMERS):
             raise _Refused(_NOT_TAKEN)
         if self._path == CHAT:
             prompt = engine.tokenizer.apply_chat_template(

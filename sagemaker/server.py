@@ -13,7 +13,6 @@ import contextlib
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent import futures
@@ -152,8 +151,9 @@ class Server:
             if len(self._connections) > _MOST_CONNECTIONS:
                 await _answer(writer, _FULL, keep=False)
                 return
-            while await self._one(task, reader, writer):
-                pass
+            begun: bytes | None = b""
+            while begun is not None and not self.draining:
+                begun = await self._one(task, begun, reader, writer)
         except (OSError, asyncio.TimeoutError, asyncio.IncompleteReadError):
             pass  # the client is gone, or as good as gone
         except asyncio.CancelledError:
@@ -163,32 +163,32 @@ class Server:
             self._connections.discard(task)
             writer.transport.abort() if writer.transport.get_write_buffer_size() else writer.close()
 
-    async def _one(self, task: asyncio.Task[None], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Answer one request; False ends the connection."""
-        self._idle.add(task)
+    async def _one(
+        self, task: asyncio.Task[None], begun: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bytes | None:
+        """Answer one request, of which `begun` has been read; what was read of the next, or None to end."""
+        if not begun:
+            self._idle.add(task)
+            try:
+                begun = await asyncio.wait_for(reader.read(1), _KEEP_ALIVE_S)
+            finally:
+                self._idle.discard(task)
+            if not begun:
+                return None
         try:
-            first = await asyncio.wait_for(reader.read(1), _KEEP_ALIVE_S)
-        finally:
-            self._idle.discard(task)
-        if not first:
-            return False
-        try:
-            request = await _read_request(first, reader, writer)
+            request = await _read_request(begun, reader, writer)
         except _Unreadable as exc:
             await _answer(writer, exc.refusal, keep=False)
-            return False
+            return None
         keep = request.headers.get("connection", "").lower() != "close" and not self.draining
-        if request.path == "/ping":
-            refusal = _METHOD if request.method not in ("GET", "HEAD") else await self._ping()
-            await _answer(writer, refusal, keep=keep, bare=request.method == "HEAD")
-            return keep
-        if request.path not in INVOCATIONS:
-            await _answer(writer, _UNKNOWN, keep=keep)
-            return keep
-        if request.method != "POST":
-            await _answer(writer, _METHOD, keep=keep)
-            return keep
-        return await self._invoke(request, reader, writer, keep=keep)
+        if request.path in INVOCATIONS and request.method == "POST":
+            return await self._invoke(request, reader, writer, keep=keep)
+        if request.path == "/ping" and request.method in ("GET", "HEAD"):
+            refusal = await self._ping()
+        else:
+            refusal = _METHOD if request.path in ("/ping", *INVOCATIONS) else _UNKNOWN
+        await _answer(writer, refusal, keep=keep, bare=request.method == "HEAD")
+        return b"" if keep else None
 
     async def _ping(self) -> inference.Refusal | None:
         """None if requests can be answered now: the engine is asked each time."""
@@ -201,47 +201,46 @@ class Server:
 
     async def _invoke(
         self, request: _Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, keep: bool
-    ) -> bool:
-        refusal = self._refusal()
-        if refusal is not None or self.model is None:
-            await _answer(writer, refusal or _LOADING, keep=keep)
-            return keep
+    ) -> bytes | None:
+        data: inference.Ask | inference.Refusal | None = self._refusal()
+        if data is None:
+            data = await asyncio.to_thread(inference.input_fn, request.body, request.headers.get("content-type"))
+        if not isinstance(data, inference.Refusal):
+            data = self._refusal() or data  # others came while this one was being read
+        if isinstance(data, inference.Refusal) or self.model is None:
+            await _answer(writer, data if isinstance(data, inference.Refusal) else _LOADING, keep=keep)
+            return b"" if keep else None
         began = time.monotonic()
-        data = await asyncio.to_thread(inference.input_fn, request.body, request.headers.get("content-type"))
-        if isinstance(data, inference.Refusal):
-            await _answer(writer, data, keep=keep)
-            return keep
-        if (refusal := self._refusal()) is not None:  # others came while this one was being read
-            await _answer(writer, refusal, keep=keep)
-            return keep
-        answer = _Answer(inference.Generation(data, self.model), writer, asyncio.get_running_loop(), keep=keep)
+        loop = asyncio.get_running_loop()
+        answer = _Answer(inference.Generation(data, self.model), writer, loop, keep=keep)
         self._generations.add(answer.generation)
-        making = asyncio.get_running_loop().run_in_executor(self._workers, answer.make)
-        # Nothing is due from the client now: whatever comes is its end, or breaks the dialogue's order.
-        leaving = asyncio.ensure_future(reader.read(1))
-        either: set[asyncio.Future[Any]] = {making, leaving}
+        making = loop.run_in_executor(self._workers, answer.make)
+        # The client's end is seen while the answer is being made; what it sends instead is its next request's start.
+        listening = asyncio.ensure_future(reader.read(1))
+        either: set[asyncio.Future[Any]] = {making, listening}
+        begun = b""
         try:
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            if leaving.done():
-                keep = False
-                if not leaving.exception() and leaving.result():
-                    await asyncio.wait({making})  # a client that talks on is still there
-            answer.end_if_unfinished()
+            if listening.done() and (listening.exception() or not listening.result()):
+                answer.generation.stop()
             await making
         finally:
-            answer.end_if_unfinished()
+            answer.generation.stop()
             self._generations.discard(answer.generation)
-            leaving.cancel()
+            listening.cancel()
             with contextlib.suppress(OSError, asyncio.CancelledError):
-                await leaving
+                begun = await listening
         inference.report(
             "answered", status=answer.status, streamed=data.streamed, ms=round((time.monotonic() - began) * 1000)
         )
-        return keep and answer.is_in_order
+        is_over = not keep or not answer.is_in_order or (listening.done() and not listening.cancelled() and not begun)
+        return None if is_over else begun
 
     def _refusal(self) -> inference.Refusal | None:
         if self.draining:
             return _DRAINING
+        if self.model is None:
+            return _LOADING
         return _FULL if len(self._generations) >= self.place.concurrency else None
 
 
@@ -262,7 +261,6 @@ class _Answer:
         self._writer = writer
         self._loop = loop
         self._keep = keep
-        self._ended = threading.Event()
 
     def make(self) -> None:
         """Runs in a thread, to the end of the answer or of the client."""
@@ -287,12 +285,6 @@ class _Answer:
         except Exception as exc:  # noqa: BLE001 -- a thread's outermost line: asyncio would log the text of the error
             inference.report("internal_error", type=type(exc).__name__)
         finally:
-            self._ended.set()
-            self.generation.stop()
-
-    def end_if_unfinished(self) -> None:
-        """Stop making it: the client is gone, or the server is going."""
-        if not self._ended.is_set():
             self.generation.stop()
 
     def _write(self, data: bytes) -> None:
