@@ -5,6 +5,7 @@ import base64
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import boto3
 from botocore.auth import SigV4QueryAuth
@@ -23,7 +24,7 @@ SESSION_KEY = Credentials("ASIAEXAMPLEEXAMPLE00", "not-a-secret-either", "sessio
 BODY = json.dumps({"messages": [{"role": "user", "content": "Guten Tag, 你好"}], "stream": True}).encode()
 
 
-def client(url: str, credentials: Credentials = KEY, *, region: str = REGION, service: str = "sagemaker-runtime"):
+def client(url: str, credentials: Credentials = KEY, *, region: str = REGION, ca: Path | None = None):
     """boto3's own client, with nothing of the environment's, no retries and short deadlines."""
     session = boto3.Session(
         aws_access_key_id=credentials.access_key,
@@ -34,7 +35,8 @@ def client(url: str, credentials: Credentials = KEY, *, region: str = REGION, se
     config = Config(
         retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=20, proxies={}, parameter_validation=True
     )
-    return session.client(service, endpoint_url=url, config=config)
+    verify = None if ca is None else str(ca)
+    return session.client("sagemaker-runtime", endpoint_url=url, config=config, verify=verify)
 
 
 def invoke(url: str, credentials: Credentials = KEY, **options):
@@ -61,6 +63,11 @@ def stream(url: str, credentials: Credentials = KEY, **options):
     return answer, parts
 
 
+def frozen(credentials: Credentials) -> BotoCredentials:
+    """The same for botocore."""
+    return BotoCredentials(credentials.access_key, credentials.secret_key, credentials.session_token)
+
+
 def token(
     credentials: Credentials = KEY,
     *,
@@ -74,8 +81,7 @@ def token(
 ) -> str:
     """A bearer token as SageMaker's own generator makes it, from botocore alone."""
     request = AWSRequest(method, f"https://{host}/", headers={"host": host}, params={"Action": action})
-    keys = BotoCredentials(credentials.access_key, credentials.secret_key, credentials.session_token)
-    SigV4QueryAuth(keys, service, region, expires=expires).add_auth(request)
+    SigV4QueryAuth(frozen(credentials), service, region, expires=expires).add_auth(request)
     url = change(request.url.removeprefix("https://") + "&Version=1")
     return "sagemaker-api-key-" + base64.b64encode(url.encode()).decode()
 

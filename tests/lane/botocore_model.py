@@ -107,7 +107,7 @@ def sent_by_botocore(
         headers = {key.lower(): _text(value) for key, value in request.headers.items()}
         target = re.sub(r"^https?://[^/]+", "", request.url)
         # The one header that botocore leaves to its HTTP library.
-        caught.append(Sent(request.method, target, {"host": host, **headers}, bytes(request.body)))
+        caught.append(Sent(request.method, target, {"host": host, **headers}, bytes(request.body or b"")))
         return AWSResponse(request.url, 503, {}, mock.Mock(stream=lambda *_: iter(())))
 
     runtime.meta.events.register("before-send", keep)

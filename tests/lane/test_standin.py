@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 import time
 
 import httpx
@@ -114,6 +115,15 @@ async def test_a_stand_in_may_listen_on_a_unix_socket(tmp_path):
         async with httpx.AsyncClient(base_url="http://localhost", transport=transport) as http:
             answer = await http.post(OPENAI, headers={"authorization": f"Bearer {token()}"}, json={})
         assert answer.status_code == 200
+
+
+async def test_a_stand_in_may_speak_tls_as_the_service_does(tls_files):
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(tls_files.certificate, tls_files.key)
+    async with ModelServer() as container, standin(container, tls=tls) as running:
+        runtime = client(running.url.replace("127.0.0.1", "localhost"), ca=tls_files.ca)
+        answer = await boto(runtime.invoke_endpoint, EndpointName=NAME, Body=b"{}")
+        assert await boto(answer["Body"].read) == completion()
 
 
 # Frames split anywhere
