@@ -20,13 +20,6 @@ def write_checkpoint(folder: Path) -> None:
     torch.manual_seed(0)
     sizes = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2}
     sizes.update(num_key_value_heads=2, max_position_embeddings=512)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        max_position_embeddings=512,
-        num_key_value_heads=2,
-        bos_token_id=0,
-        eos_token_id=1,
-        **sizes,
-    )
+    config = LlamaConfig(vocab_size=len(tokenizer), bos_token_id=0, eos_token_id=1, **sizes)
     LlamaForCausalLM(config).save_pretrained(str(folder))
     tokenizer.save_pretrained(str(folder))
