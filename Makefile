@@ -61,6 +61,7 @@ check: $(VENV)/.dev  ## format, lint, strict types, floors, policy check
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@MYPYPATH=sagemaker $(BIN)/mypy sagemaker/inference.py sagemaker/server.py
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/tidegate policy check policies/default.yaml
 
