@@ -15,6 +15,7 @@ class TidegateError(Exception):
     type: ClassVar[str] = "server_error"
     code: ClassVar[str | None] = "internal_error"
     default_message: ClassVar[str] = "The gateway failed to handle this request."
+    default_retry_after_s: ClassVar[float | None] = None
 
     def __init__(
         self,
@@ -29,7 +30,7 @@ class TidegateError(Exception):
         self.detail = detail
         self.param = param
         self.error_code = code if code is not None else type(self).code
-        self.retry_after_s = retry_after_s
+        self.retry_after_s = retry_after_s if retry_after_s is not None else type(self).default_retry_after_s
         self.http_status = type(self).status
         super().__init__(self.message)
 
@@ -152,6 +153,7 @@ class Unavailable(TidegateError):
     type = "server_error"
     code = "unavailable"
     default_message = "No model server that may see this request is available. Retry later."
+    default_retry_after_s = 1.0
 
 
 class Overloaded(TidegateError):
@@ -170,6 +172,7 @@ class AuditUnavailable(TidegateError):
     type = "server_error"
     code = "audit_unavailable"
     default_message = "The gateway cannot record this request and therefore refuses it. Retry later."
+    default_retry_after_s = 1.0
 
 
 class UpstreamTimeout(TidegateError):

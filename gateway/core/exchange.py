@@ -21,10 +21,10 @@ HEARTBEAT: Final = b": waiting\n\n"
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long each kind of silence is borne, in seconds (resilience.md, "Calls to a model server")."""
+    """How long each kind of silence is borne, in seconds; a pool's own figures can only lower `total_s`."""
 
     heartbeat_s: float = 10.0
-    total_s: float = 600.0
+    total_s: float = 3600.0
     blocked_s: float = 30.0
 
 
@@ -140,6 +140,7 @@ class Exchange:
         "_started_at",
         "_state",
         "_streamed",
+        "_total_s",
         "is_open",
     )
 
@@ -152,6 +153,7 @@ class Exchange:
         self._started_at = self._spoke_at = self._heard_at = self._attempt_at = now
         self._blocked_at: float | None = None
         self._first_content_s = self._idle_s = 0.0
+        self._total_s = patience.total_s
 
     @property
     def is_over(self) -> bool:
@@ -165,10 +167,11 @@ class Exchange:
 
     # Events from the attempt
 
-    def attempt(self, *, first_content_s: float, idle_s: float, now: float) -> None:
-        """A message is being sent to a model server."""
+    def attempt(self, *, first_content_s: float, idle_s: float, total_s: float, now: float) -> None:
+        """A message is being sent to a model server, whose pool bears these silences; `total_s` is for the whole call."""
         if self._state is _State.IDLE:
             self._state = _State.WAITING
+            self._total_s = min(self._patience.total_s, total_s)
             self._attempt_at = self._heard_at = now
             self._first_content_s, self._idle_s = first_content_s, idle_s
 
@@ -262,7 +265,7 @@ class Exchange:
 
     def next_deadline(self) -> float:
         """When to call `timer` at the latest. It only ever moves forward, so an early call is harmless."""
-        at = self._started_at + self._patience.total_s
+        at = self._started_at + self._total_s
         if self._blocked_at is not None:
             return min(at, self._blocked_at + self._patience.blocked_s)
         if self._state is _State.FLOWING:
@@ -277,7 +280,7 @@ class Exchange:
         """Time has passed."""
         if self.is_over or now < self.next_deadline():
             return ()
-        if now >= self._started_at + self._patience.total_s:
+        if now >= self._started_at + self._total_s:
             stop: Actions = (StopUpstream(),) if self.is_running else ()
             return (*stop, *self._end_with(UpstreamTimeout(detail="total deadline")))
         if self._blocked_at is not None:

@@ -105,6 +105,23 @@ def seams(leaves: Sequence[Leaf]) -> Iterator[SeamSource]:
                 )
                 first = seam
             last = seam
+        if not glue:
+            yield from _pairs(joined, texts, leaves, starts, transforms)
+
+
+def _pairs(
+    joined: str, texts: Sequence[str], leaves: Sequence[Leaf], starts: Sequence[int], transforms: tuple[str, ...]
+) -> Iterator[SeamSource]:
+    """Each two neighbours by themselves, where a third would touch them: it could hide what the two make up."""
+    last = len(texts) - 2
+    for index in range(last + 1):
+        left, right = texts[index], texts[index + 1]
+        if (index < last and len(right) < SEAM) or (index and len(left) < SEAM):
+            seam = starts[index + 1]
+            offset, end = max(starts[index], seam - SEAM), seam + min(len(right), SEAM)
+            yield SeamSource(
+                joined[offset:end], offset, leaves, starts, transforms, offset == starts[index], len(right) <= SEAM
+            )
 
 
 def batches(sources: Sequence[Source]) -> Iterator[list[Chunk]]:

@@ -11,6 +11,7 @@ brought, a power cut at most the last second, and the chain shows neither as a f
 
 import asyncio
 import contextlib
+import errno
 import os
 import secrets
 import threading
@@ -256,6 +257,9 @@ class AuditLog:
 
     def _sync(self, segment: _Segment) -> None:
         os.fdatasync(segment.fd)
+        if not os.fstat(segment.fd).st_nlink:
+            # Somebody deleted the file: what is synced into it is gone with the process.
+            raise FileNotFoundError(errno.ENOENT, "audit segment")
         self._synced_at = self._clock.monotonic()
         self._unsynced.clear()
         self._follows = segment.seal

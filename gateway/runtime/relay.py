@@ -104,7 +104,10 @@ class Relay:
             )
         self._upstream = upstream
         self.exchange.attempt(
-            first_content_s=timeouts.first_content_s, idle_s=timeouts.idle_s, now=self._clock.monotonic()
+            first_content_s=timeouts.first_content_s,
+            idle_s=timeouts.idle_s,
+            total_s=timeouts.total_s,
+            now=self._clock.monotonic(),
         )
 
     async def result(self) -> TidegateError | None:

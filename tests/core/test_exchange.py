@@ -36,7 +36,7 @@ REJECTED = UpstreamRejected(422)
 def exchange(*, streamed: bool = True, running: bool = True) -> Exchange:
     machine = Exchange(streamed=streamed, now=0.0, patience=PATIENCE)
     if running:
-        machine.attempt(first_content_s=5, idle_s=15, now=0.0)
+        machine.attempt(first_content_s=5, idle_s=15, total_s=600, now=0.0)
     return machine
 
 
@@ -73,7 +73,7 @@ def test_before_content_another_place_may_be_tried_and_nothing_of_the_first_is_s
     machine = exchange()
     machine.events(b"role of the first", has_content=False, now=1.0)
     assert machine.fail(error) == (StopUpstream(), Retry(error))
-    machine.attempt(first_content_s=5, idle_s=15, now=2.0)
+    machine.attempt(first_content_s=5, idle_s=15, total_s=600, now=2.0)
     assert machine.events(b"second", has_content=True, now=2.1) == (OpenStream(), Send(b"second"))
 
 
@@ -188,6 +188,13 @@ def test_the_total_deadline_ends_everything():
         assert [type(action) for action in machine.timer(now=600.0)] == kinds
 
 
+def test_a_pool_can_shorten_the_total_deadline_and_never_lengthen_it():
+    for total_s, deadline in [(7.0, 7.0), (9999.0, 600.0)]:
+        machine = exchange(streamed=False, running=False)
+        machine.attempt(first_content_s=5, idle_s=15, total_s=total_s, now=1.0)
+        assert machine.next_deadline() == deadline
+
+
 def test_a_slow_reader_pauses_the_model_server_and_is_dropped_when_it_stays_slow():
     machine = flowing()
     assert machine.client_full(now=10.0) == (PauseUpstream(),)
@@ -213,7 +220,7 @@ def test_back_pressure_between_attempts_has_nobody_to_pause():
 
 def test_a_second_start_of_a_running_attempt_changes_nothing():
     machine = flowing()
-    machine.attempt(first_content_s=1, idle_s=1, now=2.0)
+    machine.attempt(first_content_s=1, idle_s=1, total_s=600, now=2.0)
     assert machine.next_deadline() == 16.0
 
 
@@ -237,7 +244,7 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
             lambda machine, now: machine.client_drained(now=now),
             lambda machine, now: machine.timer(now=now),
             lambda machine, now: machine.bytes_arrived(now=now) or (),
-            lambda machine, now: machine.attempt(first_content_s=5, idle_s=15, now=now) or (),
+            lambda machine, now: machine.attempt(first_content_s=5, idle_s=15, total_s=600, now=now) or (),
         ]
     ),
 )

@@ -134,7 +134,6 @@ async def test_no_canary_in_any_form_reaches_the_cloud(tmp_path, monkeypatch, ca
     assert tally.answered > tally.requests * 0.8, tally
 
 
-@pytest.mark.xfail(strict=True, reason="the scanner joins the halves with the leaf behind them: `…-7871chat`")
 @pytest.mark.parametrize("canary", [ssn, aws_key])
 def test_a_value_split_over_the_last_two_leaves_is_found(canary):
     value = canary(random.Random(1)).value
