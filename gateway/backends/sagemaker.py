@@ -6,6 +6,7 @@ AWS's errors become statuses. A pool that the capture preflight has closed canno
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Final
@@ -46,7 +47,9 @@ class SageMakerBackend:
         return self.preflight.closed if self.preflight is not None else None
 
     async def watch(self, stop: asyncio.Event) -> None:
-        """Keep an eye on what the endpoints copy, until `stop`."""
+        """Until `stop`: credentials before somebody waits for them, and an eye on what the endpoints keep."""
+        with contextlib.suppress(UpstreamUnreachable):
+            await self._credentials.ready()
         if self.preflight is not None:
             await self.preflight.run(stop)
 

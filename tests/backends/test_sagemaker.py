@@ -5,12 +5,14 @@ The runtime is the lane's stand-in, which recomputes signatures by itself, with 
 
 import asyncio
 import json
+import threading
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
 
 from gateway.backends.sagemaker import SageMakerBackend
+from gateway.backends.sagemaker_capture import CapturePreflight
 from gateway.backends.sagemaker_credentials import Keys
 from gateway.core.labels import Label
 from gateway.core.message import Message
@@ -308,6 +310,37 @@ async def test_an_abort_from_within_the_head_is_the_last_word():
             connection.start(message, ear)
             await asyncio.wait_for(ear.over.wait(), 5)
             assert (ear.heard, ear.data) == ([200], b"")
+
+
+async def test_credentials_are_there_before_the_first_request(monkeypatch):
+    async with site() as here:
+        await here.backend.watch(asyncio.Event())
+        monkeypatch.setattr(here.backend._credentials, "_take", lambda: pytest.fail("nobody should wait for them"))
+        assert (await here.ask(WHOLE)).heard == [200, "end"]
+
+
+async def test_credentials_that_do_not_come_in_time_make_the_pool_unreachable(monkeypatch):
+    may_end = threading.Event()
+    async with site() as here:
+        monkeypatch.setattr(here.backend._credentials, "_take", lambda: str(may_end.wait(5)))
+        with pytest.raises(UpstreamUnreachable, match="AWS credentials: timeout"):
+            await here.backend.connect(here.endpoint, timeout_s=0.05, may_dial=lambda _: True)
+        may_end.set()
+        with pytest.raises(UpstreamUnreachable, match="AWS credentials: True"):
+            await here.connect()
+
+
+async def test_a_pool_that_closes_while_somebody_connects_is_not_used():
+    async with site() as here:
+        here.backend.preflight = check = CapturePreflight("burst", lambda: False, every_s=1)
+        check.take(False)
+
+        def found_out(_):
+            check.take(True)
+            return True
+
+        with pytest.raises(UpstreamUnreachable, match="the pool is closed: data capture is on"):
+            await here.backend.connect(here.endpoint, timeout_s=5, may_dial=found_out)
 
 
 async def test_a_closed_pool_is_not_dialled():

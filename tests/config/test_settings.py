@@ -179,6 +179,29 @@ def test_certificates_are_looked_for_and_become_absolute(folder: Path, monkeypat
     assert settings.bundle.topology.pool("burst").ca_file == str(folder / "ca.pem")
 
 
+def test_a_pools_aws_keys_are_read_and_shown_to_nobody(folder: Path) -> None:
+    block = (
+        "backend: sagemaker\n    sagemaker: {region: eu-central-1, credentials: "
+        "{access_key: {env: A}, secret_key: {env: B}, session_token: {env: C}}}\n"
+    )
+    edit(folder, "pools.yaml", "backend: openai\n", block)
+    edit(folder, "pools.yaml", '[https://api.example/v1, "https://[2001:db8::1]:8443"]', "[https://a/endpoints/b]")
+    edit(folder, "pools.yaml", "    credential: {env: CLOUD_KEY}\n", "")
+    settings = load(folder, {"A": "AKIDEXAMPLE", "B": "hunter2hunter2", "C": "token-of-a-session"})
+    keys = settings.aws_keys["burst"]
+    assert (keys.access_key.reveal(), keys.secret_key.reveal()) == ("AKIDEXAMPLE", "hunter2hunter2")
+    assert keys.session_token is not None
+    assert keys.session_token.reveal() == "token-of-a-session"
+    assert "hunter2" not in repr(settings)
+    with pytest.raises(Problems) as raised:
+        load(folder, {"A": "AKIDEXAMPLE", "B": "two lines\nhunter2", "C": ""})
+    assert len(raised.value.problems) == 2
+    assert "hunter2" not in str(raised.value)
+    edit(folder, "pools.yaml", ", session_token: {env: C}", "")
+    settings = load(folder, {"A": "AKIDEXAMPLE", "B": "hunter2hunter2"})
+    assert settings.aws_keys["burst"].session_token is None
+
+
 def test_nothing_that_prints_settings_prints_a_secret(folder: Path) -> None:
     settings = loaded(folder)
     shown = repr(settings) + str(settings.credentials) + f"{settings.root_secret}"
