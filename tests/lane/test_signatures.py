@@ -189,6 +189,19 @@ def test_what_was_signed_for_somebody_else_is_refused(options, expected):
     assert refusal(signed(**options)) == expected
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"region": "eu-west-1"}, "a valid region, `eu-central-1`"),
+        ({"service": "bedrock"}, "correct service: `sagemaker`"),
+        ({"headers": {**HEADERS, "X-Amz-Content-SHA256": "0" * 64}}, "X-Amz-Content-SHA256"),
+    ],
+)
+def test_a_refusal_says_what_to_mend(options, words):
+    request = signed(**options)
+    assert words in refusal_of_signed(request, KEY, region=REGION, now=made_at(request)).message
+
+
 def test_a_session_token_must_be_the_right_one():
     other = dataclasses.replace(SESSION_KEY, session_token="another")
     assert refusal(signed(credentials=other), SESSION_KEY) == "UnrecognizedClientException"
