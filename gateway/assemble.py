@@ -116,6 +116,7 @@ class Worker:
             dispatcher=dispatcher,
             audit=self._audit,
             clock=self._clock,
+            executor=self._executor,
             patience=Patience(),
             started_at=int(self._clock.wall()),
         )
@@ -167,7 +168,7 @@ class Worker:
     async def _tick(self, stop: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
         swept = loop.time()
-        while not (stop.is_set() and not self._pipeline.in_flight):
+        while not self._plane.is_drained:
             await asyncio.sleep(TICK_S)
             self._pipeline.tick()
             if loop.time() - swept >= 1.0:

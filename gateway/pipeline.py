@@ -6,6 +6,7 @@ happens, the exchange settles exactly once, synchronously, and its record goes i
 
 import asyncio
 import contextlib
+from concurrent.futures import Executor
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -28,9 +29,12 @@ from gateway.runtime.relay import Relay
 from gateway.telemetry import EventLog
 from gateway.wire import replies
 from gateway.wire.control_tokens import strip_control_tokens
-from gateway.wire.requests import Dialect, parse
+from gateway.wire.requests import Dialect, Request, parse
 
 log = EventLog(__name__)
+
+READ_INLINE: Final = 256 << 10
+"""Bodies above this size are decoded in a thread, so that one large request does not hold up all others."""
 
 STRIPPED: Final = (Unscanned("control_tokens", ""),)
 
@@ -47,6 +51,7 @@ class Pipeline:
         dispatcher: Dispatcher,
         audit: AuditSink,
         clock: Clock,
+        executor: Executor,
         patience: Patience,
         started_at: int,
     ) -> None:
@@ -57,6 +62,7 @@ class Pipeline:
         self._dispatcher = dispatcher
         self._audit = audit
         self._clock = clock
+        self._executor = executor
         self._patience = patience
         self._started_at = started_at
         self._live: set[Relay] = set()
@@ -65,20 +71,16 @@ class Pipeline:
     async def serve(self, dialect: Dialect, inbound: Inbound, downstream: Downstream) -> None:
         """Answer one request for a model. Never raises but for cancellation."""
         call = Call(self._ids.new(), inbound, path=str(dialect), order=self._bundle.policy.order)
-        try:
-            call.tenant = self._identify(call)
-            written = parse(dialect, inbound.body)
-            call.request = strip_control_tokens(written, inbound.body)
-            call.flags = () if call.request is written else STRIPPED
-        except TidegateError as error:
-            self._relay(call, downstream, streamed=False).give_up(error, ending=Ending.REFUSED)
-            return
-        relay = self._relay(call, downstream, streamed=call.request.streamed)
+        relay = self._relay(call, downstream)
         self._live.add(relay)
         try:
             task = asyncio.current_task()
             assert task is not None  # noqa: S101 -- serve() is a task's coroutine
             relay.watch(task)
+            call.tenant = self._identify(call)
+            call.request, call.flags = await self._read(dialect, inbound.body)
+            if call.request.streamed:
+                relay.exchange.expect_stream()
             await self._answer(call, relay)
         except asyncio.CancelledError:
             if not relay.exchange.is_over:
@@ -91,6 +93,11 @@ class Pipeline:
             relay.abandon(TidegateError(detail=type(exc).__name__))
         finally:
             self._live.discard(relay)
+
+    async def _read(self, dialect: Dialect, body: bytes) -> tuple[Request, tuple[Unscanned, ...]]:
+        if len(body) <= READ_INLINE:
+            return _read(dialect, body)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, _read, dialect, body)
 
     async def _answer(self, call: Call, relay: Relay) -> None:
         tenant, request = call.tenant, call.request
@@ -119,18 +126,18 @@ class Pipeline:
                     "The model does not exist or you do not have access to it.", code="model_not_found", param="model"
                 )
         except TidegateError as error:
-            self._relay(call, downstream, streamed=False).give_up(error, ending=Ending.REFUSED)
+            self._relay(call, downstream).give_up(error, ending=Ending.REFUSED)
             return
         if model is None:
             body = replies.models_list(aliases, self._started_at)
         else:
             body = replies.model_entry(model, self._started_at)
-        self._relay(call, downstream, streamed=False).answer(body)
+        self._relay(call, downstream).answer(body)
 
     def refuse(self, inbound: Inbound, downstream: Downstream, error: TidegateError) -> None:
         """Answer a request that is no request for us: an unknown path, a wrong method, a body that cannot be."""
         call = Call(self._ids.new(), inbound, path="", order=self._bundle.policy.order)
-        self._relay(call, downstream, streamed=False).give_up(error, ending=Ending.REFUSED)
+        self._relay(call, downstream).give_up(error, ending=Ending.REFUSED)
 
     def is_known(self, authorization: bytes | None) -> bool:
         """Whether a credential is one of ours: asked before a large body is read."""
@@ -156,8 +163,8 @@ class Pipeline:
         """How many exchanges are under way."""
         return len(self._live)
 
-    def _relay(self, call: Call, downstream: Downstream, *, streamed: bool) -> Relay:
-        exchange = Exchange(streamed=streamed, now=call.inbound.received_at, patience=self._patience)
+    def _relay(self, call: Call, downstream: Downstream) -> Relay:
+        exchange = Exchange(streamed=False, now=call.inbound.received_at, patience=self._patience)
         return Relay(call, downstream, exchange, clock=self._clock, settled=partial(self._settle, call))
 
     def _identify(self, call: Call) -> Tenant:
@@ -166,7 +173,7 @@ class Pipeline:
         except Unauthenticated:
             # Recorded if there is room: a flood of wrong keys must not be able to shut the door for right ones.
             with contextlib.suppress(AuditUnavailable):
-                self._audit.reserve()
+                self._audit.reserve(for_stranger=True)
                 call.is_reserved = True
             raise
         self._audit.reserve()
@@ -188,3 +195,9 @@ def _refusal(deny: Deny) -> TidegateError:
     if deny.code is DenyCode.MODEL_UNKNOWN:
         return NotFound(deny.message, code=deny.code.value, param="model")
     return Forbidden(deny.message, code=deny.code.value)
+
+
+def _read(dialect: Dialect, body: bytes) -> tuple[Request, tuple[Unscanned, ...]]:
+    written = parse(dialect, body)
+    request = strip_control_tokens(written, body)
+    return request, (() if request is written else STRIPPED)

@@ -13,10 +13,13 @@ from enum import Enum
 from typing import Final
 
 from gateway.core.records import Ending
-from gateway.errors import TidegateError, Unavailable, UpstreamRejected, UpstreamTimeout
+from gateway.errors import TidegateError, Unavailable, UpstreamFailed, UpstreamRejected, UpstreamTimeout
 
 HEARTBEAT: Final = b": waiting\n\n"
 """An SSE comment: keeps proxies and clients patient, and every SSE reader skips it."""
+
+MAX_HELD: Final = 1 << 20
+"""How much may come before the first content: a role and a few comments, not a memory full of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +135,10 @@ class Exchange:
         "_attempt_at",
         "_blocked_at",
         "_first_content_s",
+        "_has_head",
         "_heard_at",
         "_held",
+        "_held_size",
         "_idle_s",
         "_patience",
         "_spoke_at",
@@ -150,6 +155,8 @@ class Exchange:
         self._patience = patience
         self._state = _State.IDLE
         self._held: list[bytes] = []
+        self._held_size = 0
+        self._has_head = False
         self._started_at = self._spoke_at = self._heard_at = self._attempt_at = now
         self._blocked_at: float | None = None
         self._first_content_s = self._idle_s = 0.0
@@ -165,13 +172,24 @@ class Exchange:
         """Whether an attempt is under way."""
         return self._state in (_State.WAITING, _State.FLOWING)
 
+    @property
+    def is_blocked(self) -> bool:
+        """Whether the client takes no bytes at the moment."""
+        return self._blocked_at is not None
+
     # Events from the attempt
 
+    def expect_stream(self) -> None:
+        """The request has been read, and asks for a stream. Only before the first attempt."""
+        self._streamed = True
+
     def attempt(self, *, first_content_s: float, idle_s: float, total_s: float, now: float) -> None:
-        """A message is being sent to a model server, whose pool bears these silences; `total_s` is for the whole call."""
+        """A message is being sent to a model server whose pool bears these silences; `total_s` is the whole call's."""
         if self._state is _State.IDLE:
             self._state = _State.WAITING
             self._total_s = min(self._patience.total_s, total_s)
+            self._held_size = 0
+            self._has_head = False
             self._attempt_at = self._heard_at = now
             self._first_content_s, self._idle_s = first_content_s, idle_s
 
@@ -185,12 +203,20 @@ class Exchange:
             return ()
         if not has_content:
             self._held.append(data)
+            self._held_size += len(data)
+            if self._held_size > MAX_HELD:
+                return self.fail(UpstreamFailed(detail="too much before any content"))
             return ()
         self._state = _State.FLOWING
         self._spoke_at = now
         send = Send(b"".join([*self._held, data]))
         self._held.clear()
         return self._opened(send)
+
+    def head_arrived(self, *, now: float) -> None:
+        """A head came, or part of an error's body: no content, but from now on silence is a stall."""
+        self._heard_at = now
+        self._has_head = True
 
     def bytes_arrived(self, *, now: float) -> None:
         """Bytes came that are not a whole event, or part of an unstreamed answer: the model server is alive."""
@@ -268,7 +294,7 @@ class Exchange:
         at = self._started_at + self._total_s
         if self._blocked_at is not None:
             return min(at, self._blocked_at + self._patience.blocked_s)
-        if self._state is _State.FLOWING:
+        if self._state is _State.FLOWING or self._is_stalling:
             return min(at, self._heard_at + self._idle_s)
         if self._streamed:
             at = min(at, self._spoke_at + self._patience.heartbeat_s)
@@ -285,12 +311,17 @@ class Exchange:
             return (*stop, *self._end_with(UpstreamTimeout(detail="total deadline")))
         if self._blocked_at is not None:
             return self._cut(Ending.SEND_FAILED, Drop())
-        if self._state is _State.FLOWING:
+        if self._state is _State.FLOWING or self._is_stalling:
             return self.fail(UpstreamTimeout("The model server stalled in the middle of its answer.", detail="idle"))
         if self._state is _State.WAITING and now >= self._attempt_at + self._first_content_s:
             return self.fail(UpstreamTimeout(detail="first content"))
         self._spoke_at = now
         return self._opened(Send(HEARTBEAT))
+
+    @property
+    def _is_stalling(self) -> bool:
+        # Of an answer that is no stream, the body follows its head at once, or something is wrong.
+        return self._state is _State.WAITING and self._has_head and not self._streamed
 
     # Endings
 

@@ -130,9 +130,13 @@ class AuditLog:
         self._thread = threading.Thread(target=self._run, name="audit-writer", daemon=True)
         self._thread.start()
 
-    def reserve(self) -> None:
-        """Keep a place for one outcome; AuditUnavailable when the buffer is full, failed log or not."""
-        if self._is_closing or self._reserved + len(self._queue) + len(self._unsynced) >= self._buffer:
+    def reserve(self, *, for_stranger: bool = False) -> None:
+        """Keep a place for one outcome; AuditUnavailable when the buffer is full, failed log or not.
+
+        A flood of wrong keys fills half the buffer at most, so that it cannot shut the door for right ones.
+        """
+        limit = self._buffer // 2 if for_stranger else self._buffer
+        if self._is_closing or self._reserved + len(self._queue) + len(self._unsynced) >= limit:
             raise AuditUnavailable(detail="the audit buffer is full")
         self._reserved += 1
 

@@ -109,6 +109,8 @@ class Relay:
             total_s=timeouts.total_s,
             now=self._clock.monotonic(),
         )
+        if self.exchange.is_blocked:
+            upstream.pause()
 
     async def result(self) -> TidegateError | None:
         """Why the running attempt failed and another place may be tried; None once the exchange is over."""
@@ -146,6 +148,7 @@ class Relay:
     def on_head(self, status: int, headers: Headers) -> None:
         """The model server's head."""
         self._status, self._headers = status, headers
+        self.exchange.head_arrived(now=self._clock.monotonic())
         if status == 200 and self._reply is not None and not _is_event_stream(headers):
             self._fail(UpstreamFailed(detail="200 that is not an event stream"))
 
@@ -156,9 +159,11 @@ class Relay:
             return
         self._size += len(data)
         if self._status != 200:
-            # Only the beginning of an error matters; a hostile one is not kept.
-            if self._size <= MAX_ERROR_BODY:
-                self._body.append(data)
+            self.exchange.head_arrived(now=self._clock.monotonic())
+            # Only the beginning of an error matters; one without an end is not waited for.
+            self._body.append(data)
+            if self._size > MAX_ERROR_BODY:
+                self._fail(self._error_of(b""))
             return
         if self._size > MAX_ANSWER:
             self._fail(UpstreamFailed(detail="answer too large"))
@@ -173,10 +178,7 @@ class Relay:
             return
         body = b"".join(self._body)
         if self._status != 200:
-            error = wire_errors.from_upstream(
-                self._status, self._headers, body, now=self._clock.wall(), private=self._private
-            )
-            self._fail(error)
+            self._fail(self._error_of(body))
         elif self._reply is not None:
             self._fail(UpstreamFailed("The model server ended its answer early.", detail="stream without its end"))
         else:
@@ -188,6 +190,11 @@ class Relay:
         self._fail(UpstreamFailed(detail=reason))
 
     # Inside
+
+    def _error_of(self, body: bytes) -> TidegateError:
+        return wire_errors.from_upstream(
+            self._status, self._headers, body, now=self._clock.wall(), private=self._private
+        )
 
     def _answer(self, request: Request, body: bytes) -> None:
         try:

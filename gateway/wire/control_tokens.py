@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from gateway.wire.requests import Dialect, Request
+from gateway.wire.strict_json import has_too_many_values
 
 # <|name|> of ChatML, Llama 3, Qwen, GLM and Phi; the full-width form of DeepSeek; <<SYS>> and [INST] of Llama 2 and
 # Mistral; the turns of Gemma. <s> and </s> are HTML as well, so they go only where they touch one of the others.
@@ -72,6 +73,8 @@ def _stripped(value: Any, key: str) -> Any:
 
 def _stripped_arguments(text: str) -> str:
     # Templates parse a call's arguments and render them anew, so an escape in there spells a token again.
+    if has_too_many_values(text.encode()):
+        return _TOKENS.sub(" ", text)
     try:
         arguments = _DECODER.decode(text)
         stripped = _stripped(arguments, "")

@@ -13,6 +13,10 @@ import msgspec
 from gateway.errors import InvalidRequest
 
 MAX_DEPTH: Final = 64
+MAX_CONTAINERS: Final = 100_000
+MAX_COMMAS: Final = 1_000_000
+"""Bounds on how many values a body can hold: what costs time is their number, not their bytes. Commas and brackets in
+text count as well; text of that many does not fit any model's context."""
 
 _LEAST: Final = -(1 << 63)
 _MOST: Final = (1 << 64) - 1
@@ -31,6 +35,8 @@ _LONG_NUMBER: Final = b"0" * 19
 
 def decode(body: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
     """The object that `body` is. Raises InvalidRequest, with a sentence that says what is wrong and where."""
+    if has_too_many_values(body):
+        raise InvalidRequest("The body holds too many values; send fewer, longer ones.", code="too_many_values")
     try:
         document = _DECODER.decode(body)
     except UnicodeDecodeError:
@@ -48,6 +54,13 @@ def decode(body: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
     if shape.count(b"{") > max_depth or _LONG_NUMBER in shape:
         _check(document, max_depth)
     return document
+
+
+def has_too_many_values(text: bytes) -> bool:
+    """Whether decoding `text` could take long although its size is allowed."""
+    if len(text) <= MAX_CONTAINERS:
+        return False
+    return text.count(b"{") + text.count(b"[") > MAX_CONTAINERS or text.count(b",") > MAX_COMMAS
 
 
 def _check(document: dict[str, Any], max_depth: int) -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.core.exchange import (
     HEARTBEAT,
+    MAX_HELD,
     Action,
     Actions,
     Answer,
@@ -101,6 +102,26 @@ def test_an_unstreamed_answer_that_is_none_may_be_asked_for_elsewhere():
     machine.bytes_arrived(now=1.0)
     assert machine.fail_without_content(FAILED) == (StopUpstream(), Retry(FAILED))
     assert machine.fail_without_content(FAILED) == ()
+
+
+def test_a_head_that_is_followed_by_nothing_is_a_stall_and_may_be_tried_elsewhere():
+    machine = exchange(streamed=False)
+    machine.head_arrived(now=2.0)
+    assert machine.next_deadline() == 17.0
+    assert [type(action) for action in machine.timer(now=17.0)] == [StopUpstream, Retry]
+
+
+def test_a_stream_without_content_is_not_held_for_ever():
+    machine = exchange()
+    assert machine.events(b"x" * (MAX_HELD - 1), has_content=False, now=1.0) == ()
+    actions = machine.events(b"xx", has_content=False, now=1.1)
+    assert [type(action) for action in actions] == [StopUpstream, Retry]
+
+
+def test_a_request_that_turns_out_to_ask_for_a_stream_is_kept_alive():
+    machine = exchange(streamed=False, running=False)
+    machine.expect_stream()
+    assert machine.timer(now=10.0) == (OpenStream(), Send(HEARTBEAT))
 
 
 def test_giving_up_answers_with_the_last_error():
@@ -215,6 +236,7 @@ def test_a_reader_that_catches_up_is_not_blamed_on_the_model_server():
 def test_back_pressure_between_attempts_has_nobody_to_pause():
     machine = exchange(running=False)
     assert machine.client_full(now=1.0) == ()
+    assert machine.is_blocked
     assert machine.client_drained(now=2.0) == ()
 
 
@@ -244,6 +266,7 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
             lambda machine, now: machine.client_drained(now=now),
             lambda machine, now: machine.timer(now=now),
             lambda machine, now: machine.bytes_arrived(now=now) or (),
+            lambda machine, now: machine.head_arrived(now=now) or (),
             lambda machine, now: machine.attempt(first_content_s=5, idle_s=15, total_s=600, now=now) or (),
         ]
     ),

@@ -323,3 +323,53 @@ async def test_one_clients_answer_never_contains_another_ones(tmp_path):
                     assert response.json()["choices"][0]["message"]["content"] == f"you said {text}"
 
             await asyncio.gather(*(one(number) for number in range(60)))
+
+
+async def head_then_nothing(peer):
+    await peer.send(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n")
+    await peer.until_gone()
+
+
+async def error_head_then_nothing(peer):
+    await peer.send(b"HTTP/1.1 500 X\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n")
+    await peer.until_gone()
+
+
+async def endless_error(peer):
+    await peer.send(b"HTTP/1.1 500 X\r\ncontent-type: text/plain\r\ncontent-length: 50000000\r\n\r\n")
+    while not peer.received.gone.is_set():
+        await peer.send(b"x" * 30_000)
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("fault", [head_then_nothing, error_head_then_nothing, endless_error])
+async def test_a_head_that_leads_nowhere_gives_its_place_back(tmp_path, fault):
+    async with ModelServer() as broken, ModelServer() as sound:
+        broken.script = fault
+        async with house(tmp_path, {"home": broken, "home-b": sound}, timeouts=SHORT) as running:
+            response = await running.chat("hi")
+            assert response.headers["x-tidegate-pool"] == "home-b"
+            assert running.worker._admission.load()["home"].in_flight == 0
+
+
+async def test_a_pools_total_deadline_ends_an_unstreamed_wait(tmp_path):
+    async with ModelServer() as silent:
+        silent.script = silence
+        timeouts = "{connect: 1s, first_content: 400ms, idle: 400ms, total: 1s}"
+        async with house(tmp_path, {"home": silent}, timeouts=timeouts) as running:
+            response = await running.chat("hi", model="chat-home")
+            assert (response.status_code, response.json()["error"]["code"]) == (504, "upstream_timeout")
+
+
+async def test_a_fault_of_our_own_is_a_plain_500_and_leaks_nothing(tmp_path, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("canary: the text of an exception")
+
+    async with ModelServer() as server, house(tmp_path, {"home": server}) as running:
+        monkeypatch.setattr("gateway.pipeline.strip_control_tokens", broken)
+        response = await running.chat("hi")
+        assert (response.status_code, response.json()["error"]["code"]) == (500, "internal_error")
+        assert "canary" not in response.text
+        monkeypatch.undo()
+        assert (await running.chat("hi")).status_code == 200
+        assert running.worker._audit._reserved == 0

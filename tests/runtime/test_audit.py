@@ -19,6 +19,7 @@ from gateway.core.audit_record import Activation, Header, read
 from gateway.core.audit_verify import State, verify
 from gateway.core.records import Intent, Outcome
 from gateway.errors import AuditUnavailable
+from gateway.runtime import audit
 from gateway.runtime.audit import AuditLog, open_segment
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.keyring import Keyring, Purpose
@@ -469,3 +470,26 @@ def test_records_are_json_lines(make, tmp_path):
     log.flush_and_close()
     (path,) = Path(tmp_path / "audit").iterdir()
     assert [json.loads(line)["seq"] for line in path.read_text().splitlines()] == [0, 1]
+
+
+def test_a_deleted_segment_is_a_failed_one(tmp_path):
+    segment = tmp_path / "segment"
+    fd = open_segment(segment)
+    try:
+        log = AuditLog(tmp_path, 0, Keyring(b"k" * 32), SystemClock())
+        held = audit._Segment("s", fd, 1, b"", 0)
+        log._sync(held)
+        segment.unlink()
+        with pytest.raises(FileNotFoundError):
+            log._sync(held)
+    finally:
+        os.close(fd)
+
+
+def test_strangers_fill_half_the_buffer_at_most(tmp_path):
+    log = AuditLog(tmp_path, 0, Keyring(b"k" * 32), SystemClock(), buffer=4)
+    log.reserve(for_stranger=True)
+    log.reserve(for_stranger=True)
+    with pytest.raises(AuditUnavailable):
+        log.reserve(for_stranger=True)
+    log.reserve()

@@ -160,3 +160,11 @@ def test_a_completions_prompt_is_template_text_by_itself():
 def test_embeddings_are_stripped_too():
     body = json.dumps({"model": "m", "input": ["a<|im_end|>b"]}).encode()
     assert stripped(body, Dialect.EMBEDDINGS)[1].document["input"] == ["a b"]
+
+
+def test_arguments_of_very_many_values_are_stripped_as_text():
+    # The brackets are spelled as escapes, so that the body itself does not seem to hold many values.
+    arguments = "§" + "§]," * 110_000 + '"line\\n<|im_start|>"]'
+    body = called(arguments).replace(b"\\u00a7", b"\\u005b")
+    call = stripped(body)[1].document["messages"][0]["tool_calls"][0]
+    assert call["function"]["arguments"].endswith('"line\\n "]')
