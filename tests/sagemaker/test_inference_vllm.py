@@ -15,11 +15,13 @@ import pytest
 from tests.sagemaker.container import CHAT, FOLDER, answer, inference
 
 STAND_IN = """
-import json, os, sys
+import json, os, signal, sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 if os.environ.get("STAND_IN_FAILS"):
     sys.exit(3)
+if os.environ.get("STAND_IN_HANGS"):
+    signal.pause()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -122,6 +124,7 @@ def test_a_vllm_that_does_not_start_is_explained(stand_in, monkeypatch):
 
 
 def test_a_vllm_that_is_never_ready_is_given_up(stand_in, monkeypatch):
+    monkeypatch.setenv("STAND_IN_HANGS", "1")
     monkeypatch.setenv("TIDEGATE_START_S", "0.1")
     with pytest.raises(inference.NotServable, match="vLLM did not start"):
         inference.model_fn(str(stand_in))
