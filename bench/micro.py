@@ -26,6 +26,7 @@ from gateway.core.decision import Allow
 from gateway.core.facts import RequestFacts
 from gateway.core.topology import Peer
 from gateway.detect.scanner import build_scanner
+from gateway.lane.frames import payload_part
 from gateway.policy.decide import decide
 from gateway.policy.labelling import label
 from gateway.ports import UpstreamConnection
@@ -33,6 +34,7 @@ from gateway.runtime.clock import SystemClock
 from gateway.runtime.forward import Door
 from gateway.runtime.mint import Mint, new_key
 from gateway.wire.encode import encode
+from gateway.wire.eventstream import EventStreamReader
 from gateway.wire.replies import StreamReply
 from gateway.wire.requests import Dialect, parse
 from gateway.wire.sse import SseReader
@@ -117,6 +119,13 @@ def steps() -> Iterator[tuple[str, Callable[[], object]]]:
         for event in reader.feed(next(chunks)):
             reply.take(event)
 
+    frames = EventStreamReader()
+    framed = cycle([payload_part(CHUNK % number) for number in range(VARIANTS)])
+
+    def one_framed_event() -> None:
+        for event in reader.feed(frames.feed(next(framed))):
+            reply.take(event)
+
     yield "parse: strict JSON, shape, view", lambda: parse(Dialect.CHAT, next(bodies))
     yield "scan: words only", lambda: scanner.scan(Dialect.CHAT, next(wordy))
     yield "scan: words and two reference numbers", lambda: scanner.scan(Dialect.CHAT, next(documents))
@@ -125,6 +134,7 @@ def steps() -> Iterator[tuple[str, Callable[[], object]]]:
     yield "encode: the message for one pool", lambda: encode(request, pool, zone, salt="0" * 32)
     yield "mint and door: clear, verify, burn", through_the_door
     yield "stream: one event read and respelled", one_event
+    yield "stream: the same in a frame of SageMaker's", one_framed_event
 
 
 def main() -> int:

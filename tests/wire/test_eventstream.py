@@ -110,6 +110,15 @@ def test_what_ends_a_stream_is_told_in_words_that_are_not_the_containers(frame: 
     assert "secret" not in str(failure)
 
 
+@pytest.mark.parametrize(
+    "late", [part(b"x")[:-1] + b"!", b"\x00" * 200, INITIAL, part(b"y")[:-1], part(b"y") * 2, b"", exception(b"A" * 40)]
+)
+def test_a_part_that_arrives_by_itself_is_taken_as_in_one_piece(late: bytes) -> None:
+    stream = part(b"a") + part(b"b") + late
+    ends = [len(part(b"a")), len(part(b"a") + part(b"b"))]
+    assert read(stream, *ends) == read(stream)
+
+
 def test_a_failure_reads_as_one_phrase() -> None:
     assert str(StreamFailure("ModelStreamError", "StreamBroken")) == "ModelStreamError: StreamBroken"
     assert str(StreamFailure("InternalStreamFailure")) == "InternalStreamFailure"
