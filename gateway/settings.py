@@ -8,6 +8,7 @@ import hashlib
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -131,6 +132,9 @@ class _Loader:
             self.reader.problems += reader.problems
         keys = self.keys(files.keys, tenants.tenants if classes is not None else None)
         secrets = self._secrets(gateway, pools)
+        if any(pool.sagemaker is not None for pool in pools.topology.pools) and find_spec("botocore") is None:
+            message = "A pool with `backend: sagemaker` needs the package `botocore`."
+            self.reader.report(pools_document.root.at, message, "Run `pip install 'tidegate[cloud]'`.")
         aws_keys = {pool: self._aws_keys(sources) for pool, sources in pools.aws_keys.items()}
         tls = self._tls(gateway)
         self.reader.finish()

@@ -202,6 +202,18 @@ def test_a_pools_aws_keys_are_read_and_shown_to_nobody(folder: Path) -> None:
     assert settings.aws_keys["burst"].session_token is None
 
 
+def test_a_sagemaker_pool_without_the_package_for_it_does_not_load(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.settings.find_spec", lambda name: None)
+    assert loaded(folder)
+    edit(folder, "pools.yaml", "backend: openai\n", "backend: sagemaker\n    sagemaker: {region: eu-central-1}\n")
+    edit(folder, "pools.yaml", '[https://api.example/v1, "https://[2001:db8::1]:8443"]', "[https://a/endpoints/b]")
+    edit(folder, "pools.yaml", "    credential: {env: CLOUD_KEY}\n", "")
+    (problem,) = told(folder)
+    assert problem.startswith("pools.yaml:1:1: A pool with `backend: sagemaker` needs the package `botocore`.")
+
+
 def test_nothing_that_prints_settings_prints_a_secret(folder: Path) -> None:
     settings = loaded(folder)
     shown = repr(settings) + str(settings.credentials) + f"{settings.root_secret}"
