@@ -63,7 +63,10 @@ _METHOD = inference.Refusal(405, "method_not_allowed", "GET /ping and POST /invo
 
 @dataclass(frozen=True)
 class Place:
-    """Where and how to serve. `concurrency` bounds the answers that are being made, queued ones included."""
+    """Where and how to serve. `concurrency` bounds the answers that are being made, queued ones included.
+
+    A `host` of `unix:/path` is a socket in a folder that only its users can enter; `port` then says nothing.
+    """
 
     host: str
     port: int
@@ -105,8 +108,7 @@ class Server:
         """Serve until `until` is set, then drain. Raises `inference.NotServable` if the model does not load."""
         self._workers = futures.ThreadPoolExecutor(self.place.concurrency, "answer")
         self._pings = futures.ThreadPoolExecutor(1, "ping")
-        listening = await asyncio.start_server(self._connected, self.place.host, self.place.port, limit=_LONGEST_HEAD)
-        self.port = listening.sockets[0].getsockname()[1]
+        listening = await self._listen()
         inference.report("listening", host=self.place.host, port=self.port)
         loading = asyncio.ensure_future(asyncio.to_thread(self.load, self.place.model_dir))
         stopping = asyncio.ensure_future(until.wait())
@@ -125,6 +127,14 @@ class Server:
                 await asyncio.to_thread(self.model.close)
             self._workers.shutdown(wait=False)
             self._pings.shutdown(wait=False)
+
+    async def _listen(self) -> asyncio.AbstractServer:
+        host, _, path = self.place.host.partition(":")
+        if host == "unix":
+            return await asyncio.start_unix_server(self._connected, path, limit=_LONGEST_HEAD)
+        listening = await asyncio.start_server(self._connected, self.place.host, self.place.port, limit=_LONGEST_HEAD)
+        self.port = listening.sockets[0].getsockname()[1]
+        return listening
 
     async def _drain(self) -> None:
         for task in tuple(self._idle):

@@ -77,6 +77,23 @@ async def test_a_whole_answer_is_json_on_a_connection_that_stays(client):
             assert "connection" not in answer.headers
 
 
+async def test_it_also_serves_on_a_socket_in_a_folder(tmp_path_factory):
+    # Sockets are made in it, so its path must be short.
+    path = tmp_path_factory.mktemp("s") / "container.sock"
+    until = asyncio.Event()
+    engine = ScriptedEngine()
+    it = server.Server(server.Place(f"unix:{path}", 0, "/nowhere"), lambda _: server.inference.Model(engine, "tidegate"))
+    task = asyncio.create_task(it.run(until))
+    async with asyncio.timeout(10):
+        while not path.exists() or it.model is None:  # noqa: ASYNC110 -- no event to wait for
+            await asyncio.sleep(0.005)
+    async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=str(path))) as client:
+        answer = await client.get("http://container/ping")
+    until.set()
+    await asyncio.wait_for(task, 20)
+    assert answer.status_code == 200
+
+
 async def test_a_next_request_may_follow_at_once_or_before_the_answer():
     request = b"POST /invocations HTTP/1.1\r\ncontent-length: %d\r\n\r\n%b" % (len(BODY), BODY)
     async with running() as at:
