@@ -145,7 +145,7 @@ class Worker:
         )
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._tick(stop))
+                group.create_task(self._tick())
                 for cloud in self._clouds().values():
                     group.create_task(cloud.watch(stop))
                 face = self._admin_server() if admin is not None else None
@@ -165,7 +165,7 @@ class Worker:
             await loop.run_in_executor(None, self._audit.flush_and_close)
             self._executor.shutdown(wait=False, cancel_futures=True)
 
-    async def _tick(self, stop: asyncio.Event) -> None:
+    async def _tick(self) -> None:
         loop = asyncio.get_running_loop()
         swept = loop.time()
         while not self._plane.is_drained:

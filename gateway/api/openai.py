@@ -6,17 +6,16 @@ arrives is bounded and checked before anything is read from it, a lost client is
 """
 
 import asyncio
-import re
+import contextlib
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Final, cast
 from urllib.parse import unquote_to_bytes
 
 import httptools
 
-from gateway.core.message import Headers
+from gateway.api.downstream import HttpDownstream
+from gateway.api.reading import Reading
 from gateway.errors import (
     HeadersTooLarge,
     InvalidRequest,
@@ -40,9 +39,13 @@ EARLY_CHECK: Final = 64 << 10
 LINGER_S: Final = 1.0
 """How long a connection that was refused is still read, so that its answer is not lost to a reset."""
 
+STUCK_S: Final = 30.0
+"""How long a client may take nothing of what waits for it before its connection is cut."""
+
+FLUSH_S: Final = 1.0
+"""How long the last answers have to leave after a drain has run out of time."""
+
 MODELS: Final = b"/v1/models"
-_DIGITS: Final = re.compile(rb"[0-9]{1,15}")
-_STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,137 +58,38 @@ class Limits:
     keep_alive_s: float = 75.0
 
 
-class _Reading:
-    """One request while it arrives."""
-
-    __slots__ = (
-        "authorization",
-        "body",
-        "chunked",
-        "content_encoding",
-        "content_type",
-        "error",
-        "expects",
-        "head_size",
-        "hosts",
-        "keep_alive",
-        "length",
-        "method",
-        "minor",
-        "size",
-        "url",
-    )
-
-    def __init__(self) -> None:
-        self.url = b""
-        self.method = b""
-        self.minor = 1
-        self.hosts = 0
-        self.authorization: list[bytes] = []
-        self.content_type = b""
-        self.content_encoding = b""
-        self.length: int | None = None
-        self.chunked = b""
-        self.expects = False
-        self.keep_alive = True
-        self.head_size = 0
-        self.body: list[bytes] = []
-        self.size = 0
-        self.error: TidegateError | None = None
-
-    @property
-    def credential(self) -> bytes | None:
-        """The Authorization header if there was exactly one: two are one too many to trust either."""
-        return self.authorization[0] if len(self.authorization) == 1 else None
-
-
-class HttpDownstream:
-    """One answer on one connection; implements `ports.Downstream`."""
-
-    __slots__ = ("_close", "_connection", "_framed", "_head", "_is_done", "on_drained", "on_full", "on_gone")
-
-    def __init__(self, connection: "Connection", *, close: bool, minor: int) -> None:
-        self._connection = connection
-        self._close = close or minor == 0
-        self._framed = minor == 1
-        self._head = b""
-        self._is_done = False
-        self.on_gone: Callable[[], None] | None = None
-        self.on_full: Callable[[], None] | None = None
-        self.on_drained: Callable[[], None] | None = None
-
-    @property
-    def is_gone(self) -> bool:
-        """Whether the client's connection is lost."""
-        return self._connection.is_lost
-
-    def watch(self, on_gone: Callable[[], None], on_full: Callable[[], None], on_drained: Callable[[], None]) -> None:
-        """Call these when the client leaves, when its socket is full, and when it drains."""
-        self.on_gone, self.on_full, self.on_drained = on_gone, on_full, on_drained
-
-    def start(self, status: int, headers: Headers, *, length: int | None) -> None:
-        """Queue the head; it leaves together with the first bytes of the body."""
-        lines = [_STATUS_LINES.get(status, b"HTTP/1.1 %d\r\n" % status)]
-        lines += [b"%b: %b\r\n" % header for header in headers]
-        if length is not None:
-            self._framed = False
-            lines.append(b"content-length: %d\r\n" % length)
-        elif self._framed:
-            lines.append(b"transfer-encoding: chunked\r\n")
-        if self._close:
-            lines.append(b"connection: close\r\n")
-        lines.append(b"\r\n")
-        self._head = b"".join(lines)
-
-    def write(self, data: bytes) -> None:
-        """Send bytes of the body."""
-        head, self._head = self._head, b""
-        if self._framed and data:
-            self._connection.send(b"%b%x\r\n%b\r\n" % (head, len(data), data))
-        elif head or data:
-            self._connection.send(head + data)
-
-    def finish(self) -> None:
-        """End a complete answer."""
-        if self._is_done:
-            return
-        self._is_done = True
-        if self._framed:
-            self._connection.send(self._head + b"0\r\n\r\n")
-        elif self._head:
-            self._connection.send(self._head)
-        self._connection.answered(close=self._close)
-
-    def abort(self) -> None:
-        """Cut the connection."""
-        self._is_done = True
-        self._connection.cut()
-
-
 class Connection(asyncio.Protocol):
     """One client connection: requests are read one after the other and answered in that order."""
 
     def __init__(self, plane: "DataPlane", loop: asyncio.AbstractEventLoop) -> None:
         self.is_lost = False
+        self.is_full = False
         self.since = loop.time()
         self._plane = plane
         self._loop = loop
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpRequestParser(self)
-        self._reading: _Reading | None = None
+        self._reading: Reading | None = None
         self._answering: HttpDownstream | None = None
-        self._waiting: deque[_Reading] = deque()
+        self._waiting: deque[Reading] = deque()
         self._is_closing = False
+        self._stuck_since: float | None = None
+        self._unsent = 0
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is being read or answered."""
-        return self._reading is None and self._answering is None
+        """Whether nothing is being read or answered, or waits to be."""
+        return self._reading is None and self._answering is None and not self._waiting
 
     @property
     def is_receiving(self) -> bool:
-        """Whether a request has begun and is not complete."""
-        return self._reading is not None and self._answering is None
+        """Whether a request has begun, is not complete, and nothing but its client keeps it from being so."""
+        return self._reading is not None and self._is_free
+
+    @property
+    def _is_free(self) -> bool:
+        # Answers leave in the order of their requests, and none begins while the last is still in our memory.
+        return self._answering is None and not self._waiting and not self.is_full
 
     # asyncio.Protocol
 
@@ -195,94 +99,116 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         transport.set_write_buffer_limits(high=HIGH_WATER)
         self._plane.connections.add(self)
+        if self._plane.is_draining:
+            transport.close()
 
     def data_received(self, data: bytes) -> None:
         if self._is_closing:
             return
+        if self._reading is not None:
+            # Until it turns out to end a head or to bring bytes of a body.
+            self._reading.unfinished += len(data)
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._refuse(InvalidRequest("This server does not upgrade connections; send plain HTTP/1.1."))
+            self._feed(data)
         except httptools.HttpParserError:
             self._refuse(InvalidRequest("The request is not valid HTTP/1.1.", code="invalid_http"))
         reading = self._reading
-        if reading is not None and reading.head_size > self._plane.limits.head:
+        # The parser keeps the line under way, so its bytes are counted and not only what it has told.
+        if reading is not None and max(reading.head_size, reading.unfinished) > self._plane.limits.head:
             self._refuse(HeadersTooLarge())
+
+    def _feed(self, data: bytes | memoryview) -> None:
+        while True:
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                # An offer that we do not take up (RFC 9110, 7.8). The parser takes the message to be over, so its body
+                # is read by a new one, which is told how it is framed and nothing of the offer.
+                reading = self._reading
+                if reading is None or self._is_closing:
+                    return
+                self._parser = httptools.HttpRequestParser(self)
+                self._parser.feed_data(reading.framing)
+                data = memoryview(data)[upgrade.args[0] :]
+            else:
+                return
 
     def eof_received(self) -> bool | None:
         return None
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 -- asyncio's signature
         self.is_lost = True
-        self._plane.connections.discard(self)
+        self._plane.left(self)
         self._waiting.clear()
         answering, self._answering = self._answering, None
         if answering is not None and answering.on_gone is not None:
             answering.on_gone()
 
     def pause_writing(self) -> None:
+        # Whoever takes no answers gets no further requests read. Only now: else a lost client would not be noticed.
+        self.is_full = True
+        if self._transport is not None and not self._transport.is_closing():
+            self._stuck_since, self._unsent = self._loop.time(), self._transport.get_write_buffer_size()
+            self._transport.pause_reading()
         if self._answering is not None and self._answering.on_full is not None:
             self._answering.on_full()
 
     def resume_writing(self) -> None:
-        if self._answering is not None and self._answering.on_drained is not None:
+        self.is_full = False
+        self._stuck_since = None
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+        if self._answering is None:
+            self.since = self._loop.time()
+            self._loop.call_soon(self._next)
+        elif self._answering.on_drained is not None:
             self._answering.on_drained()
 
     # httptools
 
     def on_message_begin(self) -> None:
-        self._reading = _Reading()
+        if self._is_closing or self._reading is not None:
+            return  # nobody's, or the same message in a second parser
+        self._reading = Reading()
         if self._answering is None:
             self.since = self._loop.time()
 
     def on_url(self, url: bytes) -> None:
-        if self._reading is not None:
-            self._reading.url += url
-            self._reading.head_size += len(url)
+        reading = self._reading
+        if reading is not None and not reading.method:
+            reading.url += url
+            reading.head_size += len(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         reading = self._reading
         if reading is None or reading.method:
             return  # a trailer: nothing that we serve depends on one
-        reading.head_size += len(name) + len(value)
-        match name.lower():
-            case b"host":
-                reading.hosts += 1
-            case b"authorization":
-                reading.authorization.append(value)
-            case b"content-type":
-                reading.content_type = value.partition(b";")[0].strip().lower()
-            case b"content-encoding":
-                reading.content_encoding = value.strip().lower()
-            case b"content-length":
-                reading.length = int(value) if _DIGITS.fullmatch(value) else self._plane.limits.body + 1
-            case b"transfer-encoding":
-                reading.chunked += value.strip().lower()
-            case b"expect":
-                reading.expects = value.strip().lower() == b"100-continue"
-            case _:
-                pass
+        reading.header(name, value)
 
     def on_headers_complete(self) -> None:
         reading = self._reading
-        if reading is None:
+        if reading is None or reading.method:
             return
+        reading.unfinished = 0
         reading.method = self._parser.get_method()
         reading.minor = 1 if self._parser.get_http_version() == "1.1" else 0
         reading.keep_alive = self._parser.should_keep_alive()
         reading.error = self._plane.objection(reading)
-        if self._parser.should_upgrade():
-            self._refuse(InvalidRequest("This server does not upgrade connections; send plain HTTP/1.1."))
-        elif reading.error is not None and (reading.chunked or (reading.length or 0) > EARLY_CHECK):
-            # Nobody waits for megabytes that are refused anyway.
+        if reading.method == b"CONNECT":
+            self._refuse(InvalidRequest("This server is no proxy; send plain HTTP/1.1 to a path of its own."))
+        elif reading.error is not None and (
+            reading.chunked or (reading.length or 0) > EARLY_CHECK or self._parser.should_upgrade()
+        ):
+            # Nobody waits for megabytes that are refused anyway, or asks a second parser for what may be malformed.
             self._refuse(reading.error)
-        elif reading.expects and self._answering is None:
+        elif reading.expects and self._is_free:
             self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
         reading = self._reading
         if reading is None or self._is_closing:
             return
+        reading.unfinished = 0
         reading.size += len(body)
         if reading.size > self._plane.limits.body:
             self._refuse(self._plane.too_large())
@@ -290,10 +216,12 @@ class Connection(asyncio.Protocol):
         reading.body.append(body)
 
     def on_message_complete(self) -> None:
+        if self._parser.should_upgrade():
+            return  # so it thinks; `_feed` reads on
         reading, self._reading = self._reading, None
         if reading is None or self._is_closing:
             return
-        if self._answering is None:
+        if self._is_free:
             self._answer(reading)
         elif len(self._waiting) < MAX_PIPELINED:
             self._waiting.append(reading)
@@ -303,9 +231,9 @@ class Connection(asyncio.Protocol):
 
     # Answering
 
-    def _answer(self, reading: _Reading) -> None:
+    def _answer(self, reading: Reading) -> None:
         close = not reading.keep_alive or self._plane.is_draining
-        downstream = HttpDownstream(self, close=close, minor=reading.minor)
+        downstream = HttpDownstream(self, close=close, minor=reading.minor, head_only=reading.method == b"HEAD")
         self._answering = downstream
         inbound = Inbound(
             method=reading.method,
@@ -318,13 +246,13 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, error: TidegateError) -> None:
         """Answer `error` now and close; after an answer under way if there is one."""
-        reading, self._reading = self._reading or _Reading(), None
+        reading, self._reading = self._reading or Reading(), None
         if self._is_closing:
             return
         self._is_closing = True
         reading.error = error
         reading.keep_alive = False
-        if self._answering is None:
+        if self._is_free:
             self._answer(reading)
         else:
             self._waiting.append(reading)
@@ -334,19 +262,22 @@ class Connection(asyncio.Protocol):
         self._answering = None
         self.since = self._loop.time()
         if self._waiting and not close:
-            self._loop.call_soon(self._next, self._waiting.popleft())
+            self._loop.call_soon(self._next)
         elif close or self._is_closing or self._plane.is_draining:
             self._end()
 
-    def _next(self, reading: _Reading) -> None:
-        if not self.is_lost:
-            self._answer(reading)
+    def _next(self) -> None:
+        # Taken off the queue only now, so that whatever is read in between sees that somebody is before it.
+        if self._waiting and self._answering is None and not self.is_full and not self.is_lost:
+            self._answer(self._waiting.popleft())
 
     def _end(self) -> None:
         """Close so that the last answer arrives: a socket closed over unread bytes would be reset under it."""
+        has_unread, self._is_closing = self._is_closing, True
+        self._waiting.clear()
         if self._transport is None or self._transport.is_closing():
             return
-        if not self._is_closing:
+        if not has_unread:
             self._transport.close()
             return
         if self._transport.can_write_eof():
@@ -367,9 +298,19 @@ class Connection(asyncio.Protocol):
         """The request under way did not arrive in time."""
         self._refuse(RequestTimeout())
 
+    def is_stuck(self, now: float) -> bool:
+        """Whether the client has long taken nothing of what waits for it; called about once a second."""
+        if self._transport is None or not (self.is_full or self._transport.is_closing()):
+            return False
+        unsent, before = self._transport.get_write_buffer_size(), self._unsent
+        self._unsent = unsent
+        if self._stuck_since is None or unsent < before:
+            self._stuck_since = now
+        return now - self._stuck_since > STUCK_S
+
     def close(self) -> None:
         """Close if idle; otherwise after the answer under way."""
-        if self.is_idle and self._transport is not None:
+        if self.is_idle and not self._is_closing and self._transport is not None:
             self._transport.close()
 
 
@@ -381,9 +322,11 @@ class DataPlane:
         self.limits = limits
         self.connections: set[Connection] = set()
         self.is_draining = False
+        self.is_drained = False
+        self._emptied = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def objection(self, reading: _Reading) -> TidegateError | None:
+    def objection(self, reading: Reading) -> TidegateError | None:
         """What is wrong with a request as far as its head tells; None if its body should be read and served."""
         if reading.head_size > self.limits.head:
             return HeadersTooLarge()
@@ -420,24 +363,44 @@ class DataPlane:
         else:
             self.pipeline.models(inbound, downstream, _model_of(inbound.path))
 
+    def left(self, connection: Connection) -> None:
+        """`connection` is gone."""
+        self.connections.discard(connection)
+        if not self.connections:
+            self._emptied.set()
+
     def sweep(self, now: float) -> None:
-        """Look at every connection's clock; called about once a second."""
+        """Look at every connection's clock; called about once a second, during a drain too."""
         for connection in tuple(self.connections):
-            if connection.is_receiving and now - connection.since > self.limits.receive_s:
+            if connection.is_stuck(now):
+                connection.cut()
+            elif connection.is_receiving and now - connection.since > self.limits.receive_s:
                 connection.time_out()
             elif connection.is_idle and now - connection.since > self.limits.keep_alive_s:
                 connection.close()
 
     async def drain(self, limit_s: float) -> None:
-        """Answer what has begun, for up to `limit_s` seconds, then end the rest with an error event."""
+        """Answer what has begun and let it arrive, for up to `limit_s` seconds; then end the rest with an error event.
+
+        A request still being received belongs to it: it has its own time limit, and `sweep` is still called.
+        """
         self.is_draining = True
         for connection in tuple(self.connections):
             connection.close()
-        if self._tasks:
-            await asyncio.wait(tuple(self._tasks), timeout=limit_s)
+        await self._empty(limit_s)
         self.pipeline.cancel_all()
+        await self._empty(FLUSH_S)
+        for connection in tuple(self.connections):
+            connection.cut()
         if self._tasks:
-            await asyncio.wait(tuple(self._tasks), timeout=1.0)
+            await asyncio.wait(tuple(self._tasks), timeout=FLUSH_S)
+        self.is_drained = True
+
+    async def _empty(self, limit_s: float) -> None:
+        if self.connections:
+            self._emptied.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._emptied.wait(), limit_s)
 
 
 def _model_of(path: bytes) -> str | None:

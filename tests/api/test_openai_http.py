@@ -115,6 +115,7 @@ async def answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], byt
 
 
 CLOSE = b"Connection: close"
+H2C = (b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAEAAEAAAAIAAAAB")
 
 
 @pytest.mark.parametrize(
@@ -143,6 +144,43 @@ async def test_a_request_is_the_same_however_it_arrives(house, raw, expected, st
     assert (status, json.loads(body)) == (200, expected)
     assert headers["connection"] == "close"
     assert await reader.read() == b""
+
+
+@pytest.mark.parametrize("step", [1, 7, 1 << 20])
+async def test_an_offer_to_upgrade_is_ignored_and_its_request_served(house, step):
+    chunked = post(b"3\r\nabc\r\n0\r\n\r\n", *H2C, b"Transfer-Encoding: chunked", b"Authorization: " + GOOD)
+    models = b"GET /v1/models HTTP/1.1\r\nHost: x\r\n%b\r\n\r\n" % b"\r\n".join(H2C)
+    raw = post(b"12345", *H2C) + chunked + models + post(b"1234", *H2C, CLOSE)
+    reader, writer = await house.dial()
+    for at in range(0, len(raw), step):
+        writer.write(raw[at : at + step])
+        await asyncio.sleep(0)
+    answers = [json.loads((await answer(reader))[2]) for _ in range(4)]
+    chat = ["chat", "/v1/chat/completions"]
+    assert answers == [[*chat, 5], [*chat, 3], ["models", None], [*chat, 4]]
+    assert await asyncio.wait_for(reader.read(), 5) == b""
+
+
+async def test_the_body_after_an_offer_to_upgrade_is_bounded_too(house):
+    reader, writer = await house.dial()
+    writer.write(post(b"", *H2C, b"Transfer-Encoding: chunked", b"Authorization: " + GOOD))
+    for _ in range(30):
+        writer.write(b"1000\r\n" + b"x" * 4096 + b"\r\n")
+    assert (await answer(reader))[0] == 413
+
+
+async def test_an_answer_to_head_has_no_body(house):
+    reply = await house.talk(b"HEAD /v1/models HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    head, _, body = reply.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 405 ")
+    assert body == b""
+
+
+async def test_a_head_does_not_end_the_connection(house):
+    reader, writer = await house.dial()
+    writer.write(b"HEAD /v1/models HTTP/1.1\r\nHost: x\r\n\r\n" + post(b"x"))
+    await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    assert (await answer(reader))[0] == 200
 
 
 async def test_one_connection_serves_many_requests_in_order(house):
@@ -228,7 +266,11 @@ BIG = b"x" * 70_000
         (post(b"0\r\n\r\n", b"Transfer-Encoding: gzip, chunked"), 400, "invalid_http"),
         (post(b"abc", b"Transfer-Encoding: identity"), 400, "invalid_http"),
         (post(b"zz\r\n", b"Transfer-Encoding: chunked", b"Authorization: " + GOOD), 400, "invalid_http"),
-        (post(b"{}", b"Upgrade: h2c", b"Connection: Upgrade"), 400, "invalid_request"),
+        (b"CONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\n", 400, "invalid_request"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, "invalid_http"),
+        (post(b"x", *H2C, b"Transfer-Encoding: gzip, chunked"), 400, "invalid_http"),
+        (post(b"x", *H2C, b"Transfer-Encoding: chunked", b"Content-Length: 1"), 400, "invalid_http"),
+        (post(b"x", *H2C, path=b"/v1/nothing"), 404, "unknown_url"),
     ],
 )
 async def test_what_cannot_be_served_is_a_clear_refusal_in_openais_shape(house, raw, status, code):
@@ -255,6 +297,36 @@ async def test_a_chunked_body_is_bounded_although_it_names_no_length(house):
     for _ in range(30):
         writer.write(b"1000\r\n" + b"x" * 4096 + b"\r\n")
     assert (await answer(reader))[0] == 413
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"GET /v1/models",
+        b"GET /v1/models HTTP/1.1\r\nHost: x\r\nX: ",
+        b"GET /v1/models HTTP/1.1\r\nHost: x\r\nX",
+        post(b"1\r\na\r\n0\r\nX: ", b"Transfer-Encoding: chunked", b"Authorization: " + GOOD),
+        post(b"1;", b"Transfer-Encoding: chunked", b"Authorization: " + GOOD),
+    ],
+    ids=["target", "value", "name", "trailer", "chunk line"],
+)
+async def test_a_line_without_end_is_bounded(house, begun):
+    reader, writer = await house.dial()
+    writer.write(begun)
+    for _ in range(50):
+        writer.write(b"y" * 100)
+        await asyncio.sleep(0.001)
+    status, _, body = await asyncio.wait_for(answer(reader), 1)
+    assert (status, json.loads(body)["error"]["code"]) == (431, "headers_too_large")
+
+
+async def test_small_chunks_and_pieces_are_no_long_line(house):
+    reader, writer = await house.dial()
+    writer.write(post(b"", b"Transfer-Encoding: chunked", b"Authorization: " + GOOD))
+    for _ in range(2000):
+        writer.write(b"1;x=y\r\na\r\n")
+    writer.write(b"0\r\n\r\n")
+    assert json.loads((await answer(reader))[2])[2] == 2000
 
 
 async def test_two_credentials_are_none(house):
