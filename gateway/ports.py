@@ -65,9 +65,10 @@ class Scanner(Protocol):
 class AuditSink(Protocol):
     """Where records go. `reserve` happens at admission, so that the outcome always has a place.
 
-    `reserve` raises AuditUnavailable when the buffer is full; strangers, whom nobody identified, fill half of it at most. `committed` returns once
-    the intent is on disk, and raises AuditUnavailable if it cannot get there. `record` never waits and never raises;
-    it uses up one reservation. `release` gives back a reservation that turned out not to be needed.
+    `reserve` raises AuditUnavailable when the buffer is full; strangers, whom nobody identified, fill half of it at
+    most. `committed` returns once the intent is on disk, and raises AuditUnavailable if it cannot get there. `record`
+    never waits and never raises; it uses up one reservation. `release` gives back a reservation that turned out not to
+    be needed.
     """
 
     def reserve(self, *, for_stranger: bool = False) -> None: ...
@@ -110,12 +111,18 @@ class UpstreamConnection(Protocol):
 class Backend(Protocol):
     """The protocol adapter that reaches an endpoint.
 
-    `connect` returns an idle connection or dials a new one within `timeout_s` seconds; it dials only addresses for
-    which `may_dial` holds, and raises UpstreamUnreachable otherwise. It adds credentials and framing itself.
+    `connect` returns an idle connection, unless it is to be `fresh`, or dials a new one within `timeout_s` seconds; it
+    dials only addresses for which `may_dial` holds, and raises UpstreamUnreachable otherwise. It adds credentials and
+    framing itself.
     """
 
     async def connect(
-        self, endpoint: Endpoint, *, timeout_s: float, may_dial: Callable[[Address | None], bool]
+        self,
+        endpoint: Endpoint,
+        *,
+        timeout_s: float,
+        may_dial: Callable[[Address | None], bool],
+        fresh: bool = False,
     ) -> UpstreamConnection: ...
     async def close(self) -> None: ...
 

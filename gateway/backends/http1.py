@@ -6,16 +6,19 @@ all was decided at the door, before `start`. A connection serves again only afte
 """
 
 import asyncio
+import select
 import ssl
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Final, cast
 
+from gateway.backends.name_lookup import NameLookup
 from gateway.backends.tunnel import through_tunnel
 from gateway.core.message import Headers, Message
 from gateway.core.topology import Address, Endpoint, Peer, Proxy, address_of
 from gateway.ports import STALE, Receiver, UpstreamUnreachable
+from gateway.telemetry import EventLog
 from gateway.wire.http1 import ResponseInvalid, ResponseReader, request_bytes
 
 IDLE_S: Final = 4.0
@@ -24,6 +27,8 @@ IDLE_S: Final = 4.0
 MAX_IDLE: Final = 512
 """Unused connections kept per endpoint; beyond it they are closed when they come back."""
 
+
+log = EventLog(__name__)
 
 Sign = Callable[[Message, bytes, bytes], Headers]
 
@@ -50,33 +55,44 @@ class Http1Backend:
 
     def __init__(self, settings: Http1Settings) -> None:
         self._settings = settings
-        self._idle: dict[Endpoint, list[_Connection]] = {}
+        # The oldest first.
+        self._idle: dict[Endpoint, deque[_Connection]] = {}
         self._open: set[_Connection] = set()
+        self._names = NameLookup()
         self._tls: ssl.SSLContext | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def connect(
-        self, endpoint: Endpoint, *, timeout_s: float, may_dial: Callable[[Address | None], bool]
+        self,
+        endpoint: Endpoint,
+        *,
+        timeout_s: float,
+        may_dial: Callable[[Address | None], bool],
+        fresh: bool = False,
     ) -> "_Connection":
         """An idle connection to `endpoint` or a new one; UpstreamUnreachable with a reason that quotes nothing."""
-        loop = self._loop = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
         idle = self._idle.get(endpoint)
         oldest = loop.time() - IDLE_S
-        while idle:
+        while idle and not fresh:
             connection = idle.pop()
-            if connection.is_usable and connection.idle_since > oldest:
+            if connection.is_usable and connection.idle_since > oldest and connection.is_quiet:
                 connection.is_reused = True
                 return connection
             connection.abort()
+        deadline = loop.time() + timeout_s
         try:
-            async with asyncio.timeout(timeout_s):
-                return await self._dial(loop, endpoint, may_dial)
+            async with asyncio.timeout_at(deadline):
+                connection = await self._dial(loop, endpoint, may_dial, deadline)
         except TimeoutError as exc:
             raise UpstreamUnreachable("connect timeout") from exc
         except ssl.SSLError as exc:
             raise UpstreamUnreachable(f"TLS: {type(exc).__name__} {exc.reason or ''}".rstrip()) from exc
         except OSError as exc:
             raise UpstreamUnreachable(f"{type(exc).__name__} {exc.errno or ''}".rstrip()) from exc
+        # Not as soon as it stands: uvloop never tells a connection whose dial was cancelled that it is lost.
+        if connection.is_usable:
+            self._open.add(connection)
+        return connection
 
     async def close(self) -> None:
         """Close every connection, busy ones included."""
@@ -85,7 +101,11 @@ class Http1Backend:
         self._idle.clear()
 
     async def _dial(
-        self, loop: asyncio.AbstractEventLoop, endpoint: Endpoint, may_dial: Callable[[Address | None], bool]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        endpoint: Endpoint,
+        may_dial: Callable[[Address | None], bool],
+        deadline: float,
     ) -> "_Connection":
         def protocol() -> _Connection:
             return _Connection(loop, self, endpoint)
@@ -96,25 +116,26 @@ class Http1Backend:
         context, name = (self._tls_context(), endpoint.host) if endpoint.is_tls else (None, None)
         proxy = self._settings.proxy
         refused: UpstreamUnreachable | OSError = UpstreamUnreachable("the name has no address inside the zone")
-        for address in await _addresses(loop, proxy or endpoint):
-            if not may_dial(address_of(address)):
-                continue
+        found = await self._names.addresses((proxy or endpoint).host)
+        permitted = [address for address in found if may_dial(address_of(address))]
+        for left, address in zip(range(len(permitted) - 1, -1, -1), permitted, strict=True):
+            # One address that swallows everything must leave time for the next.
+            until = (loop.time() + deadline) / 2 if left else None
             try:
-                if proxy is not None:
-                    return await through_tunnel(loop, protocol(), endpoint, address, proxy.port, context)
-                _, connection = await loop.create_connection(
-                    protocol, address, endpoint.port, ssl=context, server_hostname=name
-                )
-            except OSError as exc:
+                async with asyncio.timeout_at(until):
+                    if proxy is not None:
+                        return await through_tunnel(loop, protocol(), endpoint, address, proxy.port, context)
+                    _, connection = await loop.create_connection(
+                        protocol, address, endpoint.port, ssl=context, server_hostname=name
+                    )
+                    return connection
+            except OSError as exc:  # TimeoutError is one
                 refused = exc
-            else:
-                return connection
         raise refused
 
     def _tls_context(self) -> ssl.SSLContext:
         if self._tls is None:
-            self._tls = ssl.create_default_context(cafile=self._settings.ca_file)
-            self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
+            self._tls = _client_context(self._settings.ca_file)
         return self._tls
 
     # What a connection tells its owner
@@ -130,17 +151,16 @@ class Http1Backend:
             signature=sign(message, host, base_path + message.target) if sign is not None else (),
         )
 
-    def opened(self, connection: "_Connection") -> None:
-        """A connection stands."""
-        self._open.add(connection)
-
     def lost(self, connection: "_Connection") -> None:
         """A connection is gone."""
         self._open.discard(connection)
 
     def returned(self, connection: "_Connection") -> None:
         """A connection ended its exchange cleanly and may serve again."""
-        idle = self._idle.setdefault(connection.endpoint, [])
+        idle = self._idle.setdefault(connection.endpoint, deque())
+        # The last to come back is the first to serve again, so that those below it may never be taken.
+        while idle and idle[0].idle_since <= connection.idle_since - IDLE_S:
+            idle.popleft().abort()
         if len(idle) < MAX_IDLE:
             idle.append(connection)
         else:
@@ -172,6 +192,18 @@ class _Connection(asyncio.Protocol):
         """Whether a request may be written."""
         return self._transport is not None and not self._transport.is_closing()
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether the socket holds nothing to read and takes what we write, asked of the system without waiting.
+
+        While the loop was busy, bytes may have come that no callback has seen yet; the next request would take them
+        for its answer. A socket that is full still has the last request to get rid of.
+        """
+        assert self._transport is not None  # noqa: S101 -- is_usable comes first
+        poll = select.poll()
+        poll.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN | select.POLLOUT)
+        return [events for _, events in poll.poll(0)] == [select.POLLOUT]
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # What create_connection hands to a Protocol; uvloop's is no subclass of asyncio's, so it cannot be asked.
         transport = cast(asyncio.Transport, transport)
@@ -183,7 +215,6 @@ class _Connection(asyncio.Protocol):
             self._peer = Peer(is_unix=True)
         elif isinstance(name, tuple):
             self._peer = Peer(address_of(str(name[0])), is_verified_tls=verified)
-        self._owner.opened(self)
 
     def start(self, message: Message, receiver: Receiver) -> None:
         """Write `message`; `receiver` hears the answer."""
@@ -200,13 +231,17 @@ class _Connection(asyncio.Protocol):
             # Bytes that nobody asked for: whatever they are, they must never meet the next request.
             self.abort()
             return
-        reader = self._reader
-        had_head = reader.head is not None
         try:
-            body = reader.feed(data)
+            self._read(receiver, data)
         except ResponseInvalid as exc:
             self._fail(f"invalid response: {exc.reason}")
-            return
+        except Exception as exc:  # noqa: BLE001 -- whatever went wrong in the receiver, it must still hear of an end
+            self._broken(receiver, exc)
+
+    def _read(self, receiver: Receiver, data: bytes) -> None:
+        reader = self._reader
+        had_head = reader.head is not None
+        body = reader.feed(data)
         if not had_head:
             if reader.head is None:
                 return
@@ -221,24 +256,36 @@ class _Connection(asyncio.Protocol):
         self._receiver = None
         if self._is_paused:
             self.resume()
-        if self._reader.may_reuse and self.is_usable:
+        # Bytes that are still to be sent belong to this request: the next would wait behind them.
+        transport = self._transport
+        if (
+            self._reader.may_reuse
+            and transport is not None
+            and self.is_usable
+            and not transport.get_write_buffer_size()
+        ):
             self.idle_since = self._loop.time()
             self._owner.returned(self)
         else:
             self.abort()
         receiver.on_end()
 
+    def _broken(self, receiver: Receiver, exc: Exception) -> None:
+        """A receiver's own fault. It is told, once, since whoever waits for it would wait for ever."""
+        self.abort()
+        log.crash("receiver_failed", exc)
+        receiver.on_failure(f"fault in the receiver: {type(exc).__name__}")
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._owner.lost(self)
         receiver, self._transport = self._receiver, None
         if receiver is None:
             return
-        if self._reader.head is None and exc is None and self.is_reused:
+        if self.is_reused and not self._reader.has_begun:
             self._fail(STALE)
             return
         if exc is not None:
-            reason = STALE if self.is_reused and self._reader.head is None else f"connection lost: {type(exc).__name__}"
-            self._fail(reason)
+            self._fail(f"connection lost: {type(exc).__name__}")
             return
         try:
             self._reader.end_of_file()
@@ -246,7 +293,10 @@ class _Connection(asyncio.Protocol):
             self._fail(invalid.reason)
             return
         self._receiver = None
-        receiver.on_end()
+        try:
+            receiver.on_end()
+        except Exception as fault:  # noqa: BLE001 -- as in data_received
+            self._broken(receiver, fault)
 
     def _fail(self, reason: str) -> None:
         receiver, self._receiver = self._receiver, None
@@ -274,13 +324,15 @@ class _Connection(asyncio.Protocol):
             self._transport.abort()
 
 
-async def _addresses(loop: asyncio.AbstractEventLoop, server: Endpoint | Proxy) -> list[str]:
-    try:
-        ip_address(server.host)
-    except ValueError:
-        found = await loop.getaddrinfo(server.host, server.port, type=1)  # 1 is SOCK_STREAM
-        return list(dict.fromkeys(str(entry[4][0]) for entry in found))
-    return [server.host]
+def _client_context(ca_file: str | None) -> ssl.SSLContext:
+    # Not ssl.create_default_context: that writes every connection's secrets to the file that SSLKEYLOGFILE names.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if ca_file is None:
+        context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+    else:
+        context.load_verify_locations(cafile=ca_file)
+    return context
 
 
 def _host_header(endpoint: Endpoint) -> bytes:

@@ -54,7 +54,12 @@ class SageMakerBackend:
             await self.preflight.run(stop)
 
     async def connect(
-        self, endpoint: Endpoint, *, timeout_s: float, may_dial: Callable[[Address | None], bool]
+        self,
+        endpoint: Endpoint,
+        *,
+        timeout_s: float,
+        may_dial: Callable[[Address | None], bool],
+        fresh: bool = False,
     ) -> UpstreamConnection:
         """A connection to `endpoint`, with credentials that are good for it."""
         loop = asyncio.get_running_loop()
@@ -65,7 +70,8 @@ class SageMakerBackend:
                 await self._credentials.ready()
         except TimeoutError as exc:
             raise UpstreamUnreachable("AWS credentials: timeout") from exc
-        connection = await self._http.connect(endpoint, timeout_s=deadline - loop.time(), may_dial=may_dial)
+        left_s = deadline - loop.time()
+        connection = await self._http.connect(endpoint, timeout_s=left_s, may_dial=may_dial, fresh=fresh)
         try:
             # The preflight may have found something while we waited.
             self._refuse_if_closed()
@@ -169,9 +175,10 @@ class _Call:
             self._open()
         elif not self._is_open and not self._translated():
             return
-        receiver, self._receiver = self._receiver, None
-        if receiver is not None:
-            receiver.on_end()
+        if self._receiver is not None:
+            self._receiver.on_end()
+            # Not before: if it fails in this call, the connection below tells it so through us.
+            self._receiver = None
 
     def on_failure(self, reason: str) -> None:
         """The connection broke."""

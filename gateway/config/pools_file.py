@@ -169,7 +169,8 @@ class _Pools:
     def _timeouts(self, node: Node | None) -> Timeouts:
         reader, usual = self._reader, Timeouts()
         fields = reader.fields(node, "`timeouts`", ("connect", "first_content", "idle", "total"))
-        connect = reader.duration(fields.get("connect"), "`timeouts.connect`", least=0.01, most=60.0)
+        # Below the 30 s for which a clearance is good: it is made before the connection.
+        connect = reader.duration(fields.get("connect"), "`timeouts.connect`", least=0.01, most=25.0)
         first = reader.duration(fields.get("first_content"), "`timeouts.first_content`", least=0.1, most=3600.0)
         idle = reader.duration(fields.get("idle"), "`timeouts.idle`", least=0.1, most=3600.0)
         total = reader.duration(fields.get("total"), "`timeouts.total`", least=1.0, most=7200.0)

@@ -13,7 +13,7 @@ from gateway.core.facts import Tenant
 from gateway.core.message import Message
 from gateway.core.records import Ending, Intent
 from gateway.core.topology import Endpoint, Pool, Topology, Zone
-from gateway.errors import AuditUnavailable, TidegateError, Unavailable
+from gateway.errors import AuditUnavailable, Overloaded, TidegateError, Unavailable
 from gateway.ports import STALE, AuditSink, Clock, UpstreamUnreachable
 from gateway.runtime.admission import Admission
 from gateway.runtime.call import Call
@@ -24,6 +24,8 @@ from gateway.wire.encode import encode
 from gateway.wire.requests import Request
 
 MAX_TRIES: Final = 3
+
+_MISCONFIGURED: Final = frozenset({401, 403, 404})
 
 
 class Dispatcher:
@@ -60,39 +62,64 @@ class Dispatcher:
     async def dispatch(self, call: Call, relay: Relay, request: Request, tenant: Tenant, allow: Allow) -> None:
         """Relay an answer to `request` from one of the pools of `allow`, or tell the client why there is none."""
         untried = {name: self._rotated(name) for name in allow.pools}
-        error: TidegateError = Unavailable()
-        tries = 0
+        error: TidegateError | None = None
+        tries, fresh = 0, False
         while tries < MAX_TRIES:
             to = tuple(name for name in allow.to if untried[name])
             spill = tuple(name for name in allow.spill if untried[name])
             if not to and not spill:
                 break
             began = self._clock.monotonic()
-            place = await self._admission.enter(to, spill, wait_s=allow.queue_s - call.queued_s)
-            call.queued_s += self._clock.monotonic() - began
+            try:
+                place = await self._admission.enter(to, spill, wait_s=allow.queue_s - call.queued_s)
+            except (Overloaded, Unavailable):
+                # A second turn that does not come: what went wrong in the first is what the caller can act upon.
+                if error is None:
+                    raise
+                break
+            finally:
+                call.queued_s += self._clock.monotonic() - began
             try:
                 pool = self._pools[place.pool]
                 endpoint = untried[pool.name][0]
-                failed = await self._attempt(call, relay, request, tenant, allow, pool, endpoint)
+                failed = await self._attempt(call, relay, request, tenant, allow, pool, endpoint, fresh=fresh)
             finally:
                 place.leave()
             if failed is None:
                 return
-            # A kept connection that the server closed as we wrote says nothing about the server: same place again.
-            if failed.detail == STALE:
-                continue
-            error = failed
             if isinstance(failed, AuditUnavailable):
+                error = failed
                 untried[pool.name] = ()
                 continue
-            untried[pool.name] = untried[pool.name][1:]
             tries += 1
-        relay.give_up(error)
+            if failed.detail == STALE:
+                # A kept connection that the server closed as we wrote says nothing about the server: same place
+                # again. Whether it has read the request is unknown, so once, and on a connection of its own.
+                error, fresh = error or failed, True
+                continue
+            error = failed
+            # A pool that refuses our credential, path or model name refuses them at each of its endpoints; another
+            # pool has its own, and may serve (resilience.md: never again on a 4xx, which the request would be).
+            is_misconfigured = call.attempts[-1].status in _MISCONFIGURED
+            untried[pool.name] = () if is_misconfigured else untried[pool.name][1:]
+        relay.give_up(error or Unavailable())
 
     async def _attempt(
-        self, call: Call, relay: Relay, request: Request, tenant: Tenant, allow: Allow, pool: Pool, endpoint: Endpoint
+        self,
+        call: Call,
+        relay: Relay,
+        request: Request,
+        tenant: Tenant,
+        allow: Allow,
+        pool: Pool,
+        endpoint: Endpoint,
+        *,
+        fresh: bool,
     ) -> TidegateError | None:
-        """Try one endpoint. None once the exchange is over; otherwise why the next may be tried."""
+        """Try one endpoint, on a `fresh` connection or any.
+
+        None once the exchange is over; otherwise why the next may be tried.
+        """
         zone = self._zones[pool.zone]
         epoch = self._epoch()
         message = encode(request, pool, zone, salt=self._salt_of(tenant.id))
@@ -112,6 +139,7 @@ class Dispatcher:
                 endpoint,
                 relay,
                 sending=lambda connection: relay.sending(connection, pool.timeouts),
+                fresh=fresh,
             )
         except UpstreamUnreachable as exc:
             call.end_attempt(Ending.UPSTREAM_FAILED, None, exc.reason, now=self._clock.monotonic())

@@ -95,8 +95,9 @@ class Forwarder:
         receiver: Receiver,
         *,
         sending: Callable[[UpstreamConnection], None],
+        fresh: bool = False,
     ) -> None:
-        """Send `message` to `endpoint` of `pool`; the answer goes to `receiver`.
+        """Send `message` to `endpoint` of `pool`, on a `fresh` connection or any; the answer goes to `receiver`.
 
         `sending` is called with the connection just before the first byte. Raises UpstreamUnreachable if no
         connection into the zone could be had, ClearanceRefused if the door stays shut.
@@ -105,7 +106,7 @@ class Forwarder:
             raise ClearanceRefused(detail=f"{pool.name}: the final bytes are above the pool's clearance")
         zone = self._zones[pool.zone]
         connection = await self._backends[pool.name].connect(
-            endpoint, timeout_s=pool.timeouts.connect_s, may_dial=zone.holds
+            endpoint, timeout_s=pool.timeouts.connect_s, may_dial=zone.holds, fresh=fresh
         )
         try:
             self._door.open(clearance, message, pool, zone, connection)

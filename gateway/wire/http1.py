@@ -74,6 +74,11 @@ class ResponseReader:
         return self._state is _State.DONE
 
     @property
+    def has_begun(self) -> bool:
+        """Whether the peer has said anything, be it half a line or an interim response."""
+        return self.head is not None or bool(self._buffer) or self._interim > 0
+
+    @property
     def may_reuse(self) -> bool:
         """Whether another request may be sent on this connection."""
         return self._state is _State.DONE and self._keep_alive and not self._buffer

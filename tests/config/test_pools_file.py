@@ -87,6 +87,7 @@ def test_everything_can_be_said_and_the_rest_is_usual() -> None:
         ({"max_in_flight": "0"}, "`max_in_flight` must be a whole number from 1 to 100000."),
         ({"credential": "hunter2"}, "The credential must not stand in this file itself."),
         ({"timeouts": "{connect: 2}"}, "`timeouts.connect` must be a time such as"),
+        ({"timeouts": "{connect: 26s}"}, "`timeouts.connect` must be"),
         ({"tls": "{}"}, "`tls` lacks the key `ca`. Add it."),
         ({"price": "1"}, "The pool `p` has no key `price`."),
     ],

@@ -48,7 +48,7 @@ class FakeBackend:
     connection: FakeConnection
     may_dial: Callable[[Address | None], bool] | None = None
 
-    async def connect(self, endpoint, *, timeout_s, may_dial):
+    async def connect(self, endpoint, *, timeout_s, may_dial, fresh=False):
         self.may_dial = may_dial
         return self.connection
 

@@ -48,6 +48,15 @@ def test_a_response_cut_short_anywhere_is_never_complete(raw):
             reader.end_of_file()
 
 
+@pytest.mark.parametrize(
+    ("said", "begun"), [(b"", False), (b"H", True), (b"HTTP/1.1 100 Continue\r\n\r\n", True), (SIZED, True)]
+)
+def test_it_is_known_whether_the_peer_has_said_anything(said, begun):
+    reader = ResponseReader()
+    reader.feed(said)
+    assert reader.has_begun is begun
+
+
 def test_a_response_without_a_length_ends_with_the_connection():
     reader = ResponseReader()
     assert reader.feed(UNTIL_EOF) == b"all of it"
