@@ -82,7 +82,9 @@ async def test_it_also_serves_on_a_socket_in_a_folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("s") / "container.sock"
     until = asyncio.Event()
     engine = ScriptedEngine()
-    it = server.Server(server.Place(f"unix:{path}", 0, "/nowhere"), lambda _: server.inference.Model(engine, "tidegate"))
+    it = server.Server(
+        server.Place(f"unix:{path}", 0, "/nowhere"), lambda _: server.inference.Model(engine, "tidegate")
+    )
     task = asyncio.create_task(it.run(until))
     async with asyncio.timeout(10):
         while not path.exists() or it.model is None:  # noqa: ASYNC110 -- no event to wait for
