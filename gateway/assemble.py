@@ -179,7 +179,8 @@ class Worker:
         files = self._settings.tls
         if files is None:
             return None
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        # Not ssl.create_default_context: that writes every connection's secrets to the file that SSLKEYLOGFILE names.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_cert_chain(*files)
         return context

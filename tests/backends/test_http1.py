@@ -238,6 +238,8 @@ class Raw:
 
     def __init__(self) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0))
+        # A thread that waits for a connection that never comes must end before the test can fail.
+        self.listener.settimeout(3)
         self.endpoint = Endpoint("a", "127.0.0.1", self.listener.getsockname()[1])
         self.connections: list[socket.socket] = []
 
@@ -272,8 +274,9 @@ def raw():
 
 async def answered(backend: Http1Backend, raw: Raw, body: bytes) -> Ear:
     answering = asyncio.create_task(asyncio.to_thread(raw.answer, body))
-    ear = await exchange(backend, raw.endpoint)
-    await answering
+    async with asyncio.timeout(3):
+        ear = await exchange(backend, raw.endpoint)
+        await answering
     return ear
 
 

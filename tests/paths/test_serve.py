@@ -149,19 +149,28 @@ async def shared_process(tmp_path):
         yield running
 
 
-async def test_the_data_port_speaks_tls_when_it_is_told_to(tmp_path, tls_files):
+async def test_the_data_port_speaks_tls_when_it_is_told_to_and_writes_none_of_its_secrets_down(
+    tmp_path, tls_files, monkeypatch
+):
+    secrets = tmp_path / "secrets-of-tls"
+    secrets.touch()
+    monkeypatch.setenv("SSLKEYLOGFILE", str(secrets))
     # A key that others may read is refused, so it is copied to where nobody can.
     key = tmp_path / "key.pem"
     key.write_bytes(tls_files.key.read_bytes())
     key.chmod(0o600)
     gateway = f"tls: {{certificate: {{file: {tls_files.certificate}}}, key: {{file: {key}}}}}\n"
     async with ModelServer() as server, process(tmp_path, {"home": server}, gateway=gateway) as running:
+        # The client is not the gateway: its own secrets are not in question.
+        monkeypatch.delenv("SSLKEYLOGFILE")
         trusted = ssl.create_default_context(cafile=str(tls_files.ca))
         async with client_of(running, verify=trusted) as client:
             assert (await client.post("/v1/chat/completions", json=ask())).status_code == 200
             async with client.stream("POST", "/v1/chat/completions", json=ask(stream=True)) as response:
                 text = "".join([line async for line in response.aiter_lines()])
             assert text.endswith("data: [DONE]")
+        # The library's own heading may stand there, from a client in this process that spoke no TLS.
+        assert "CLIENT_" not in secrets.read_text()
 
 
 async def test_nothing_that_was_asked_or_answered_is_in_the_log(tmp_path):
