@@ -1,8 +1,8 @@
 """`tidegate demo`: the whole gateway on one machine, with a small real model, showing where requests go and why.
 
-Here is the order of things: two model servers, the configuration, the gateway, five questions, a table, the lines to
-paste, and waiting for Ctrl-C. Each of these lives in a module of its own; whatever was started is stopped in the
-opposite order, however the demo ends.
+Here is the order of things: the cloud side and the model at home, the configuration, the gateway, five questions, a
+flood, two tables, the lines to paste, and waiting for Ctrl-C. Each of these lives in a module of its own, and starts
+while the one before it still loads; whatever was started is stopped in the opposite order, however the demo ends.
 """
 
 import argparse
@@ -15,25 +15,39 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import openai
 
 from gateway.backends.embedded import EmbeddedModel, EmbeddedSettings, demo_model_file, demo_threads
+from gateway.cli.demo_cloud import REGION, Cloud, Record, starting_cloud
 from gateway.cli.demo_files import TENANT, Places, claim, write_configuration
-from gateway.cli.demo_gateway import RunningGateway, running_gateway
-from gateway.cli.demo_questions import BURST, HOME, QUESTIONS, Answer, ask
-from gateway.cli.demo_report import Programs, faults, lines_to_paste, operator_lines, proof, rows
+from gateway.cli.demo_flood import FULL_PATIENCE_S, HARMLESS, SENSITIVE, Flood, flood
+from gateway.cli.demo_gateway import RunningGateway, starting_gateway
+from gateway.cli.demo_questions import HOME, QUESTIONS, Answer, ask
+from gateway.cli.demo_report import (
+    Programs,
+    faults,
+    flood_faults,
+    flood_rows,
+    flood_summary,
+    lines_to_paste,
+    operator_lines,
+    proof,
+    rows,
+)
 from gateway.cli.demo_screen import Screen
-from gateway.cli.demo_table import Colour, draw
+from gateway.cli.demo_table import Colour, Row, draw, fold
 from gateway.cli.demo_words import language_of, words_for
 from gateway.cli.keys import create_key
 from gateway.cli.main import INTERRUPTED, Subparsers
 
 USUAL_PORT: Final = 8080
+_FORGET_EVERY_S: Final = 60.0
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -42,8 +56,9 @@ def add_commands(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
     parser = subparsers.add_parser(
         "demo",
         help="run the gateway with a small real model and show where requests go",
-        description="Starts two small model servers (one at home, one that stands for the cloud) and the gateway "
-        "between them on 127.0.0.1, sends five questions, shows where each went and why, and stays up until Ctrl-C.",
+        description="Starts a small model server at home, another behind a stand-in for SageMaker, and the gateway "
+        "between them on 127.0.0.1; sends five questions and a flood, shows where each request went and why, and stays "
+        "up until Ctrl-C.",
     )
     parser.add_argument("--check", action="store_true", help="use free ports, check every row, stop; exits 0 or 1")
     parser.add_argument("--port", type=_port, help=f"where the gateway listens (default {USUAL_PORT}, or a free port)")
@@ -109,27 +124,32 @@ class Demo:
         screen, words = self._screen, self._words
         screen.say(words.welcome, Colour.STRONG)
         screen.say(words.stand_in)
+        screen.say(words.cloud)
         screen.say(words.files.format(folder=folder), Colour.DIM)
         async with contextlib.AsyncExitStack() as stack:
+            # Started and not waited for: it loads while the model at home does.
+            cloud = await stack.enter_async_context(starting_cloud(folder))
             with screen.step(words.step_home):
-                home = await stack.enter_async_context(self._model(HOME, f"unix:{folder}/models/home.sock"))
+                home = await stack.enter_async_context(self._home(folder))
+            port = await self._free_port()
             with screen.step(words.step_burst):
-                burst = await stack.enter_async_context(self._model(BURST, "127.0.0.1:0"))
-            places = Places(folder, await self._free_port(), home.endpoint, burst.endpoint)
-            write_configuration(places, home_key=home.credential, burst_key=burst.credential)
-            _, key = create_key(folder, TENANT, note="demo", environ={})
+                places = Places(folder, port, home.endpoint, await cloud.address(), cloud.control, REGION)
+                write_configuration(places, home_key=home.credential, burst_keys=cloud.keys)
+                _, key = create_key(folder, TENANT, note="demo", environ={})
+                gateway = await stack.enter_async_context(starting_gateway(folder))
+                await cloud.until_loaded()
             with screen.step(words.step_gateway):
-                gateway = await stack.enter_async_context(running_gateway(folder))
+                await gateway.until_ready()
             client = await stack.enter_async_context(_client(places.url, key))
-            answers, is_well = await self._ask_all(client, burst)
+            answers, is_well = await self._ask_all(client, gateway, cloud)
             if self._is_check:
                 return 0 if is_well else 1
             self._show_lines(places, key, answers)
-            return await self.stay(gateway, places)
+            return await self.stay(gateway, places, cloud)
 
-    def _model(self, pool: str, listen: str) -> EmbeddedModel:
-        settings = EmbeddedSettings(demo_model_file(), listen, threads=demo_threads())
-        return EmbeddedModel(settings, on_change=lambda sentence: self._screen.say(f"{pool}: {sentence}"))
+    def _home(self, folder: Path) -> EmbeddedModel:
+        settings = EmbeddedSettings(demo_model_file(), f"unix:{folder}/models/home.sock", threads=demo_threads())
+        return EmbeddedModel(settings, on_change=lambda sentence: self._screen.say(f"{HOME}: {sentence}"))
 
     async def _free_port(self) -> int:
         if self._is_check and self._port is None:
@@ -142,28 +162,43 @@ class Demo:
             self._screen.say(self._words.port_taken.format(wanted=wanted, port=port))
             return port
 
-    async def _ask_all(self, client: openai.AsyncOpenAI, burst: EmbeddedModel) -> tuple[list[Answer], bool]:
-        """Ask, draw the table, say what is wrong; the answers, and whether all is as it must be."""
+    async def _ask_all(
+        self, client: openai.AsyncOpenAI, gateway: RunningGateway, cloud: Cloud
+    ) -> tuple[list[Answer], bool]:
+        """Ask, draw the tables, say what is wrong; the answers, and whether all is as it must be."""
         screen, words = self._screen, self._words
-        before = await burst.prompt_tokens()
         with screen.step(words.step_questions):
             answers = [await ask(client, question) for question in QUESTIONS]
-        after = await burst.prompt_tokens()
+        with screen.step(words.step_flood.format(harmless=len(HARMLESS), sensitive=len(SENSITIVE))):
+            flooded = await flood(client, partial(gateway.until_full, HOME, patience_s=FULL_PATIENCE_S))
+        self._draw(words.columns, rows(answers, words))
+        self._draw(words.flood_columns, flood_rows(flooded, words))
         screen.say()
-        for line in draw(words.columns, rows(answers, words), columns=screen.columns, in_colour=screen.in_colour):
-            screen.say(line)
-        screen.say()
-        counted = None if before is None or after is None else after - before
-        proved = proof(answers, counted, words)
-        wrong = faults(answers, words)
+        return answers, self._judge(answers, flooded, await cloud.record())
+
+    def _draw(self, headings: Sequence[str], table: Sequence[Row]) -> None:
+        self._screen.say()
+        for line in draw(headings, table, columns=self._screen.columns, in_colour=self._screen.in_colour):
+            self._screen.say(line)
+
+    def _judge(self, answers: list[Answer], flooded: Flood, record: Record | None) -> bool:
+        """Say what is wrong, or what was shown; whether all is as it must be."""
+        words = self._words
+        wrong = [*faults(answers, words), *flood_faults(flooded, words)]
         for fault in wrong:
-            screen.say(fault, Colour.WRONG)
+            self._say(fault, Colour.WRONG)
         if not wrong:
-            screen.say(proved.sentence, None if proved.holds else Colour.WRONG)
+            self._say(flood_summary(flooded, words))
+        proved = proof(answers, flooded, record, words)
+        self._say(proved.sentence, None if proved.holds else Colour.WRONG)
         is_well = proved.holds and not wrong
         if is_well:
-            screen.say(words.all_well, Colour.HOME)
-        return answers, is_well
+            self._say(words.all_well, Colour.HOME)
+        return is_well
+
+    def _say(self, sentence: str, colour: Colour | None = None) -> None:
+        for line in fold(sentence, self._screen.columns):
+            self._screen.say(line, colour)
 
     def _show_lines(self, places: Places, key: str, answers: list[Answer]) -> None:
         programs = Programs(_shown_path(Path(sys.executable)), _shown_path(Path(sys.executable).with_name("tidegate")))
@@ -175,11 +210,16 @@ class Demo:
             self._screen.say(f"\n# {title}", Colour.DIM)
             self._screen.say(line)
 
-    async def stay(self, gateway: RunningGateway, places: Places) -> int:
+    async def stay(self, gateway: RunningGateway, places: Places, cloud: Cloud) -> int:
         """Wait for Ctrl-C, which cancels us, or for the gateway's own end."""
         self._screen.say("\n" + self._words.stop_it.format(url=places.url), Colour.STRONG)
         self._is_up = True
-        await gateway.process.wait()
+        while gateway.process.returncode is None:
+            # What was received has been shown; nothing more is to be kept.
+            await cloud.forget()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_FORGET_EVERY_S):
+                    await gateway.process.wait()
         self._screen.say(self._words.gateway_gone, Colour.WRONG)
         self._screen.say(gateway.last_words())
         return 1

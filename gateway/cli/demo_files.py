@@ -15,10 +15,11 @@ from typing import Final, cast
 
 import yaml
 
-import gateway
 from gateway.backends.embedded import DEMO_MODEL
-from gateway.cli.demo_questions import BURST, HOME, STRUCTURED
+from gateway.cli.demo_questions import BURST, HOME, IN_FLIGHT, STRUCTURED
+from gateway.cli.demo_shipped import shipped_file
 from gateway.errors import InvalidRequest
+from gateway.lane.signatures import Credentials
 
 TENANT: Final = "demo"
 # The same characters as gateway.yaml allows for `unix:`; the kernel's limit is 107 bytes for the whole path.
@@ -37,7 +38,7 @@ limits: {{drain: 2s}}
 """
 
 _POOLS: Final = """\
-# Written by `tidegate demo`. Both pools are llama.cpp's server with the same small model.
+# Written by `tidegate demo`. Behind both pools llama.cpp computes the same small model.
 apiVersion: tidegate/v1
 pools:
   {home}:
@@ -48,17 +49,24 @@ pools:
     endpoints: [{home_endpoint}]
     credential: {{file: secrets/home.key}}
     capabilities: [tools, json_schema, embeddings]
-    max_in_flight: 4
+    max_in_flight: {in_flight}
     queue: 64
   {burst}:
     zone: cloud
     clearance: internal
-    backend: openai
+    backend: sagemaker
     model: {model}
-    endpoints: [{burst_endpoint}]
-    credential: {{file: secrets/burst.key}}
+    endpoints: [{burst_endpoint}]           # the lane's stand-in for runtime.sagemaker.REGION.amazonaws.com
+    sagemaker:
+      region: {region}
+      invoke: invocations                   # SigV4, and streams in event-stream frames
+      data_capture: forbid                  # asked of the control plane before anything is sent
+      control: {control}
+      credentials:
+        access_key: {{file: secrets/burst.access}}
+        secret_key: {{file: secrets/burst.secret}}
     capabilities: [tools, json_schema]
-    max_in_flight: 4
+    max_in_flight: {in_flight}
     queue: 64
 """
 
@@ -80,6 +88,8 @@ class Places:
     port: int
     home_endpoint: str
     burst_endpoint: str
+    control: str
+    region: str
 
     @property
     def url(self) -> str:
@@ -90,6 +100,11 @@ class Places:
 def admin_socket(folder: Path) -> Path:
     """Where the demo's gateway listens for its operator."""
     return folder / "admin.sock"
+
+
+def admin_token(folder: Path) -> str:
+    """What the demo's gateway takes its operator's word for."""
+    return (folder / "secrets" / "admin.token").read_text("utf-8").strip()
 
 
 def claim(folder: Path) -> None:
@@ -107,14 +122,15 @@ def claim(folder: Path) -> None:
     (folder / "models").mkdir(mode=0o700)
 
 
-def write_configuration(places: Places, *, home_key: str, burst_key: str) -> None:
+def write_configuration(places: Places, *, home_key: str, burst_keys: Credentials) -> None:
     """Write everything but `keys.yaml`, which is for `tidegate keys create` to write."""
     folder = places.folder
     for name, secret in {
         "root.key": secrets.token_hex(32),
         "admin.token": secrets.token_urlsafe(32),
         "home.key": home_key,
-        "burst.key": burst_key,
+        "burst.access": burst_keys.access_key,
+        "burst.secret": burst_keys.secret_key,
     }.items():
         _write(folder / "secrets" / name, secret + "\n")
     listen, admin = f"127.0.0.1:{places.port}", f"unix:{admin_socket(folder)}"
@@ -127,6 +143,9 @@ def write_configuration(places: Places, *, home_key: str, burst_key: str) -> Non
             model=DEMO_MODEL,
             home_endpoint=_quoted(places.home_endpoint),
             burst_endpoint=_quoted(places.burst_endpoint),
+            control=_quoted(places.control),
+            region=places.region,
+            in_flight=IN_FLIGHT,
         ),
     )
     _write(folder / "tenants.yaml", _TENANTS.format(tenant=TENANT))
@@ -134,13 +153,8 @@ def write_configuration(places: Places, *, home_key: str, burst_key: str) -> Non
 
 
 def default_policy() -> Path:
-    """`policies/default.yaml`: inside the package in an installed wheel, beside it in a checkout."""
-    package = Path(gateway.__file__).parent
-    places = (package / "data" / "policies" / "default.yaml", package.parent / "policies" / "default.yaml")
-    for place in places:
-        if place.is_file():
-            return place
-    raise InvalidRequest("policies/default.yaml is missing: install Tidegate again.")
+    """`policies/default.yaml`, as it ships."""
+    return shipped_file("policies", "default.yaml")
 
 
 def demo_policy(default: str) -> str:

@@ -19,6 +19,8 @@ CEILING: Final = "internal"
 KEEP_HOME: Final = "keep-home"
 STRUCTURED: Final = "structured"
 REST: Final = "rest"
+IN_FLIGHT: Final = 4
+"""How many requests each pool works on at the same time."""
 
 _CITY: Final[Mapping[str, object]] = {
     "type": "json_schema",
@@ -46,14 +48,18 @@ class Question:
     wants_json: bool = False
 
 
-# 11010519491231002X is the example of the Chinese standard for resident-ID numbers (GB 11643); 536-90-4399 is the
-# example in python-stdnum's documentation.
+RESIDENT_ID: Final = "11010519491231002X"
+"""The example of the Chinese standard for resident-ID numbers (GB 11643)."""
+
+SSN: Final = "536-90-4399"
+"""The example in python-stdnum's documentation."""
+
 QUESTIONS: Final = (
     Question("What is the capital of France? Answer in one sentence.", "internal", REST, HOME),
-    Question("身份证号11010519491231002X填写正确吗？", "restricted", KEEP_HOME, HOME),
-    Question("My SSN is 536-90-4399. Am I insured?", "restricted", KEEP_HOME, HOME),
+    Question(f"身份证号{RESIDENT_ID}填写正确吗？", "restricted", KEEP_HOME, HOME),
+    Question(f"My SSN is {SSN}. Am I insured?", "restricted", KEEP_HOME, HOME),
     Question("Name a city, as JSON.", "internal", STRUCTURED, BURST, wants_json=True),
-    Question("Who has 身份证号11010519491231002X? As JSON.", "restricted", KEEP_HOME, HOME, wants_json=True),
+    Question(f"Who has 身份证号{RESIDENT_ID}? As JSON.", "restricted", KEEP_HOME, HOME, wants_json=True),
 )
 
 
@@ -68,7 +74,6 @@ class Answer:
     route: str = ""
     pool: str = ""
     said: str = ""
-    prompt_tokens: int = 0
 
 
 async def ask(client: openai.AsyncOpenAI, question: Question) -> Answer:
@@ -83,25 +88,25 @@ async def ask(client: openai.AsyncOpenAI, question: Question) -> Answer:
             temperature=0,
             **options,
         )
-        chat = raw.parse()
-        seconds = time.monotonic() - started
-        said = chat.choices[0].message.content or ""
-        tokens = chat.usage.prompt_tokens if chat.usage is not None else 0
-        return _answer(raw.http_response.status_code, raw.headers, said, seconds, prompt_tokens=tokens)
-    except openai.APIStatusError as exc:
-        return _answer(exc.status_code, exc.response.headers, _message(exc), time.monotonic() - started)
+        said = raw.parse().choices[0].message.content or ""
+        return answer_of(raw.http_response.status_code, raw.headers, said, time.monotonic() - started)
     except openai.APIError as exc:
-        return Answer(0, time.monotonic() - started, said=type(exc).__name__)
+        return failed(exc, {}, time.monotonic() - started)
 
 
-def _answer(status: int, headers: Mapping[str, str], said: str, seconds: float, *, prompt_tokens: int = 0) -> Answer:
+def answer_of(status: int, headers: Mapping[str, str], said: str, seconds: float) -> Answer:
+    """What came back, with what its headers tell."""
     shown = {name: headers.get(f"x-tidegate-{name}", "") for name in ("decision", "label", "route", "pool")}
-    return Answer(status, seconds, said=said, prompt_tokens=prompt_tokens, **shown)
+    return Answer(status, seconds, said=said, **shown)
 
 
-def _message(exc: openai.APIStatusError) -> str:
-    body = exc.body if isinstance(exc.body, dict) else {}
-    return str(cast(dict[str, object], body).get("message") or type(exc).__name__)
+def failed(exc: openai.APIError, headers: Mapping[str, str], seconds: float) -> Answer:
+    """What came back instead of an answer; `headers` are those of a stream that had begun."""
+    if isinstance(exc, openai.APIStatusError):
+        body = exc.body if isinstance(exc.body, dict) else {}
+        said = str(cast(dict[str, object], body).get("message") or type(exc).__name__)
+        return answer_of(exc.status_code, exc.response.headers, said, seconds)
+    return answer_of(0, headers, type(exc).__name__, seconds)
 
 
 def mismatches(question: Question, answer: Answer) -> list[tuple[str, str, str]]:

@@ -1,4 +1,4 @@
-"""The demo's parts on their own: words, table, report, files and screen. The whole demo runs in test_demo_check.py."""
+"""The demo's parts on their own: words, table, report, files and screen. The whole demo runs in test_demo_whole.py."""
 
 import asyncio
 import io
@@ -7,7 +7,7 @@ import os
 import shlex
 import stat
 import string
-from dataclasses import astuple, fields
+from dataclasses import astuple, fields, replace
 from types import SimpleNamespace
 
 import httpx
@@ -22,19 +22,68 @@ from stdnum.us import ssn
 from gateway.cli import demo_files, demo_screen
 from gateway.cli import main as front
 from gateway.cli.demo import Demo
+from gateway.cli.demo_cloud import Cloud, Record
 from gateway.cli.demo_files import Places
+from gateway.cli.demo_flood import HARMLESS, SENSITIVE, Flood, Flooded, flood
 from gateway.cli.demo_gateway import RunningGateway
-from gateway.cli.demo_questions import ALIAS, BURST, HOME, QUESTIONS, Answer, Question, ask, mismatches
-from gateway.cli.demo_report import Programs, faults, lines_to_paste, operator_lines, proof, rows, why
+from gateway.cli.demo_questions import (
+    ALIAS,
+    BURST,
+    HOME,
+    IN_FLIGHT,
+    QUESTIONS,
+    RESIDENT_ID,
+    SSN,
+    Answer,
+    Question,
+    ask,
+    mismatches,
+)
+from gateway.cli.demo_report import (
+    Programs,
+    faults,
+    flood_faults,
+    flood_rows,
+    flood_summary,
+    lines_to_paste,
+    operator_lines,
+    proof,
+    rows,
+    why,
+)
 from gateway.cli.demo_screen import Screen
 from gateway.cli.demo_table import Cell, Colour, Row, draw, fit, fold, painted, printable, width
 from gateway.cli.demo_words import CHINESE, ENGLISH, language_of, words_for
 from gateway.errors import InvalidRequest
+from gateway.lane.signatures import Credentials
 
 RIGHT = [
-    Answer(200, 0.4, f"dec_{number}", question.label, question.route, question.pool, "Yes.", 10 * number)
+    Answer(200, 0.4, f"dec_{number}", question.label, question.route, question.pool, "Yes.")
     for number, question in enumerate(QUESTIONS, 1)
 ]
+
+
+def flooded(text: str, pool: str, first_s: float, *, harmless: bool = True) -> Flooded:
+    label, route = ("internal", "rest") if harmless else ("restricted", "keep-home")
+    answer = Answer(200, first_s + 1, "dec_f", label, route, pool, "Yes.")
+    return Flooded(text, harmless, answer, 0.0, first_s, first_s + 1)
+
+
+# Home takes four, SageMaker four; two more each as places become free; then, at home, those that may not leave.
+WELL = Flood(
+    tuple(flooded(text, (HOME, BURST)[at // IN_FLIGHT % 2], at // 8 + 0.2) for at, text in enumerate(HARMLESS))
+    + tuple(flooded(text, HOME, 2.5, harmless=False) for text in SENSITIVE),
+    was_home_full=True,
+)
+ARRIVED = Record(
+    (QUESTIONS[3].text, *(request.text for request in WELL.requests if request.answer.pool == BURST)), b"what came"
+)
+KEYS = Credentials("AKIDEXAMPLE", "burst-secret")
+
+
+def places(folder) -> Places:
+    return Places(folder, 8080, "unix:/run/home.sock", "http://127.0.0.1:9000", "http://127.0.0.1:9001", "eu-central-1")
+
 
 # Words
 
@@ -104,6 +153,7 @@ def test_what_a_model_says_cannot_command_the_terminal(text):
 @pytest.mark.parametrize("columns", [40, 60, 80, 109, 110, 120, 160, 220])
 def test_the_table_fits_the_terminal_and_shows_every_cell(columns, words):
     lines = draw(words.columns, rows(RIGHT, words), columns=columns, in_colour=False)
+    lines += draw(words.flood_columns, flood_rows(WELL, words), columns=columns, in_colour=False)
     assert all(width(line) <= columns for line in lines)
     whole = "".join("".join(lines).split())
     for question in QUESTIONS:
@@ -136,10 +186,12 @@ def test_colour_comes_only_where_it_is_wanted():
 
 
 def test_the_numbers_in_the_questions_have_right_checksums():
-    assert ric.is_valid("11010519491231002X")
-    assert "11010519491231002X" in QUESTIONS[1].text
-    assert ssn.is_valid("536-90-4399")
-    assert "536-90-4399" in QUESTIONS[2].text
+    assert ric.is_valid(RESIDENT_ID)
+    assert RESIDENT_ID in QUESTIONS[1].text
+    assert RESIDENT_ID in SENSITIVE[0]
+    assert ssn.is_valid(SSN)
+    assert SSN in QUESTIONS[2].text
+    assert SSN in SENSITIVE[1]
 
 
 def test_the_same_kind_of_request_goes_to_the_cloud_without_a_number_and_stays_home_with_one():
@@ -151,7 +203,8 @@ def test_the_same_kind_of_request_goes_to_the_cloud_without_a_number_and_stays_h
 
 def test_right_answers_have_no_faults():
     assert faults(RIGHT, ENGLISH) == []
-    assert proof(RIGHT, 40, ENGLISH).holds
+    assert flood_faults(WELL, ENGLISH) == []
+    assert proof(RIGHT, WELL, ARRIVED, ENGLISH).holds
 
 
 @pytest.mark.parametrize(
@@ -170,9 +223,82 @@ def test_an_answer_from_the_wrong_place_is_a_fault(changes, said):
     assert faults([RIGHT[0], bad, *RIGHT[2:]], ENGLISH) == [f"Question 2: {said}."]
 
 
-@pytest.mark.parametrize("counted", [None, 39, 41, 0])
-def test_the_cloud_servers_own_count_must_match(counted):
-    assert not proof(RIGHT, counted, ENGLISH).holds
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        (None, "could not be asked"),
+        (Record((), b""), "received 0 requests that are not the 5"),
+        (Record((*ARRIVED.texts, ARRIVED.texts[0]), b""), "received 6 requests that are not the 5"),
+        (Record((*ARRIVED.texts[1:], "Something else"), b""), "received 5 requests that are not the 5"),
+        (Record(ARRIVED.texts, f"x {RESIDENT_ID} y".encode()), "received an ID number"),
+        (Record(ARRIVED.texts, f"x {SSN} y".encode()), "received an ID number"),
+        (Record(ARRIVED.texts, b"x 536904399 y"), "received an ID number"),
+    ],
+)
+def test_what_sagemakers_side_received_must_be_what_was_meant_for_it(record, said):
+    proved = proof(RIGHT, WELL, record, ENGLISH)
+    assert not proved.holds
+    assert said in proved.sentence
+
+
+# The flood
+
+
+def test_a_flood_is_three_times_what_home_takes_and_two_that_may_not_leave():
+    assert (len(HARMLESS), len(set(HARMLESS)), len(SENSITIVE)) == (3 * IN_FLIGHT, 3 * IN_FLIGHT, 2)
+
+
+@pytest.mark.parametrize(
+    ("at", "change", "said"),
+    [
+        (0, {"status": 429}, "status is 429, expected 200"),
+        (0, {"label": "restricted"}, "label is restricted, expected internal"),
+        (0, {"route": "structured"}, "route is structured, expected rest"),
+        (0, {"pool": "other"}, "pool is other, expected home / burst"),
+        (-1, {"status": 503}, "status is 503, expected 200"),
+        (-1, {"label": "internal"}, "label is internal, expected restricted"),
+        (-1, {"route": "rest"}, "route is rest, expected keep-home"),
+        (-1, {"pool": BURST}, "pool is burst, expected home"),
+    ],
+)
+def test_a_request_of_the_flood_that_fared_otherwise_is_a_fault(at, change, said):
+    requests = list(WELL.requests)
+    requests[at] = replace(requests[at], answer=replace(requests[at].answer, **change))
+    assert flood_faults(Flood(tuple(requests), was_home_full=True), ENGLISH) == [
+        f"Flood, “{requests[at].text}”: {said}."
+    ]
+
+
+def test_a_flood_that_nothing_left_is_a_fault():
+    requests = tuple(replace(request, answer=replace(request.answer, pool=HOME)) for request in WELL.requests)
+    assert flood_faults(Flood(requests, was_home_full=True), ENGLISH) == [ENGLISH.flood_stayed]
+
+
+@pytest.mark.parametrize(("first_s", "was_home_full", "count"), [(1.1, True, 1), (2.5, False, 2), (1.2, True, 0)])
+def test_a_request_that_began_before_a_place_was_given_back_has_not_waited(first_s, was_home_full, count):
+    *others, last = WELL.requests
+    said = flood_faults(Flood((*others, replace(last, first_s=first_s)), was_home_full), ENGLISH)
+    assert len(said) == count
+    assert all(sentence.endswith("it did not wait for a place at home.") for sentence in said)
+
+
+@pytest.mark.parametrize("words", [ENGLISH, CHINESE])
+def test_the_floods_table_counts_the_harmless_and_names_the_others(words):
+    harmless_home, harmless_burst, *rest = flood_rows(WELL, words)
+    assert [row.cells[0].text for row in rest] == list(SENSITIVE)
+    assert {row.cells[3].text for row in rest} == {"home · onprem"}
+    assert "8" in harmless_home.cells[0].text
+    assert "4" in harmless_burst.cells[0].text
+    assert (harmless_burst.cells[3].text, harmless_burst.cells[3].colour) == ("burst · cloud", Colour.CLOUD)
+    assert "0.2–1.2" in harmless_home.cells[5].text
+    summary = flood_summary(WELL, words)
+    assert all(part in summary for part in ("12", "10", "4", "2.5"))
+
+
+def test_a_request_of_the_flood_that_was_refused_shows_no_first_word():
+    refused = replace(WELL.requests[-1], answer=Answer(429, 0.1, said="Full."), first_s=0.0)
+    *_, row = flood_rows(Flood((*WELL.requests[:-1], refused), was_home_full=True), ENGLISH)
+    assert [cell.text for cell in row.cells[3:]] == ["–", "429", "–", "refused: Full."]
 
 
 @pytest.mark.parametrize(
@@ -237,7 +363,7 @@ CHAT = {
 
 async def test_an_answer_tells_where_it_came_from_by_its_headers():
     answer, sent = await asked(QUESTIONS[0], httpx.Response(200, headers=HEADERS, json=CHAT))
-    assert (answer.status, answer.said, answer.prompt_tokens) == (200, "Hi.", 7)
+    assert (answer.status, answer.said) == (200, "Hi.")
     assert (answer.decision, answer.label, answer.route, answer.pool) == ("dec_1", "internal", "", "home")
     assert "response_format" not in sent
 
@@ -261,6 +387,61 @@ async def test_a_failure_is_an_answer_too(reply, status, said):
     assert (answer.status, answer.said) == (status, said)
 
 
+def client_of(transport: Answers) -> openai.AsyncOpenAI:
+    http = httpx.AsyncClient(transport=transport)
+    return openai.AsyncOpenAI(base_url="http://gateway/v1", api_key="k", max_retries=0, http_client=http)
+
+
+def stream_of(*events: object) -> httpx.Response:
+    text = "".join(f"data: {event if isinstance(event, str) else json.dumps(event)}\n\n" for event in events)
+    return httpx.Response(200, headers=HEADERS | {"content-type": "text/event-stream"}, text=text)
+
+
+def part(text: str | None) -> dict[str, object]:
+    delta = {} if text is None else {"content": text}
+    choice = {"index": 0, "delta": delta, "finish_reason": None}
+    return {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": ALIAS, "choices": [choice]}
+
+
+async def test_the_sensitive_requests_follow_when_home_is_full():
+    transport = Answers(stream_of(part("Hi"), part(None), part("."), "[DONE]"))
+    sent_before = []
+
+    async def full() -> bool:
+        while len(transport.asked) < len(HARMLESS):  # noqa: ASYNC110 -- no event to wait for
+            await asyncio.sleep(0)
+        sent_before.extend(transport.asked)
+        return True
+
+    async with client_of(transport) as client:
+        went = await flood(client, full)
+    assert went.was_home_full
+    assert [sent["messages"][0]["content"] for sent in sent_before] == list(HARMLESS)
+    assert [sent["messages"][0]["content"] for sent in transport.asked[len(HARMLESS) :]] == list(SENSITIVE)
+    assert all(sent["stream"] for sent in transport.asked)
+    assert {request.answer.said for request in went.requests} == {"Hi."}
+    assert all(request.sent_s <= request.first_s <= request.ended_s for request in went.requests)
+    assert (len(went.harmless), len(went.sensitive)) == (len(HARMLESS), len(SENSITIVE))
+
+
+@pytest.mark.parametrize(
+    ("reply", "status", "pool"),
+    [
+        (stream_of(part("Hi"), {"error": {"message": "It broke."}}), 0, "home"),
+        (httpx.Response(429, headers=HEADERS, json={"error": {"message": "Full."}}), 429, "home"),
+        (httpx.ConnectError("quotes an address"), 0, ""),
+    ],
+)
+async def test_a_stream_that_is_refused_or_breaks_is_no_answer(reply, status, pool):
+    async def full() -> bool:
+        return False
+
+    async with client_of(Answers(reply)) as client:
+        went = await flood(client, full)
+    assert {(request.answer.status, request.answer.pool) for request in went.requests} == {(status, pool)}
+    assert flood_faults(went, ENGLISH)
+
+
 # The end
 
 
@@ -269,8 +450,8 @@ async def test_a_gateway_that_ends_by_itself_ends_the_demo_with_its_last_words(t
     process = await asyncio.create_subprocess_exec("true")
     out = io.StringIO()
     demo = Demo(Screen.on(out, ENGLISH, {}), is_check=False, port=None)
-    places = Places(tmp_path, 8080, "unix:/home.sock", "http://127.0.0.1:9000")
-    assert await demo.stay(RunningGateway(process, tmp_path / "gateway.log"), places) == 1
+    cloud = Cloud(tmp_path, KEYS, "", process, process)
+    assert await demo.stay(RunningGateway(process, tmp_path), places(tmp_path), cloud) == 1
     assert out.getvalue().rstrip().endswith("Its last words:\nfirst\nlast words")
 
 
@@ -296,11 +477,13 @@ def mode(path) -> int:
 
 def test_the_files_are_ours_alone_and_hold_new_secrets(folder):
     demo_files.claim(folder)
-    places = Places(folder, 8080, "unix:/run/home.sock", "http://127.0.0.1:9000")
-    demo_files.write_configuration(places, home_key="home-secret", burst_key="burst-secret")
+    demo_files.write_configuration(places(folder), home_key="home-secret", burst_keys=KEYS)
     assert mode(folder) == mode(folder / "secrets") == mode(folder / "models") == 0o700
     assert {mode(file) for file in folder.rglob("*") if file.is_file()} == {0o600}
     assert (folder / "secrets/home.key").read_text().strip() == "home-secret"
+    assert (folder / "secrets/burst.access").read_text().strip() == KEYS.access_key
+    assert (folder / "secrets/burst.secret").read_text().strip() == KEYS.secret_key
+    assert demo_files.admin_token(folder) == (folder / "secrets/admin.token").read_text().strip()
     assert len(bytes.fromhex((folder / "secrets/root.key").read_text())) == 32
     written = "".join(file.read_text("utf-8") for file in folder.glob("*.yaml"))
     assert not any(secret.read_text().strip() in written for secret in (folder / "secrets").iterdir())

@@ -1,4 +1,4 @@
-"""A real gateway for real clients: `tidegate serve` in a process of its own, between two real small models.
+"""A real gateway for real clients: `tidegate serve` in a process of its own, between real small models.
 
 Started once per session from a thread that stays until the end: its children are tied to it.
 """
@@ -16,6 +16,7 @@ import pytest
 
 from gateway.backends.embedded import EmbeddedModel, EmbeddedSettings, demo_model_file, demo_threads
 from gateway.cli.demo import free_port
+from gateway.cli.demo_cloud import REGION, starting_cloud
 from gateway.cli.demo_files import TENANT, Places, claim, write_configuration
 from gateway.cli.demo_gateway import running_gateway
 from gateway.cli.keys import create_key
@@ -30,14 +31,13 @@ class Gateway:
 
 
 async def serve(folder: Path, up: "queue.Queue[Gateway | BaseException]", stop: asyncio.Event) -> None:
-    threads = demo_threads()
     async with contextlib.AsyncExitStack() as stack:
-        settings = EmbeddedSettings(demo_model_file(), f"unix:{folder}/models/home.sock", threads=threads)
+        cloud = await stack.enter_async_context(starting_cloud(folder))
+        settings = EmbeddedSettings(demo_model_file(), f"unix:{folder}/models/home.sock", threads=demo_threads())
         home = await stack.enter_async_context(EmbeddedModel(settings))
-        settings = EmbeddedSettings(demo_model_file(), "127.0.0.1:0", threads=threads)
-        burst = await stack.enter_async_context(EmbeddedModel(settings))
-        places = Places(folder, await free_port(0), home.endpoint, burst.endpoint)
-        write_configuration(places, home_key=home.credential, burst_key=burst.credential)
+        places = Places(folder, await free_port(0), home.endpoint, await cloud.address(), cloud.control, REGION)
+        write_configuration(places, home_key=home.credential, burst_keys=cloud.keys)
+        await cloud.until_loaded()
         _, key = create_key(folder, TENANT, environ={})
         await stack.enter_async_context(running_gateway(folder))
         up.put(Gateway(places.url, key))
