@@ -31,6 +31,7 @@ from gateway.core.topology import Timeouts
 from gateway.errors import TidegateError, UpstreamFailed
 from gateway.ports import Clock, Downstream, UpstreamConnection
 from gateway.runtime.call import Call
+from gateway.telemetry import EventLog
 from gateway.wire import errors as wire_errors
 from gateway.wire.replies import Done, Failed, Forward, StreamReply, whole
 from gateway.wire.requests import Request
@@ -43,6 +44,8 @@ LINGER_S: Final = 1.0
 
 _STREAM_HEAD: Final = ((b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache"))
 _JSON_HEAD: Final = ((b"content-type", b"application/json"),)
+
+log = EventLog(__name__)
 
 Settled = Callable[[Ending, TidegateError | None], None]
 
@@ -63,6 +66,7 @@ class Relay:
         self._result: asyncio.Future[TidegateError | None] | None = None
         self._request: Request | None = None
         self._private: tuple[str, ...] = ()
+        self._is_settled = False
         self._reset()
 
     def _reset(self) -> None:
@@ -271,6 +275,22 @@ class Relay:
             self._task.cancel()
 
     def _perform(self, actions: Actions) -> None:
+        try:
+            self._carry_out(actions)
+        except Exception as exc:  # noqa: BLE001 -- whatever a connection raises, the exchange ends, and once
+            log.crash("send_failed", exc, request_id=self._call.id)
+            self._break_off()
+
+    def _break_off(self) -> None:
+        upstream, self._upstream = self._upstream, None
+        if upstream is not None:
+            upstream.abort()
+        self.exchange.send_failed()
+        if not self._is_settled:
+            self._settle(Ending.SEND_FAILED, None)
+        self._downstream.abort()
+
+    def _carry_out(self, actions: Actions) -> None:
         for action in actions:
             match action:
                 case Send(data=data):
@@ -312,6 +332,7 @@ class Relay:
                     self._settle(ending, cause)
 
     def _settle(self, ending: Ending, error: TidegateError | None) -> None:
+        self._is_settled = True
         detail = error.detail if error is not None else ""
         self._call.end_attempt(ending, self._status or None, detail, now=self._clock.monotonic())
         if self._result is not None and not self._result.done():
