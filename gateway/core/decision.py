@@ -18,13 +18,29 @@ class DenyCode(StrEnum):
     UNMATCHED = "no_route_matches"
 
 
+class AuditLevel(StrEnum):
+    """How much is on disk before bytes move. `STRICT` asks for a durable intent before an attempt at home, too."""
+
+    STANDARD = "standard"
+    STRICT = "strict"
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """A pool that takes `percent` (0 to 100) of a row's requests first. It has passed every filter that `to` has."""
+
+    pool: str
+    percent: float
+
+
 @dataclass(frozen=True, slots=True)
 class Allow:
     """Pools that may see this request, in order. Failover, retry and spill walk these lists and nothing else.
 
     `to` is never empty. `spill` opens only under pressure, on drain, or when `to` has no healthy endpoint.
     `label` is the label that governs: the request's `label_high`. `queue_s` bounds the wait for a place, in seconds.
-    `if_scanned` names pools that would be permitted as well if a full scan confirmed the lower label.
+    `if_scanned` names pools that would be permitted as well if a full scan confirmed the lower label. `cache_s` is how
+    long an answer may be reused, in seconds; 0 is never.
     """
 
     to: tuple[str, ...]
@@ -33,11 +49,16 @@ class Allow:
     route: str
     label: Label
     if_scanned: tuple[str, ...] = ()
+    cache_s: float = 0.0
+    audit: AuditLevel = AuditLevel.STANDARD
+    canary: Canary | None = None
 
     @property
     def pools(self) -> tuple[str, ...]:
-        """`to`, then `spill`: every place that this request may ever go."""
-        return self.to + self.spill
+        """The canary, `to`, then `spill`: every place that this request may ever go, each once."""
+        if self.canary is None or self.canary.pool in self.to:
+            return self.to + self.spill
+        return (self.canary.pool, *self.to, *(pool for pool in self.spill if pool != self.canary.pool))
 
 
 @dataclass(frozen=True, slots=True)

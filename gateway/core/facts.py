@@ -19,6 +19,33 @@ class Capability(StrEnum):
     EMBEDDINGS = "embeddings"
 
 
+class Modality(StrEnum):
+    """What the content of a request is made of. Every request holds text; the others are said when they are there."""
+
+    TEXT = "text"
+    IMAGE = "image"
+    AUDIO = "audio"
+    FILE = "file"
+
+
+class Pressure(StrEnum):
+    """How a zone is doing, all its pools together: no more is said, so that no pool's state can steer a request."""
+
+    FREE = "free"
+    SATURATED = "saturated"
+    DOWN = "down"
+
+
+class Budget(StrEnum):
+    """Whether the money set aside for burst is spent."""
+
+    OK = "ok"
+    SPENT = "spent"
+
+
+MINUTES_PER_WEEK = 7 * 24 * 60
+
+
 class Complexity(StrEnum):
     """How hard the request looks. `MEDIUM` stands for not yet scored."""
 
@@ -32,13 +59,32 @@ class Tenant:
     """Who is billed and governed, found from the credential.
 
     `ceiling` is the highest label of this tenant's work that may leave for the cloud; `None` keeps everything home.
-    `sees` lists what its callers may be told about a decision: `label`, `route`, `pool`.
+    `sees` lists what its callers may be told about a decision: `label`, `route`, `pool`. `attested` is the label that
+    its class vouches for where nothing was found; None is the policy's own default.
     """
 
     id: str
     tenant_class: str
     ceiling: Label | None
     sees: frozenset[str] = frozenset()
+    attested: Label | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What is true of the gateway rather than of a request, at the moment of a decision; shared by all requests in it.
+
+    `minute_of_week` counts from Monday 00:00 UTC. `pressure` pairs a zone with its state; a zone that is not named is
+    free.
+    """
+
+    minute_of_week: int = 0
+    pressure: tuple[tuple[str, Pressure], ...] = ()
+    budget: Budget = Budget.OK
+
+
+QUIET = Surroundings()
+TEXT_ONLY = frozenset({Modality.TEXT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +92,8 @@ class RequestFacts:
     """What is known of one request when it is decided.
 
     `label_low` is what was found; `label_high` joins it with the most that tiers not yet run could add. Everything
-    but a pool whose clearance is the top label is governed by `label_high` (policy.md).
+    but a pool whose clearance is the top label is governed by `label_high` (policy.md). `context_tokens` is an upper
+    bound of what prompt and answer take together; 0 is not known, and passes every limit.
     """
 
     label_low: Label
@@ -56,3 +103,6 @@ class RequestFacts:
     model: str
     capabilities: frozenset[Capability] = frozenset()
     complexity: Complexity = Complexity.MEDIUM
+    modalities: frozenset[Modality] = TEXT_ONLY
+    context_tokens: int = 0
+    surroundings: Surroundings = QUIET

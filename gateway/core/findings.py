@@ -7,6 +7,8 @@ client can put anything into a key. The policy turns evidence into a label; noth
 from dataclasses import dataclass
 from enum import StrEnum
 
+from gateway.core.labels import Label
+
 MARKER_PREFIX = "MARKER:"
 """The entity of a marker finding is this prefix and the marker as the policy writes it, case-folded."""
 
@@ -59,12 +61,26 @@ class Coverage:
     failure: str | None = None
 
 
+class History(StrEnum):
+    """What is on record about the replies that a request brings along (threats.md 13)."""
+
+    NONE = "none"  # no assistant, tool or previous turn
+    ON_RECORD = "on_record"  # each of them is known, with its label
+    UNKNOWN = "unknown"  # at least one is not on record
+    LOST = "lost"  # the record cannot be read, was flushed, or is evicting
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything the scanner can say about one request."""
+    """Everything that is known about the sensitivity of one request.
+
+    `taint` is the highest label of what produced the replies found again in it, None if there is none.
+    """
 
     findings: tuple[Finding, ...]
     coverage: Coverage
+    history: History = History.NONE
+    taint: Label | None = None
 
 
 def nothing_covered(failure: str) -> Evidence:

@@ -155,7 +155,9 @@ class Pool:
     """A set of endpoints that serve one model in one zone with one clearance.
 
     `backend` names the protocol adapter, `model` what the server calls its model. `credential` is the name under
-    which assembly keeps the pool's secret, never the secret.
+    which assembly keeps the pool's secret, never the secret. `context_tokens` is the longest prompt and answer that
+    its model takes together, None if nobody said. `processor` is who runs it, `residency` where its data stays,
+    `agreement` the contract that covers it: names that policies may ask for, and None what nobody vouched for.
     """
 
     name: str
@@ -171,6 +173,10 @@ class Pool:
     credential: str | None = None
     ca_file: str | None = None
     sagemaker: SageMakerTarget | None = None
+    context_tokens: int | None = None
+    processor: str | None = None
+    residency: str | None = None
+    agreement: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

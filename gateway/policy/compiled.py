@@ -5,17 +5,19 @@ a pool holds the bits that it refuses. So whether a row matches is one `&`, and 
 enumerated. Built by `compile.py` only.
 """
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from gateway.core.facts import Capability, Complexity
+from gateway.core.decision import AuditLevel
+from gateway.core.facts import Budget, Capability, Complexity, Modality, Pressure
 from gateway.core.findings import Tier
 from gateway.core.labels import Label, LabelOrder
 from gateway.core.problems import Problem
 from gateway.core.topology import Zone
-from gateway.policy.document import Invariant
+from gateway.policy.document import HistoryMode, Invariant
 
 ALWAYS: Final = 1
 """Set in every state: what refuses it never matches."""
@@ -23,6 +25,8 @@ ABOVE_CEILING: Final = 2
 """Set when the label is above what the tenant may let out."""
 NOWHERE: Final = -1
 """A ceiling below every label."""
+OTHER_CLASS: Final = "(any other class)"
+"""Stands for every tenant class that no file names. No name can be written so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +70,15 @@ class LabelRules:
     carriers: Mapping[str, Label]
     rules: tuple[LabelRule, ...]
     named: frozenset[str]
+    history: HistoryMode = HistoryMode.MARKED
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledPool:
-    """What the policy needs to know of a pool. `refused` are the bits of states that it may not see."""
+    """What the policy needs to know of a pool. `refused` are the bits of states that it may not see.
+
+    `lacks_attribute` says that the row it stands in asks for a processor, residency or agreement that it has not.
+    """
 
     name: str
     zone: str
@@ -78,6 +86,19 @@ class CompiledPool:
     clearance: Label
     capabilities: frozenset[Capability]
     refused: int
+    context_tokens: int | None = None
+    processor: str | None = None
+    residency: str | None = None
+    agreement: str | None = None
+    lacks_attribute: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RouteCanary:
+    """A pool that takes `percent` of a row's requests first. At 0 it takes none, and is still a place they may go."""
+
+    pool: CompiledPool
+    percent: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +114,9 @@ class Route:
     queue_s: float
     deny: str | None
     models: frozenset[str] | None
+    cache_s: float | None = None
+    audit: AuditLevel = AuditLevel.STANDARD
+    canary: RouteCanary | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,15 +155,79 @@ class TenantClass:
     ceiling: int
 
 
+class Fact(StrEnum):
+    """What a guard can ask about: one kind of dimension each."""
+
+    LABEL = "label"
+    COMPLEXITY = "complexity"
+    TENANT_CLASS = "tenant_class"
+    CAPABILITY = "capability"
+    MODALITY = "modality"
+    CONTEXT = "context"
+    TIME = "time"
+    PRESSURE = "pressure"
+    BUDGET = "budget"
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One value of a dimension: `bits` are set in its states, `sample` is a fact that has it.
+
+    Samples: a Label, a Complexity, a class's name (OTHER_CLASS for any that no file names), for a capability or a
+    modality whether it is there, tokens, a minute of the week in UTC, a Pressure, a Budget. `name` is what people read.
+    """
+
+    name: str
+    bits: int
+    sample: Label | Complexity | Pressure | Budget | str | bool | int
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """Everything that one fact can be. `member` is the capability, the modality or the zone, and empty for the rest."""
+
+    fact: Fact
+    member: str
+    values: tuple[Value, ...]
+
+    @property
+    def bits(self) -> int:
+        """The bits of all its values."""
+        return sum(value.bits for value in self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Cuts:
+    """A number split where a policy names it: `bits[i]` is set from `bounds[i]` (the first is 0) to below the next."""
+
+    bounds: tuple[int, ...]
+    bits: tuple[int, ...]
+
+    def at(self, number: int) -> int:
+        """The bit of `number`, which is not negative."""
+        return self.bits[bisect_right(self.bounds, number) - 1]
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Which bit means what. `capabilities` holds the bits of every set of capabilities there can be."""
+    """Which bit means what. `capabilities` and `modalities` hold the bits of every set of them there can be.
+
+    `dimensions` says the same for whoever enumerates: one value of each, together with ALWAYS and perhaps
+    ABOVE_CEILING, makes a state, and the bits of two dimensions never overlap. A fact that no row, pool or invariant
+    asks about has no dimension but for label and tenant class, which are always there, in this order, first.
+    """
 
     labels: tuple[int, ...]
     complexities: Mapping[Complexity, int]
     capabilities: Mapping[frozenset[Capability], int]
     classes: Mapping[str, TenantClass]
     other_class: TenantClass
+    dimensions: tuple[Dimension, ...]
+    modalities: Mapping[frozenset[Modality], int] | None = None
+    context: Cuts | None = None
+    week: Cuts | None = None
+    pressure: Mapping[str, Mapping[Pressure, int]] | None = None
+    budget: Mapping[Budget, int] | None = None
 
     @property
     def label_bits(self) -> int:

@@ -6,10 +6,12 @@ the whole makes sense is `compile.py`'s.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from gateway.core.facts import Capability, Complexity
+from gateway.core.decision import AuditLevel
+from gateway.core.facts import Budget, Capability, Complexity, Modality, Pressure
 from gateway.core.findings import Tier
 from gateway.core.reading import Word
 from gateway.core.topology import Zone
@@ -30,6 +32,14 @@ CARRIERS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Parts of a request that cannot be scanned; a policy may give each a label of its own."""
 
+
+class HistoryMode(StrEnum):
+    """How replies in a request's history count. `KNOWN_CLEAN` takes one that is not on record for unscanned."""
+
+    MARKED = "marked"
+    KNOWN_CLEAN = "known_clean"
+
+
 NONE: Final = "none"
 DEFAULT_QUEUE_S: Final = 10.0
 
@@ -48,10 +58,22 @@ class WrittenRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """Part of a week in the policy's time zone: `days` (0 is Monday), from `start` to before `end`, in minutes of the
+    day. An `end` that is not after `start` is on the next day."""
+
+    days: frozenset[int]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class WrittenGuard:
     """What a route (or an invariant) asks of the facts. What is empty asks nothing; all that is given must hold.
 
     `is_total` says that `{}` was written. A guard whose every key is at fault asks nothing either, and is not total.
+    All of `capabilities` and of `modalities` must be there; `only_modalities` allows no other. `context` compares the
+    tokens that a request needs. `pressure` pairs a zone with the states that match.
     """
 
     at: Place
@@ -60,12 +82,37 @@ class WrittenGuard:
     tenant_classes: tuple[Word, ...] = ()
     capabilities: tuple[Capability, ...] = ()
     models: tuple[Word, ...] = ()
+    modalities: tuple[Modality, ...] = ()
+    only_modalities: tuple[Modality, ...] = ()
+    context: tuple[str, int] | None = None
+    windows: tuple[Window, ...] = ()
+    pressure: tuple[tuple[Word, tuple[Pressure, ...]], ...] = ()
+    budget: Budget | None = None
     is_total: bool = False
 
 
 @dataclass(frozen=True, slots=True)
+class WrittenAttributes:
+    """What a pool must be: one of the names given, for each attribute given. `none` stands for not vouched for."""
+
+    at: Place
+    processors: tuple[Word, ...] = ()
+    residencies: tuple[Word, ...] = ()
+    agreements: tuple[Word, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenCanary:
+    """A share of a row's requests, 0 to 100 percent, that goes to `pool` first."""
+
+    pool: Word
+    percent: float
+
+
+@dataclass(frozen=True, slots=True)
 class WrittenRoute:
-    """One row. `deny` is the message of a row that refuses, and then there are no pools."""
+    """One row. `deny` is the message of a row that refuses, and then there are no pools. `only` takes away the pools
+    that are not so. `cache_s` shortens the label's, None leaves it; 0 is never."""
 
     id: Word
     guard: WrittenGuard
@@ -74,6 +121,10 @@ class WrittenRoute:
     spill: tuple[Word, ...] = ()
     queue_s: float = DEFAULT_QUEUE_S
     deny: str | None = None
+    only: WrittenAttributes | None = None
+    cache_s: float | None = None
+    audit: AuditLevel = AuditLevel.STANDARD
+    canary: WrittenCanary | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,24 +137,35 @@ class WrittenAlias:
 
 @dataclass(frozen=True, slots=True)
 class Never:
-    """What must never be reachable: `zone` or `pool` in any state that `guard` matches."""
+    """What must never be reachable in any state that `guard` matches: a `zone`, a `pool`, or whatever has one of the
+    attributes in `where`. Exactly one of the three is given."""
 
     id: str
     guard: WrittenGuard
     zone: Word | None
     pool: Word | None
+    where: WrittenAttributes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Only:
+    """What alone may be reachable in every state that `guard` matches: pools with all the attributes in `where`."""
+
+    id: str
+    guard: WrittenGuard
+    where: WrittenAttributes
 
 
 @dataclass(frozen=True, slots=True)
 class Required:
-    """An invariant without parameters: `monotone`, `total` or `reachable`."""
+    """An invariant without parameters: `monotone`, `total`, `reachable` or `client`."""
 
     id: str
     kind: str
     at: Place
 
 
-Invariant = Never | Required
+Invariant = Never | Only | Required
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,3 +190,5 @@ class WrittenPolicy:
     routes: tuple[WrittenRoute, ...]
     cache: tuple[tuple[Word, float], ...]
     invariants: tuple[Invariant, ...]
+    history: HistoryMode = HistoryMode.MARKED
+    utc_offset_min: int = 0

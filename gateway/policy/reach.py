@@ -15,12 +15,11 @@ from gateway.core.facts import Capability, Complexity, RequestFacts
 from gateway.core.labels import Label
 from gateway.core.problems import Problem
 from gateway.core.written import Place
-from gateway.policy.compiled import NOWHERE, Alias, CompiledPolicy, CompiledPool, Route
+from gateway.policy.compiled import NOWHERE, OTHER_CLASS, Alias, CompiledPolicy, CompiledPool, Route
 from gateway.policy.decide import decide, state_of
 from gateway.policy.document import Never, Required, WrittenGuard
 
 MOST_STATES: Final = 400_000
-OTHER_CLASS: Final = "(any other class)"
 
 
 @dataclass(frozen=True, slots=True)

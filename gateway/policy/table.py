@@ -20,9 +20,12 @@ from gateway.policy.compiled import (
     ABOVE_CEILING,
     ALWAYS,
     NOWHERE,
+    OTHER_CLASS,
     Alias,
     CompiledPolicy,
     CompiledPool,
+    Dimension,
+    Fact,
     Frame,
     LabelRule,
     LabelRules,
@@ -31,6 +34,7 @@ from gateway.policy.compiled import (
     Row,
     RuleKind,
     TenantClass,
+    Value,
 )
 from gateway.policy.document import Never, WrittenGuard, WrittenPolicy, WrittenRoute, WrittenRule
 from gateway.policy.reach import accepted_labels
@@ -224,13 +228,38 @@ def _layout(
     }
     ceilings = dict.fromkeys(sorted(named), limit)
     ceilings |= {name: min(limit, _limit(given)) for name, given in (classes or {}).items()}
+    known = {name: TenantClass(next(bits), given) for name, given in ceilings.items()}
+    # With tenants.yaml at hand there is no other class; should one turn up, nothing of it leaves.
+    other = TenantClass(next(bits), NOWHERE if classes is not None else limit)
+    dimensions = (
+        Dimension(
+            Fact.LABEL,
+            "",
+            tuple(
+                Value(name, bit, Label(rank)) for rank, (name, bit) in enumerate(zip(order.names, labels, strict=True))
+            ),
+        ),
+        Dimension(
+            Fact.TENANT_CLASS,
+            "",
+            (
+                *(Value(name, entry.bit, name) for name, entry in known.items()),
+                Value(OTHER_CLASS, other.bit, OTHER_CLASS),
+            ),
+        ),
+        Dimension(Fact.COMPLEXITY, "", tuple(Value(value.value, bit, value) for value, bit in complexities.items())),
+        *(
+            Dimension(Fact.CAPABILITY, one.value, (Value("no", lacks[one], False), Value("yes", has[one], True)))
+            for one in Capability
+        ),
+    )
     return Layout(
+        dimensions=dimensions,
         labels=labels,
         complexities=MappingProxyType(complexities),
         capabilities=MappingProxyType(capabilities),
-        classes=MappingProxyType({name: TenantClass(next(bits), given) for name, given in ceilings.items()}),
-        # With tenants.yaml at hand there is no other class; should one turn up, nothing of it leaves.
-        other_class=TenantClass(next(bits), NOWHERE if classes is not None else limit),
+        classes=MappingProxyType(known),
+        other_class=other,
     )
 
 
