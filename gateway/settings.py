@@ -6,7 +6,7 @@ are read in the order in which they need one another, and paths become absolute.
 
 import hashlib
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +19,7 @@ from gateway.config.keys_file import KeyRecord
 from gateway.config.pools_file import PoolsFile
 from gateway.config.sagemaker_block import AwsKeySources
 from gateway.config.secret_source import SecretFile, SecretSource
+from gateway.config.tenants_file import TenantsFile
 from gateway.core import written
 from gateway.core.facts import Tenant
 from gateway.core.reading import Reader
@@ -26,6 +27,7 @@ from gateway.core.topology import Topology
 from gateway.core.written import Document, Place, Unreadable
 from gateway.policy import compile as policy_compile
 from gateway.policy import form
+from gateway.policy.compiled import CompiledPolicy
 from gateway.runtime.authn import StoredKey
 from gateway.runtime.bundles import Bundle
 from gateway.runtime.keyring import Keyring
@@ -95,6 +97,16 @@ def load(directory: Path, environ: Mapping[str, str]) -> Settings:
     return _Loader(directory, environ).settings()
 
 
+def load_bundle(directory: Path, environ: Mapping[str, str]) -> Bundle:
+    """What `directory` decides by, without any secret and any key; raises Problems. For whoever proves it."""
+    loader = _Loader(directory, environ)
+    gateway = loader.gateway()
+    read = loader.read(gateway.files if gateway is not None else gateway_file.Files())
+    loader.reader.finish()
+    assert read.policy is not None  # noqa: S101 -- nothing is missing without a problem
+    return read.bundle(read.policy, ())
+
+
 def load_keys(directory: Path, environ: Mapping[str, str]) -> tuple[Path, tuple[KeyRecord, ...]]:
     """Where keys.yaml is, and what is in it; raises Problems. For whoever edits it."""
     loader = _Loader(directory, environ)
@@ -103,6 +115,28 @@ def load_keys(directory: Path, environ: Mapping[str, str]) -> tuple[Path, tuple[
     keys = loader.keys(name, None)
     loader.reader.finish()
     return directory / name, keys
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What policy, pools and tenants say. `policy` is None if one of them cannot be used."""
+
+    policy: CompiledPolicy | None
+    pools: PoolsFile
+    tenants: TenantsFile
+    are_tenants_good: bool
+    pools_digest: str
+    tenants_digest: str
+
+    def bundle(self, policy: CompiledPolicy, keys: Sequence[KeyRecord]) -> Bundle:
+        return Bundle(
+            policy=policy,
+            topology=self.pools.topology,
+            tenants=self.tenants.tenants,
+            keys=tuple(StoredKey(key.id, key.tenant, key.hash) for key in keys),
+            pools_digest=self.pools_digest,
+            tenants_digest=self.tenants_digest,
+        )
 
 
 class _Loader:
@@ -114,6 +148,30 @@ class _Loader:
     def settings(self) -> Settings:
         gateway = self.gateway()
         files = gateway.files if gateway is not None else gateway_file.Files()
+        read = self.read(files)
+        keys = self.keys(files.keys, read.tenants.tenants if read.are_tenants_good else None)
+        secrets = self._secrets(gateway, read.pools)
+        aws_keys = {pool: self._aws_keys(sources) for pool, sources in read.pools.aws_keys.items()}
+        tls = self._tls(gateway)
+        self.reader.finish()
+        # Nothing is missing without a problem, and `finish` has raised those.
+        assert gateway is not None  # noqa: S101
+        assert read.policy is not None  # noqa: S101
+        root_secret, admin_secret, credentials = secrets
+        return Settings(
+            directory=self._directory,
+            gateway=gateway,
+            bundle=read.bundle(read.policy, keys),
+            state_dir=self._directory / gateway.state_dir,
+            root_secret=root_secret,
+            admin_secret=admin_secret,
+            credentials=credentials,
+            tls=tls,
+            aws_keys=MappingProxyType(aws_keys),
+        )
+
+    def read(self, files: gateway_file.Files) -> "_Read":
+        """The three files that requests are decided by, as far as they can be read."""
         policy_document = self._document(files.policy, end_marker=True)
         pools_document, tenants_document = self._document(files.pools), self._document(files.tenants)
         policy_reader, pools_reader, tenants_reader = (
@@ -128,38 +186,13 @@ class _Loader:
         topology = pools.topology if not pools_reader.problems else None
         classes = tenants.class_ceilings if not tenants_reader.problems else None
         compiled = policy_compile.compile_policy(policy, frame, policy_reader, topology, classes)
-        for reader in (policy_reader, pools_reader, tenants_reader):
-            self.reader.problems += reader.problems
-        keys = self.keys(files.keys, tenants.tenants if classes is not None else None)
-        secrets = self._secrets(gateway, pools)
         if any(pool.sagemaker is not None for pool in pools.topology.pools) and find_spec("botocore") is None:
             message = "A pool with `backend: sagemaker` needs the package `botocore`."
-            self.reader.report(pools_document.root.at, message, "Run `pip install 'tidegate[cloud]'`.")
-        aws_keys = {pool: self._aws_keys(sources) for pool, sources in pools.aws_keys.items()}
-        tls = self._tls(gateway)
-        self.reader.finish()
-        # Nothing is missing without a problem, and `finish` has raised those.
-        assert gateway is not None  # noqa: S101
-        assert compiled is not None  # noqa: S101
-        root_secret, admin_secret, credentials = secrets
-        return Settings(
-            directory=self._directory,
-            gateway=gateway,
-            bundle=Bundle(
-                policy=compiled,
-                topology=pools.topology,
-                tenants=tenants.tenants,
-                keys=tuple(StoredKey(key.id, key.tenant, key.hash) for key in keys),
-                pools_digest=_digest(pools_document),
-                tenants_digest=_digest(tenants_document),
-            ),
-            state_dir=self._directory / gateway.state_dir,
-            root_secret=root_secret,
-            admin_secret=admin_secret,
-            credentials=credentials,
-            tls=tls,
-            aws_keys=MappingProxyType(aws_keys),
-        )
+            pools_reader.report(pools_document.root.at, message, "Run `pip install 'tidegate[cloud]'`.")
+        for reader in (policy_reader, pools_reader, tenants_reader):
+            self.reader.problems += reader.problems
+        digests = _digest(pools_document), _digest(tenants_document)
+        return _Read(compiled, pools, tenants, classes is not None, *digests)
 
     def gateway(self) -> GatewayFile | None:
         document = self._document(GATEWAY_FILE)

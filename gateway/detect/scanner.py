@@ -58,16 +58,10 @@ class RequestScanner:
         self._plain = views.plain_view()
         self._numerals = views.numeral_view()
         self._decoder = decode.decoder()
-        self._control = rules.recognizer(rules.Rule("control-tokens", "CONTROL_TOKENS", _CONTROL_TOKENS, 1.0))
+        self._control = _control()
         count = len(self._recognizers)
         self._control_gate, self._plain_gate, self._numeral_gate, self._decode_gate = range(count, count + 4)
-        entries = [
-            *(Entry(index, pattern) for index, found in enumerate(recognizers) for pattern in found.patterns),
-            *(Entry(self._control_gate, pattern) for pattern in self._control.patterns),
-            *(Entry(self._plain_gate, pattern, beyond_ascii=True) for pattern in views.PLAIN_GATES),
-            *(Entry(self._numeral_gate, pattern) for pattern in views.NUMERAL_GATES),
-            *(Entry(self._decode_gate, pattern) for pattern in decode.DECODE_GATES),
-        ]
+        entries = _entries(self._recognizers, self._control)
         always = frozenset(index for index, found in enumerate(recognizers) if not found.patterns)
         self._prefilter = build(entries, always)
         self._digest = _digest(recognizers, entries)
@@ -183,6 +177,22 @@ class RequestScanner:
             raise _Stopped("DeadlineExceeded")
 
 
+def _control() -> rules.PatternRecognizer:
+    return rules.recognizer(rules.Rule("control-tokens", "CONTROL_TOKENS", _CONTROL_TOKENS, 1.0))
+
+
+def _entries(recognizers: Sequence[Recognizer], control: Recognizer) -> list[Entry]:
+    """What the prefilter looks for: the recognizers' patterns, then the four gates."""
+    gate = len(recognizers)
+    return [
+        *(Entry(index, pattern) for index, found in enumerate(recognizers) for pattern in found.patterns),
+        *(Entry(gate, pattern) for pattern in control.patterns),
+        *(Entry(gate + 1, pattern, beyond_ascii=True) for pattern in views.PLAIN_GATES),
+        *(Entry(gate + 2, pattern) for pattern in views.NUMERAL_GATES),
+        *(Entry(gate + 3, pattern) for pattern in decode.DECODE_GATES),
+    ]
+
+
 def _digest(recognizers: Sequence[Recognizer], entries: Sequence[Entry]) -> str:
     hasher = hashlib.sha256(b"tidegate-detect-1\n")
     for recognizer in recognizers:
@@ -217,3 +227,9 @@ def catalogue(markers: Sequence[str]) -> tuple[Recognizer, ...]:
 def build_scanner(markers: Sequence[str], *, clock: Callable[[], float] = perf_counter) -> RequestScanner:
     """The scanner with this build's recognizers. Compiles for about a second: build it off the event loop."""
     return RequestScanner(catalogue(markers), clock=clock, build=build_prefilter)
+
+
+def scanner_digest(markers: Sequence[str]) -> str:
+    """The digest of `build_scanner(markers)`, without compiling it."""
+    recognizers = catalogue(markers)
+    return _digest(recognizers, _entries(recognizers, _control()))

@@ -8,7 +8,7 @@ import pytest
 from gateway.config.keys_file import KeyRecord, render
 from gateway.core.problems import Problems
 from gateway.runtime.authn import StoredKey
-from gateway.settings import Secret, Settings, load, load_keys
+from gateway.settings import Secret, Settings, load, load_bundle, load_keys
 
 from .folder import ENVIRON, TENANTS, TOKEN, edit, make, write_secret
 
@@ -62,6 +62,27 @@ def test_the_bundles_digest_covers_policy_pools_tenants_and_scanner_and_nothing_
     edit(folder, "gateway.yaml", "apiVersion", "workers: 2\napiVersion")
     (folder / "keys.yaml").write_text(render([KeyRecord("key_00000001", "demo", HASH, "2026-11-21T10:00:00Z")]))
     assert loaded(folder).bundle.digest in seen
+
+
+def test_what_is_decided_by_is_read_without_secrets_and_keys(folder: Path) -> None:
+    (folder / "keys.yaml").write_text(render([KeyRecord("key_00000001", "demo", HASH, "2026-11-21T10:00:00Z")]))
+    whole = loaded(folder).bundle
+    for name in ("root.key", "admin.token"):
+        (folder / "secrets" / name).unlink()
+    bundle = load_bundle(folder, {})
+    assert (bundle.digest, bundle.topology, bundle.tenants) == (whole.digest, whole.topology, whole.tenants)
+    assert bundle.keys == ()
+    edit(folder, "policy.yaml", "US_SSN", "US_SNN")
+    edit(folder, "pools.yaml", "backend: vllm", "backend: vlm")
+    with pytest.raises(Problems) as raised:
+        load_bundle(folder, {})
+    assert [Path(problem.file).name for problem in raised.value.problems] == ["policy.yaml", "pools.yaml"]
+    (folder / "gateway.yaml").write_text("")
+    with pytest.raises(Problems) as raised:
+        load_bundle(folder, {})
+    assert {Path(problem.file).name for problem in raised.value.problems} == {
+        "gateway.yaml", "policy.yaml", "pools.yaml",
+    }  # fmt: skip
 
 
 def test_keys_are_read_and_nobody_has_one_without_the_file(folder: Path) -> None:
