@@ -19,6 +19,8 @@ NAME_PATTERN: Final = "[A-Za-z0-9][A-Za-z0-9._/:-]{0,99}"
 _NAME: Final = re.compile(NAME_PATTERN)
 _DURATION: Final = re.compile(r"([0-9]{1,9})(ms|s|m|h)")
 _DURATION_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_TOKENS: Final = re.compile(r"([0-9]{1,9})([kK]?)")
+_MOST_TOKENS: Final = 100_000_000
 _SIZE: Final = re.compile(r"([0-9]{1,12})(B|KiB|MiB|GiB)")
 _SIZE_UNITS: Final = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
@@ -196,6 +198,15 @@ class Reader:
         if least <= size <= most:
             return size
         self._wrong(node, f"{what} must be between {least} and {most} bytes.")
+        return None
+
+    def tokens(self, node: Node | None, what: str) -> int | None:
+        """A number of tokens such as `32768` or `32k`, which is the same."""
+        found = _TOKENS.fullmatch(node.text) if isinstance(node, Scalar) else None
+        number = int(found[1]) * (1024 if found[2] else 1) if found is not None else 0
+        if 1 <= number <= _MOST_TOKENS:
+            return number
+        self._wrong(node, f"{what} must be a whole number such as `32768` or `32k`, from 1 to {_MOST_TOKENS}.")
         return None
 
     def api_version(self, fields: Fields) -> None:

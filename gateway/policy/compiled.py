@@ -1,8 +1,8 @@
 """A policy ready to decide: every guard is one set of bits.
 
-A request's state sets one bit per dimension (label, complexity, tenant class) and one of two per capability; a row or
-a pool holds the bits that it refuses. So whether a row matches is one `&`, and everything that matters can be
-enumerated. Built by `compile.py` only.
+A request's state sets one bit per dimension: one for its label, one for its tenant class, one for each fact that
+somebody asks about. A row or a pool holds the bits that it refuses. So whether a row matches is one `&`, and everything
+that matters can be enumerated. Built by `compile.py` only.
 """
 
 from bisect import bisect_right
@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from gateway.core.decision import AuditLevel
+from gateway.core.decision import Allow, AuditLevel
 from gateway.core.facts import Budget, Capability, Complexity, Modality, Pressure
 from gateway.core.findings import Tier
 from gateway.core.labels import Label, LabelOrder
 from gateway.core.problems import Problem
-from gateway.core.topology import Zone
+from gateway.core.topology import Topology, Zone
 from gateway.policy.document import HistoryMode, Invariant
 
 ALWAYS: Final = 1
@@ -31,11 +31,22 @@ OTHER_CLASS: Final = "(any other class)"
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What the other files need of a policy. `order` is None if the labels could not be read."""
+    """What the other files need of a policy. `order` is None if the labels could not be read, `default` as well."""
 
     order: LabelOrder | None
     zones: Mapping[str, Zone]
     ceiling: Label | None
+    default: Label | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Premises:
+    """What a policy is compiled against: its own frame, and the other files. Each of those is None if not at hand."""
+
+    frame: Frame
+    order: LabelOrder
+    topology: Topology | None
+    classes: Mapping[str, Label | None] | None
 
 
 class RuleKind(StrEnum):
@@ -118,13 +129,17 @@ class Route:
     audit: AuditLevel = AuditLevel.STANDARD
     canary: RouteCanary | None = None
 
+    def cached_for(self, usual_s: float) -> float:
+        """How long an answer may be reused, in seconds: the row can only shorten what is `usual_s` for its label."""
+        return usual_s if self.cache_s is None else min(usual_s, self.cache_s)
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """A route as one model sees it.
 
-    `has_no_pool` says that none of the route's `to` belongs to the model. `is_plain` says that the model takes nothing
-    from the route, so that the names in `to_names` and `spill_names` are the answer wherever no pool refuses the state.
+    `has_no_pool` says that none of the route's `to` belongs to the model. `answers` has the decision for each label
+    where no pool refuses the state; it is empty unless the model takes nothing from the route.
     """
 
     route: Route
@@ -132,10 +147,9 @@ class Row:
     to: tuple[CompiledPool, ...]
     spill: tuple[CompiledPool, ...]
     has_no_pool: bool
-    is_plain: bool
     refused_by_pools: int
-    to_names: tuple[str, ...]
-    spill_names: tuple[str, ...]
+    canary: RouteCanary | None = None
+    answers: tuple[Allow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +228,8 @@ class Layout:
 
     `dimensions` says the same for whoever enumerates: one value of each, together with ALWAYS and perhaps
     ABOVE_CEILING, makes a state, and the bits of two dimensions never overlap. A fact that no row, pool or invariant
-    asks about has no dimension but for label and tenant class, which are always there, in this order, first.
+    asks about has no dimension but for label and tenant class, which are always there, in this order, first; it has no
+    bits either, and is None where it can be. `has_more` says that one of those that can be None is not.
     """
 
     labels: tuple[int, ...]
@@ -228,6 +243,7 @@ class Layout:
     week: Cuts | None = None
     pressure: Mapping[str, Mapping[Pressure, int]] | None = None
     budget: Mapping[Budget, int] | None = None
+    has_more: bool = False
 
     @property
     def label_bits(self) -> int:
@@ -251,7 +267,7 @@ class CompiledPolicy:
 
     `ceiling` is the highest label that may leave for the cloud, None if nothing may. `class_ceilings` are those of
     tenants.yaml and empty if the policy was compiled without it. `digest` covers the written policy. `notes` are worth
-    knowing and no fault.
+    knowing and no fault. `utc_offset_min` is how far the clock of its time windows is ahead of UTC.
     """
 
     version: int
@@ -270,6 +286,7 @@ class CompiledPolicy:
     digest: str
     layout: Layout
     notes: tuple[Problem, ...] = field(default=())
+    utc_offset_min: int = 0
 
     def alias(self, model: str) -> Alias | None:
         """What the client's `model` means, if anything."""

@@ -1,27 +1,43 @@
 """The decision: from facts and a compiled policy to pools, or a refusal. Pure, in microseconds.
 
 The first row that accepts the state wins; its pools, minus those that may not see the request, are the answer, in the
-order written. A model name only narrows: it cannot bring in a cloud pool that the same facts would not reach without
-it, nor put one first where home comes first. The trace is for `explain.py` and costs nothing unless asked for.
+order written; its canary passes the same filters. A model name only narrows: it cannot bring in a cloud pool that the
+same facts would not reach without it, nor put one first where home comes first. The trace is for `explain.py` and costs
+nothing unless asked for.
 """
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from gateway.core.decision import Allow, Decision, Deny, DenyCode
-from gateway.core.facts import RequestFacts
+from gateway.core.decision import Allow, Canary, Decision, Deny, DenyCode
+from gateway.core.facts import Pressure, RequestFacts
 from gateway.core.labels import Label
-from gateway.policy.compiled import ABOVE_CEILING, ALWAYS, Alias, CompiledPolicy, CompiledPool, Route, Row
+from gateway.policy.compiled import (
+    ABOVE_CEILING,
+    ALWAYS,
+    Alias,
+    CompiledPolicy,
+    CompiledPool,
+    Layout,
+    Route,
+    RouteCanary,
+    Row,
+)
 
 
 class Mismatch(StrEnum):
-    """Why a row did not match."""
+    """Why a row did not match: the model, or the first fact that it asks about and finds otherwise."""
 
     MODEL = "model"
     LABEL = "label"
     COMPLEXITY = "complexity"
     TENANT_CLASS = "tenant_class"
     CAPABILITY = "capability"
+    MODALITY = "modality"
+    CONTEXT = "context"
+    TIME = "time"
+    PRESSURE = "pressure"
+    BUDGET = "budget"
     NO_POOL = "no_pool"  # none of the pools in `to` belongs to the model
 
 
@@ -29,11 +45,13 @@ class Exclusion(StrEnum):
     """Why a pool of the matching row may not have the request."""
 
     MODEL = "model"  # it is not among the model's pools
+    ATTRIBUTE = "attribute"  # the row asks for a processor, residency or agreement that it has not
     CAPABILITY = "capability"
+    CONTEXT = "context"  # its model takes less than the request needs
     CLEARANCE = "clearance"
     CLOUD_CEILING = "cloud_ceiling"
     TENANT_CEILING = "tenant_ceiling"
-    SPILL_ALONE = "spill_alone"  # nothing of `to` is permitted, and spill never stands in for it
+    SPILL_ALONE = "spill_alone"  # nothing of `to` is permitted, and neither spill nor canary stands in for it
     STEERED = "steered"  # only the model's name would have brought it in, or brought it to the front
 
 
@@ -54,10 +72,14 @@ class Matched:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A pool that may have the request. `is_spill` pools only when the others cannot take it."""
+    """A pool that may have the request: one of `to`, of `spill` (when the others cannot take it), or the canary.
+
+    A canary's pool is named for that, and again if it stands in `to` or `spill` besides.
+    """
 
     pool: str
     is_spill: bool
+    is_canary: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +88,7 @@ class Excluded:
 
     pool: str
     because: Exclusion
+    is_canary: bool = False
 
 
 Step = Skipped | Matched | Kept | Excluded
@@ -104,20 +127,25 @@ def _decide(compiled: CompiledPolicy, facts: RequestFacts, label: Label, trace: 
     route = row.route
     if trace is not None:
         trace.append(Matched(route.id))
+    if row.answers and not is_narrowed and trace is None and not state & row.refused_by_pools:
+        return row.answers[label]
     if route.deny is not None:
         return Deny(DenyCode.DENIED_BY_ROUTE, route.id, route.deny)
-    if row.is_plain and not is_narrowed and trace is None and not state & row.refused_by_pools:
-        return Allow(row.to_names, row.spill_names, route.queue_s, route.id, label)
-    to = [pool for pool in row.to if not state & pool.refused]
-    spill = [pool for pool in row.spill if not state & pool.refused]
-    if is_narrowed or route.models is not None or (row.to is not route.to and to and to[0].is_cloud):
-        to, spill = _not_steered(compiled, state, to, spill)
+    places = _places(compiled, state, row, is_narrowed=is_narrowed)
     if trace is not None:
-        _trace_pools(compiled, facts, alias, row, label, (to, spill), trace)
-    if not to:
+        _trace_pools(compiled, facts, alias, row, label, places, trace)
+    if not places.to:
         return Deny(DenyCode.NO_POOL_PERMITTED, route.id, "No model server may see this request under the policy.")
+    canary = places.canary
     return Allow(
-        tuple([pool.name for pool in to]), tuple([pool.name for pool in spill]), route.queue_s, route.id, label
+        to=tuple([pool.name for pool in places.to]),
+        spill=tuple([pool.name for pool in places.spill]),
+        queue_s=route.queue_s,
+        route=route.id,
+        label=label,
+        cache_s=route.cached_for(compiled.cache.get(label, 0.0)),
+        audit=route.audit,
+        canary=Canary(canary.pool.name, canary.percent) if canary is not None else None,
     )
 
 
@@ -132,24 +160,77 @@ def state_of(compiled: CompiledPolicy, facts: RequestFacts, label: Label) -> int
         | layout.capabilities[facts.capabilities]
         | tenant_class.bit
     )
+    if layout.has_more:
+        state |= _more_of(layout, facts)
     if facts.ceiling is None or label > facts.ceiling or label > tenant_class.ceiling:
         return state | ABOVE_CEILING
     return state
 
 
-def _not_steered(
-    compiled: CompiledPolicy, state: int, to: list[CompiledPool], spill: list[CompiledPool]
-) -> tuple[list[CompiledPool], list[CompiledPool]]:
-    """`to` and `spill` without the cloud pools that only the choice of a model brings in or to the front (I4)."""
+def _more_of(layout: Layout, facts: RequestFacts) -> int:
+    """The bits of the facts that few policies ask about."""
+    around, state = facts.surroundings, 0
+    if layout.modalities is not None:
+        state |= layout.modalities[facts.modalities]
+    if layout.context is not None:
+        state |= layout.context.at(facts.context_tokens)
+    if layout.week is not None:
+        state |= layout.week.at(around.minute_of_week)
+    if layout.pressure is not None:
+        told = dict(around.pressure)
+        for zone, bits in layout.pressure.items():
+            state |= bits[told.get(zone, Pressure.FREE)]
+    if layout.budget is not None:
+        state |= layout.budget[around.budget]
+    return state
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """The pools of a row that may have a request."""
+
+    to: list[CompiledPool]
+    spill: list[CompiledPool]
+    canary: RouteCanary | None
+
+
+def _places(compiled: CompiledPolicy, state: int, row: Row, *, is_narrowed: bool) -> _Places:
+    route = row.route
+    to = [pool for pool in row.to if not state & pool.refused]
+    spill = [pool for pool in row.spill if not state & pool.refused]
+    canary = row.canary if row.canary is not None and not state & row.canary.pool.refused else None
+    places = _Places(to, spill, canary)
+    if is_narrowed or route.models is not None or (row.to is not route.to and to and to[0].is_cloud):
+        return _not_steered(compiled, state, places)
+    return places
+
+
+def _not_steered(compiled: CompiledPolicy, state: int, places: _Places) -> _Places:
+    """`places` without the cloud pools that only the choice of a model brings in or to the front (I4).
+
+    A canary at home does not make its row one that leads home: it is a share that the policy's writer set aside, and a
+    model that is not in it goes where the rest of the row goes.
+    """
     route = _without_model(compiled, state)
     home = [pool for pool in route.to if not state & pool.refused] if route is not None else []
     # Without something permitted in `to` the request would be refused, and no cloud pool reached at all.
-    reached = {pool.name for pool in (*home, *route.spill)} if route is not None and home else set()
+    reached = {pool.name for pool in home}
     leads_home = bool(home) and not home[0].is_cloud
-    to = [pool for pool in to if not pool.is_cloud or pool.name in reached]
+    usual: RouteCanary | None = None
+    if route is not None and home:
+        reached |= {pool.name for pool in route.spill if not state & pool.refused}
+        usual = route.canary if route.canary is not None and not state & route.canary.pool.refused else None
+        reached |= {usual.pool.name} if usual is not None else set()
+    to = [pool for pool in places.to if not pool.is_cloud or pool.name in reached]
     if to and to[0].is_cloud and leads_home:
         to = [pool for pool in to if not pool.is_cloud]
-    return to, [pool for pool in spill if not pool.is_cloud or pool.name in reached]
+    spill = [pool for pool in places.spill if not pool.is_cloud or pool.name in reached]
+    canary = places.canary
+    if canary is not None and canary.pool.is_cloud:
+        first_share = usual.percent if usual is not None and usual.pool.is_cloud else 0.0
+        if canary.pool.name not in reached or (leads_home and canary.percent > first_share):
+            canary = None
+    return _Places(to, spill, canary)
 
 
 def _without_model(compiled: CompiledPolicy, state: int) -> Route | None:
@@ -160,16 +241,11 @@ def _without_model(compiled: CompiledPolicy, state: int) -> Route | None:
 
 
 def _mismatch(compiled: CompiledPolicy, row: Row, state: int) -> Mismatch:
-    refused, layout = state & row.refused, compiled.layout
-    if refused & ALWAYS:
-        return Mismatch.MODEL
-    if refused & layout.label_bits:
-        return Mismatch.LABEL
-    if refused & layout.class_bits:
-        return Mismatch.TENANT_CLASS
-    if refused & layout.complexity_bits:
-        return Mismatch.COMPLEXITY
-    return Mismatch.CAPABILITY
+    refused = state & row.refused
+    for dimension in compiled.layout.dimensions:
+        if refused & dimension.bits:
+            return Mismatch(dimension.fact)
+    return Mismatch.MODEL
 
 
 def _trace_pools(
@@ -178,14 +254,22 @@ def _trace_pools(
     alias: Alias,
     row: Row,
     label: Label,
-    kept: tuple[list[CompiledPool], list[CompiledPool]],
+    places: _Places,
     trace: list[Step],
 ) -> None:
-    for is_spill, written in ((False, row.route.to), (True, row.route.spill)):
+    canary = row.route.canary
+    if canary is not None and places.canary is not None and places.to:
+        trace.append(Kept(canary.pool.name, is_spill=False, is_canary=True))
+    elif canary is not None:
+        because = (
+            _exclusion(compiled, facts, alias, canary.pool, label) if places.canary is None else Exclusion.SPILL_ALONE
+        )
+        trace.append(Excluded(canary.pool.name, because, is_canary=True))
+    for is_spill, written, kept in ((False, row.route.to, places.to), (True, row.route.spill, places.spill)):
         for pool in written:
-            if pool in kept[is_spill] and not kept[False]:
+            if pool in kept and not places.to:
                 trace.append(Excluded(pool.name, Exclusion.SPILL_ALONE))
-            elif pool in kept[is_spill]:
+            elif pool in kept:
                 trace.append(Kept(pool.name, is_spill))
             else:
                 trace.append(Excluded(pool.name, _exclusion(compiled, facts, alias, pool, label)))
@@ -196,6 +280,8 @@ def _exclusion(
 ) -> Exclusion:
     if pool.name not in alias.pools:
         return Exclusion.MODEL
+    if pool.lacks_attribute:
+        return Exclusion.ATTRIBUTE
     if label > pool.clearance:
         return Exclusion.CLEARANCE
     if pool.is_cloud and (compiled.ceiling is None or label > compiled.ceiling):
@@ -204,4 +290,6 @@ def _exclusion(
         return Exclusion.TENANT_CEILING
     if not facts.capabilities <= pool.capabilities:
         return Exclusion.CAPABILITY
+    if pool.context_tokens is not None and facts.context_tokens > pool.context_tokens:
+        return Exclusion.CONTEXT
     return Exclusion.STEERED

@@ -1,77 +1,30 @@
 """From a policy's tree to `document.WrittenPolicy`: keys, shapes, numbers and words with a fixed meaning.
 
-Every fault of form is reported here, with what belongs to the language but not yet to this build. Whether names refer
-to something and whether the whole makes sense is `compile.py`'s.
+The whole file and what it says of labels, zones and models; routes and invariants are `form_rows.py`'s, what they ask
+`form_guard.py`'s. Every fault of form is reported, with what belongs to the language but not yet to this build. Whether
+names refer to something and whether the whole makes sense is `compile.py`'s.
 """
 
-from collections.abc import Mapping
+import re
 from ipaddress import ip_network
-from types import MappingProxyType
 from typing import Final
 
-from gateway.core.facts import Capability, Complexity
 from gateway.core.findings import Tier
 from gateway.core.reading import Fields, Reader, Word, shown
 from gateway.core.topology import Network, Tls, Zone
-from gateway.core.written import Document, Group, Listing, Node, Place, Scalar, canonical
+from gateway.core.written import Document, Group, Listing, Node, canonical
+from gateway.policy import form_guard, form_rows
 from gateway.policy.document import (
     CARRIERS,
-    DEFAULT_QUEUE_S,
     NONE,
-    Invariant,
-    Never,
-    Required,
+    HistoryMode,
     WrittenAlias,
-    WrittenGuard,
     WrittenPolicy,
-    WrittenRoute,
     WrittenRule,
 )
+from gateway.policy.keys import EVIDENCE_KINDS
 
-COMPARISONS: Final = (">=", "<=", "==", ">", "<")
-WHEN: Final = ("label", "complexity", "tenant_class", "capability", "model")
-WHEN_LATER: Final = frozenset({"modality", "time", "context", "pressure", "budget", "history", "taint"})
-EVIDENCE_KINDS: Final = ("any_of", "all_of", "count", "marker")
-INVARIANT_KINDS: Final = ("never", "monotone", "total", "reachable")
-KEYS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        "policy": (
-            *("apiVersion", "version", "restores", "labels", "cloud_ceiling", "label", "zones", "models", "routes"),
-            *("cache", "invariants"),
-        ),
-        "label": ("default", "unscanned", "unmapped", "may_leave", "rules", "carriers", "tiers"),
-        "rule": (*EVIDENCE_KINDS, "min_score", "label"),
-        "zone": ("networks", "tls"),
-        "model": ("pools",),
-        "route": ("id", "when", "to", "spill", "on_full", "deny"),
-        "when": WHEN,
-        "on_full": ("queue",),
-        "invariant": ("id", *INVARIANT_KINDS),
-        "never": (*WHEN, "zone", "pool"),
-        "monotone": ("raising", "may_not_add"),
-    }
-)
-"""The keys of each group. `schema.py` is made from the same table."""
-
-REQUIRED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        "policy": ("apiVersion", "version", "labels", "cloud_ceiling", "label", "zones", "models", "routes"),
-        "label": ("default", "unscanned", "unmapped", "rules"),
-        "rule": ("label",),
-        "zone": ("networks",),
-        "model": ("pools",),
-        "route": ("id", "when"),
-        "when": (),
-        "on_full": ("queue",),
-        "invariant": ("id",),
-        "never": (),
-        "monotone": ("raising", "may_not_add"),
-    }
-)
-ROUTE_LATER: Final = frozenset({"cache", "audit", "mirror", "canary", "processor", "residency", "agreement"})
-MASK_RESERVED: Final = (
-    "`mask` is reserved: this gateway cannot mask yet, and a policy that counts on it would let text out unmasked."
-)
+_OFFSET: Final = re.compile(r"([+-])(0[0-9]|1[0-4]):([0-5][0-9])")
 
 
 def read(document: Document, reader: Reader) -> WrittenPolicy:
@@ -90,13 +43,14 @@ class _PolicyReader:
         version = reader.integer(top.get("version"), "`version`", least=1, most=10**12)
         restores = reader.integer(top.get("restores"), "`restores`", least=1, most=10**12)
         if version is not None and restores is not None and restores >= version:
-            place = _place(top, "restores")
+            place = form_guard.place(top, "restores")
             reader.report(place, "`restores` must name an earlier version than `version`.", "Raise `version`.")
         labels = reader.names(top.get("labels"), "`labels`")
         for label in labels:
             if label.text == NONE:
                 reader.report(label.at, "A label cannot have this name.", "Choose another word.")
         evidence = self._fields(top.get("label"), "`label`", "label")
+        history = reader.one_of(evidence.get("history"), "`label.history`", tuple(HistoryMode))
         return WrittenPolicy(
             at=root.at,
             digest_of=canonical(root),
@@ -113,13 +67,29 @@ class _PolicyReader:
             rules=tuple(self._rule(node) for node in reader.items(evidence.get("rules"), "`label.rules`", least=0)),
             zones=self._zones(top.get("zones")),
             aliases=self._aliases(top.get("models")),
-            routes=self._routes(top.get("routes")),
+            routes=form_rows.routes(reader, top.get("routes")),
             cache=self._cache(top.get("cache")),
-            invariants=self._invariants(top.get("invariants")),
+            invariants=form_rows.invariants(reader, top.get("invariants")),
+            history=HistoryMode(history) if history is not None else HistoryMode.MARKED,
+            utc_offset_min=self._utc_offset(top.get("time_zone")),
         )
 
     def _fields(self, node: Node | None, what: str, group: str) -> Fields:
-        return self._reader.fields(node, what, KEYS[group], REQUIRED[group])
+        return form_guard.group(self._reader, node, what, group)
+
+    def _utc_offset(self, node: Node | None) -> int:
+        word = self._reader.text(node, "`time_zone`")
+        found = _OFFSET.fullmatch(word.text) if word is not None else None
+        if found is not None:
+            minutes = int(found[2]) * 60 + int(found[3])
+            return minutes if found[1] == "+" else -minutes
+        if word is not None:
+            message = "`time_zone` must be a fixed distance from UTC."
+            mend = (
+                'Write `time_zone: "+08:00"`; a clock that is put forward in summer takes two versions of the policy.'
+            )
+            self._reader.report(word.at, message, mend)
+        return 0
 
     # Evidence
 
@@ -155,7 +125,7 @@ class _PolicyReader:
             )
         if "marker" in rule and "min_score" in rule:
             reader.report(
-                _place(rule, "min_score"), "A marker is there or not: it has no score.", "Remove `min_score`."
+                form_guard.place(rule, "min_score"), "A marker is there or not: it has no score.", "Remove `min_score`."
             )
         score = reader.number(rule.get("min_score"), "`min_score`", least=0.0, most=1.0)
         return WrittenRule(
@@ -233,166 +203,12 @@ class _PolicyReader:
             self._reader.report(node.at, "`models` must not be empty.", "Write `chat: {pools: [home]}`.")
         return tuple(found)
 
-    # Routes
-
-    def _routes(self, node: Node | None) -> tuple[WrittenRoute, ...]:
-        routes = [self._route(item) for item in self._reader.items(node, "`routes`")]
-        self._reader.each_once([route.id for route in routes if route is not None], "the ids of `routes`")
-        return tuple(route for route in routes if route is not None)
-
-    def _route(self, node: Node) -> WrittenRoute | None:
-        reader = self._reader
-        row = self._fields(self._supported(node, ROUTE_LATER, "A route"), "A route", "route")
-        id = reader.name(row.get("id"), "The id of a route")
-        guard = self._guard(row.get("when"), "`when`")
-        to = reader.names(row.get("to"), "`to`")
-        spill = reader.names(row.get("spill"), "`spill`", least=0)
-        for word in spill:
-            if any(word.text == other.text for other in to):
-                reader.report(word.at, f"The pool {shown(word.text)} stands in `to` and in `spill`.", "Keep one.")
-        on_full = self._fields(row.get("on_full"), "`on_full`", "on_full")
-        queue_s = reader.duration(on_full.get("queue"), "`queue`", least=0.0, most=600.0)
-        message = reader.text(row.get("deny"), "`deny`")
-        if row.nodes and ("to" in row) == ("deny" in row):
-            fault = "A route either lists pools or refuses."
-            reader.report(row.at, fault, "Write `to: [pool]`, or `deny: a message for the caller`.")
-        if "deny" in row and ("spill" in row or "on_full" in row):
-            reader.report(row.at, "A route that refuses has no pools and no queue.", "Remove `spill` and `on_full`.")
-        if id is None:
-            return None
-        return WrittenRoute(
-            id=id,
-            guard=guard,
-            at=row.at,
-            to=to,
-            spill=spill,
-            queue_s=queue_s if queue_s is not None else DEFAULT_QUEUE_S,
-            deny=message.text if message is not None else None,
-        )
-
-    def _supported(self, node: Node | None, later: frozenset[str], what: str) -> Node | None:
-        """`node` without the keys that belong to the language and not yet to this build; those are reported."""
-        if not isinstance(node, Group):
-            return node
-        kept = []
-        for key, value in node.entries:
-            if key.text == "mask":
-                self._reader.report(key.at, MASK_RESERVED, "Remove it.")
-            elif key.text in later:
-                message = f"{what} with `{key.text}` is not supported by this build yet."
-                self._reader.report(key.at, message, "Remove it, or use a build that lists it.")
-            else:
-                kept.append((key, value))
-        return Group(tuple(kept), node.at)
-
-    def _guard(self, node: Node | None, what: str) -> WrittenGuard:
-        reader = self._reader
-        guard = self._fields(self._supported(node, WHEN_LATER, what), what, "when")
-        return WrittenGuard(
-            at=guard.at,
-            label=self._comparison(guard.get("label")),
-            complexities=tuple(
-                Complexity(word.text)
-                for word in self._one_or_more(guard.get("complexity"), "`complexity`")
-                if reader.reference(word, "The complexity", tuple(Complexity)) is not None
-            ),
-            tenant_classes=self._one_or_more(guard.get("tenant_class"), "`tenant_class`"),
-            capabilities=tuple(
-                Capability(word.text)
-                for word in self._one_or_more(guard.get("capability"), "`capability`")
-                if reader.reference(word, "The capability", tuple(Capability)) is not None
-            ),
-            models=self._one_or_more(guard.get("model"), "`model`", wildcard=True),
-            is_total=isinstance(node, Group) and not node.entries,
-        )
-
-    def _one_or_more(self, node: Node | None, what: str, *, wildcard: bool = False) -> tuple[Word, ...]:
-        if isinstance(node, Listing):
-            return self._reader.names(node, what, wildcard=wildcard)
-        word = self._reader.name(node, what, wildcard=wildcard)
-        return (word,) if word is not None else ()
-
-    def _comparison(self, node: Node | None) -> tuple[str, Word] | None:
-        word = self._reader.text(node, "`label`")
-        if word is None:
-            return None
-        for sign in COMPARISONS:
-            if word.text.startswith(sign):
-                return sign, Word(word.text.removeprefix(sign).strip(), word.at)
-        mend = (
-            f'Write `label: ">= {word.text}"`' if shown(word.text).startswith("`") else 'Write `label: ">= internal"`'
-        )
-        self._reader.report(word.at, "A label is compared by >=, <=, ==, > or <.", f"{mend}, for example.")
-        return None
-
     # The rest
 
     def _cache(self, node: Node | None) -> tuple[tuple[Word, float], ...]:
         found = []
         for label, value in self._reader.entries(node, "`cache`"):
-            if isinstance(value, Scalar) and value.text == "never":
-                found.append((label, 0.0))
-                continue
-            seconds = self._reader.duration(value, f"`cache.{label.text}`", least=1.0, most=86_400.0)
+            seconds = form_rows.cached_for(self._reader, value, f"`cache.{label.text}`")
             if seconds is not None:
                 found.append((label, seconds))
         return tuple(found)
-
-    def _invariants(self, node: Node | None) -> tuple[Invariant, ...]:
-        items = self._reader.items(node, "`invariants`", least=0)
-        ids: list[Word] = []
-        found = [invariant for item in items if (invariant := self._invariant(item, ids)) is not None]
-        self._reader.each_once(ids, "the ids of `invariants`")
-        return tuple(found)
-
-    def _invariant(self, node: Node, ids: list[Word]) -> Invariant | None:
-        reader = self._reader
-        fields = self._fields(node, "An invariant", "invariant")
-        id = reader.name(fields.get("id"), "The id of an invariant")
-        given = [kind for kind in INVARIANT_KINDS if kind in fields]
-        if len(given) != 1 and fields.nodes:
-            reader.report(
-                fields.at, "An invariant states exactly one thing.", f"Write one of: {', '.join(INVARIANT_KINDS)}."
-            )
-        if id is None or len(given) != 1:
-            return None
-        ids.append(id)
-        value = fields.get(given[0])
-        if given[0] == "never":
-            return self._never(id.text, value)
-        self._stated(given[0], value)
-        return Required(id.text, given[0], fields.at)
-
-    def _never(self, id: str, node: Node | None) -> Never | None:
-        reader = self._reader
-        fields = self._fields(self._supported(node, WHEN_LATER, "`never`"), "`never`", "never")
-        if ("zone" in fields) == ("pool" in fields):
-            reader.report(fields.at, "`never` names exactly one place.", "Write `zone: cloud` or `pool: …`.")
-            return None
-        guarding = Group(tuple(entry for entry in _entries(node) if entry[0].text in WHEN), fields.at)
-        guard = self._guard(guarding, "`never`")
-        return Never(id, guard, reader.name(fields.get("zone"), "`zone`"), reader.name(fields.get("pool"), "`pool`"))
-
-    def _stated(self, kind: str, node: Node | None) -> None:
-        reader = self._reader
-        if kind == "total" and reader.flag(node, "`total`") is False:
-            reader.report(_at(node), "`total` can only be `true`.", "Remove the invariant.")
-        elif kind == "reachable":
-            reader.one_of(node, "`reachable`", ("all_routes",))
-        elif kind == "monotone":
-            stated = self._fields(node, "`monotone`", "monotone")
-            reader.one_of(stated.get("raising"), "`raising`", ("label",))
-            reader.one_of(stated.get("may_not_add"), "`may_not_add`", ("cloud",))
-
-
-def _place(fields: Fields, key: str) -> Place:
-    node = fields.get(key)
-    return node.at if node is not None else fields.at
-
-
-def _at(node: Node | None) -> Place:
-    return node.at if node is not None else Place("")
-
-
-def _entries(node: Node | None) -> tuple[tuple[Scalar, Node], ...]:
-    return node.entries if isinstance(node, Group) else ()

@@ -1,75 +1,55 @@
 """The building of the table: a policy without faults, pools and classes become sets of bits.
 
 Nothing is reported here but notes: `compile.py` has checked that every name refers to something. Whoever wants to know
-what a bit means reads `Layout` in `compiled.py`.
+what a bit means reads `Layout` in `compiled.py`, which `layout.py` lays out.
 """
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from itertools import combinations
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
-from gateway.core.facts import Capability, Complexity
+from gateway.core.decision import Allow, Canary
+from gateway.core.facts import Capability
 from gateway.core.findings import MARKER_PREFIX
 from gateway.core.labels import Label, LabelOrder
 from gateway.core.problems import Problem
 from gateway.core.reading import Word, shown
-from gateway.core.topology import Topology
 from gateway.policy.compiled import (
     ABOVE_CEILING,
     ALWAYS,
-    NOWHERE,
-    OTHER_CLASS,
     Alias,
     CompiledPolicy,
     CompiledPool,
-    Dimension,
-    Fact,
-    Frame,
     LabelRule,
     LabelRules,
-    Layout,
+    Premises,
     Route,
+    RouteCanary,
     Row,
     RuleKind,
-    TenantClass,
-    Value,
 )
-from gateway.policy.document import Never, WrittenGuard, WrittenPolicy, WrittenRoute, WrittenRule
-from gateway.policy.reach import accepted_labels
+from gateway.policy.document import WrittenAttributes, WrittenPolicy, WrittenRoute, WrittenRule
+from gateway.policy.layout import layout_of
+from gateway.policy.meaning import has_all, refused_bits
 
 ANY_MODEL: Final = "*"
 
 
-def build(
-    policy: WrittenPolicy,
-    frame: Frame,
-    topology: Topology | None,
-    classes: Mapping[str, Label | None] | None,
-    notes: Iterable[Problem],
-) -> CompiledPolicy:
+def build(policy: WrittenPolicy, premises: Premises, notes: Iterable[Problem]) -> CompiledPolicy:
     """The table for `policy`, which has no faults."""
-    assert frame.order is not None  # noqa: S101  # without labels there is a fault
-    return _Builder(policy, frame, frame.order, topology, classes).table(notes)
+    return _Builder(policy, premises).table(notes)
 
 
 class _Builder:
-    def __init__(
-        self,
-        policy: WrittenPolicy,
-        frame: Frame,
-        order: LabelOrder,
-        topology: Topology | None,
-        classes: Mapping[str, Label | None] | None,
-    ) -> None:
+    def __init__(self, policy: WrittenPolicy, premises: Premises) -> None:
         self._policy = policy
-        self._order = order
-        self._frame = frame
-        self._topology = topology
-        self._classes = classes
+        self._premises = premises
+        self._order = premises.order
+        self._cache = MappingProxyType({self._order.rank(label.text): seconds for label, seconds in policy.cache})
         self._notes: list[Problem] = []
-        self._layout = _layout(policy, order, frame.ceiling, classes)
+        self._layout = layout_of(policy, premises)
         self._pools = self._known_pools()
 
     def table(self, notes: Iterable[Problem]) -> CompiledPolicy:
@@ -85,20 +65,21 @@ class _Builder:
         return CompiledPolicy(
             version=policy.version,
             order=self._order,
-            ceiling=self._frame.ceiling,
+            ceiling=self._premises.frame.ceiling,
             labels=self._label_rules(),
             markers=tuple(_markers(policy.rules)),
-            zones=self._frame.zones,
+            zones=self._premises.frame.zones,
             routes=routes,
             aliases=MappingProxyType(aliases),
             any_alias=any_alias,
-            class_ceilings=MappingProxyType(dict(self._classes or {})),
-            cache=MappingProxyType({self._order.rank(label.text): seconds for label, seconds in policy.cache}),
+            class_ceilings=MappingProxyType(dict(self._premises.classes or {})),
+            cache=self._cache,
             may_leave=tuple(word.text for word in policy.may_leave),
             invariants=policy.invariants,
             digest=hashlib.sha256(policy.digest_of.encode()).hexdigest(),
             layout=self._layout,
             notes=(*notes, *self._notes),
+            utc_offset_min=policy.utc_offset_min,
         )
 
     def _label_rules(self) -> LabelRules:
@@ -113,53 +94,60 @@ class _Builder:
             carriers=MappingProxyType({carrier.text: rank(label.text) for carrier, label in policy.carriers}),
             rules=rules,
             named=frozenset(entity for rule in rules for entity, _ in rule.entities),
+            history=policy.history,
         )
 
     def _known_pools(self) -> Mapping[str, CompiledPool]:
+        frame, topology, layout = self._premises.frame, self._premises.topology, self._layout
         found: dict[str, CompiledPool] = {}
-        for pool in self._topology.pools if self._topology is not None else ():
-            zone = self._frame.zones[pool.zone]
-            lacks = self._layout.capabilities[frozenset(Capability) - pool.capabilities]
-            refused = lacks & ~self._layout.capabilities[frozenset()]
-            for rank, bit in enumerate(self._layout.labels):
-                is_above = self._frame.ceiling is None or rank > self._frame.ceiling
+        for pool in topology.pools if topology is not None else ():
+            zone = frame.zones[pool.zone]
+            lacks = layout.capabilities[frozenset(Capability) - pool.capabilities]
+            refused = lacks & ~layout.capabilities[frozenset()]
+            for rank, bit in enumerate(layout.labels):
+                is_above = frame.ceiling is None or rank > frame.ceiling
                 if rank > pool.clearance or (zone.is_cloud and is_above):
                     refused |= bit
             if zone.is_cloud:
                 refused |= ABOVE_CEILING
+            # A need that is not known is in the first interval, which no pool refuses: its end is at least 2.
+            if pool.context_tokens is not None and layout.context is not None:
+                bounds, bits = layout.context.bounds, layout.context.bits
+                refused |= sum(bit for bound, bit in zip(bounds, bits, strict=True) if bound > pool.context_tokens)
             found[pool.name] = CompiledPool(
-                pool.name, pool.zone, zone.is_cloud, pool.clearance, pool.capabilities, refused
+                name=pool.name,
+                zone=pool.zone,
+                is_cloud=zone.is_cloud,
+                clearance=pool.clearance,
+                capabilities=pool.capabilities,
+                refused=refused,
+                context_tokens=pool.context_tokens,
+                processor=pool.processor,
+                residency=pool.residency,
+                agreement=pool.agreement,
             )
         return found
 
     def _route(self, route: WrittenRoute) -> Route:
+        canary = route.canary
         return Route(
             id=route.id.text,
             line=route.at.line,
             column=route.at.column,
-            refused=self._refused(route.guard),
-            to=self._compiled_pools(route.to),
-            spill=self._compiled_pools(route.spill),
+            refused=refused_bits(self._layout, route.guard, self._order.names, self._policy.utc_offset_min),
+            to=self._row_pools(route.to, route.only),
+            spill=self._row_pools(route.spill, route.only),
             queue_s=route.queue_s,
             deny=route.deny,
             models=frozenset(word.text for word in route.guard.models) or None,
+            cache_s=route.cache_s,
+            audit=route.audit,
+            canary=RouteCanary(self._row_pools((canary.pool,), route.only)[0], canary.percent) if canary else None,
         )
 
-    def _compiled_pools(self, words: Iterable[Word]) -> tuple[CompiledPool, ...]:
-        return tuple(self._pools.get(word.text) or _unknown(word.text) for word in words)
-
-    def _refused(self, guard: WrittenGuard) -> int:
-        layout = self._layout
-        labels = accepted_labels(guard, self._order.names)
-        refused = sum(bit for rank, bit in enumerate(layout.labels) if rank not in labels)
-        if guard.complexities:
-            refused |= sum(bit for value, bit in layout.complexities.items() if value not in guard.complexities)
-        if guard.tenant_classes:
-            refused |= layout.class_bits & ~sum(layout.classes[word.text].bit for word in guard.tenant_classes)
-        # A request that lacks a capability has its "lacks" bit set: the bits of the empty set, for those asked for.
-        for capability in guard.capabilities:
-            refused |= layout.capabilities[frozenset()] & ~layout.capabilities[frozenset({capability})]
-        return refused
+    def _row_pools(self, words: Iterable[Word], only: WrittenAttributes | None) -> tuple[CompiledPool, ...]:
+        pools = (self._pools.get(word.text) or _unknown(word.text) for word in words)
+        return tuple(_with_attributes(pool, only) for pool in pools)
 
     def _alias(self, name: Word, pools: frozenset[str], routes: tuple[Route, ...]) -> Alias:
         rows = []
@@ -173,29 +161,53 @@ class _Builder:
                 )
                 self._notes.append(name.at.problem(message))
             refused = route.refused if is_for_us else route.refused | ALWAYS
-            rows.append(
-                (refused, _row(route, to, _among(route.spill, pools), refused=refused, has_no_pool=has_no_pool))
-            )
+            rows.append((refused, self._row(route, refused, to, _among(route.spill, pools), pools)))
         return Alias(name.text, pools, tuple(rows))
 
+    def _row(
+        self,
+        route: Route,
+        refused: int,
+        to: tuple[CompiledPool, ...],
+        spill: tuple[CompiledPool, ...],
+        pools: frozenset[str],
+    ) -> Row:
+        canary = route.canary if route.canary is not None and route.canary.pool.name in pools else None
+        refused_by_pools = canary.pool.refused if canary is not None else 0
+        for pool in (*to, *spill):
+            refused_by_pools |= pool.refused
+        takes_nothing = to is route.to and spill is route.spill and route.models is None and route.deny is None
+        return Row(
+            route=route,
+            refused=refused,
+            to=to,
+            spill=spill,
+            has_no_pool=route.deny is None and not to,
+            refused_by_pools=refused_by_pools,
+            canary=canary,
+            answers=tuple(self._answer(route, Label(rank), canary) for rank in range(len(self._order.names)))
+            if takes_nothing
+            else (),
+        )
 
-def _row(
-    route: Route, to: tuple[CompiledPool, ...], spill: tuple[CompiledPool, ...], *, refused: int, has_no_pool: bool
-) -> Row:
-    refused_by_pools = 0
-    for pool in (*to, *spill):
-        refused_by_pools |= pool.refused
-    return Row(
-        route=route,
-        refused=refused,
-        to=to,
-        spill=spill,
-        has_no_pool=has_no_pool,
-        is_plain=to is route.to and spill is route.spill and route.models is None,
-        refused_by_pools=refused_by_pools,
-        to_names=tuple(pool.name for pool in to),
-        spill_names=tuple(pool.name for pool in spill),
-    )
+    def _answer(self, route: Route, label: Label, canary: RouteCanary | None) -> Allow:
+        return Allow(
+            to=tuple(pool.name for pool in route.to),
+            spill=tuple(pool.name for pool in route.spill),
+            queue_s=route.queue_s,
+            route=route.id,
+            label=label,
+            cache_s=route.cached_for(self._cache.get(label, 0.0)),
+            audit=route.audit,
+            canary=Canary(canary.pool.name, canary.percent) if canary is not None else None,
+        )
+
+
+def _with_attributes(pool: CompiledPool, only: WrittenAttributes | None) -> CompiledPool:
+    """`pool`, or one that refuses everything if it is not as the row asks; so the row still matches."""
+    if only is None or has_all(pool, only):
+        return pool
+    return replace(pool, refused=pool.refused | ALWAYS, lacks_attribute=True)
 
 
 def _among(pools: tuple[CompiledPool, ...], names: frozenset[str]) -> tuple[CompiledPool, ...]:
@@ -206,65 +218,6 @@ def _among(pools: tuple[CompiledPool, ...], names: frozenset[str]) -> tuple[Comp
 
 def _unknown(name: str) -> CompiledPool:
     return CompiledPool(name, "", True, Label(0), frozenset(), ALWAYS)
-
-
-def _layout(
-    policy: WrittenPolicy, order: LabelOrder, ceiling: Label | None, classes: Mapping[str, Label | None] | None
-) -> Layout:
-    bits = (1 << position for position in range(2, 1 << 30))
-    labels = tuple(next(bits) for _ in order.names)
-    complexities = {complexity: next(bits) for complexity in Complexity}
-    has = {capability: next(bits) for capability in Capability}
-    lacks = {capability: next(bits) for capability in Capability}
-    capabilities = {
-        frozenset(chosen): sum(has[one] if one in chosen else lacks[one] for one in Capability)
-        for size in range(len(Capability) + 1)
-        for chosen in combinations(Capability, size)
-    }
-    limit = _limit(ceiling)
-    named = {word.text for route in policy.routes for word in route.guard.tenant_classes}
-    named |= {
-        word.text for stated in policy.invariants if isinstance(stated, Never) for word in stated.guard.tenant_classes
-    }
-    ceilings = dict.fromkeys(sorted(named), limit)
-    ceilings |= {name: min(limit, _limit(given)) for name, given in (classes or {}).items()}
-    known = {name: TenantClass(next(bits), given) for name, given in ceilings.items()}
-    # With tenants.yaml at hand there is no other class; should one turn up, nothing of it leaves.
-    other = TenantClass(next(bits), NOWHERE if classes is not None else limit)
-    dimensions = (
-        Dimension(
-            Fact.LABEL,
-            "",
-            tuple(
-                Value(name, bit, Label(rank)) for rank, (name, bit) in enumerate(zip(order.names, labels, strict=True))
-            ),
-        ),
-        Dimension(
-            Fact.TENANT_CLASS,
-            "",
-            (
-                *(Value(name, entry.bit, name) for name, entry in known.items()),
-                Value(OTHER_CLASS, other.bit, OTHER_CLASS),
-            ),
-        ),
-        Dimension(Fact.COMPLEXITY, "", tuple(Value(value.value, bit, value) for value, bit in complexities.items())),
-        *(
-            Dimension(Fact.CAPABILITY, one.value, (Value("no", lacks[one], False), Value("yes", has[one], True)))
-            for one in Capability
-        ),
-    )
-    return Layout(
-        dimensions=dimensions,
-        labels=labels,
-        complexities=MappingProxyType(complexities),
-        capabilities=MappingProxyType(capabilities),
-        classes=MappingProxyType(known),
-        other_class=other,
-    )
-
-
-def _limit(ceiling: Label | None) -> int:
-    return ceiling if ceiling is not None else NOWHERE
 
 
 def _label_rule(rule: WrittenRule, order: LabelOrder) -> LabelRule:

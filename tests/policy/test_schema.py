@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from gateway.policy.form import KEYS, REQUIRED
+from gateway.policy.keys import KEYS, REQUIRED
 from gateway.policy.schema import schema
 
 from .making import EXAMPLE
