@@ -73,6 +73,7 @@ lock: $(VENV)/.python  ## generate requirements/*.lock anew
 	@bash requirements/lock
 
 bench: $(VENV)/.demo  ## measure against nginx, side by side
+	@$(BIN)/python bench/path.py
 	@$(BIN)/python bench/run.py
 
 clean:  ## remove what make created

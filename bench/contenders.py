@@ -20,6 +20,7 @@ from children import Children, StartFailed, free_port
 from load import KEY
 
 HERE: Final = Path(__file__).resolve().parent
+TIDEGATE: Final = Path(sys.executable).with_name("tidegate")
 CHAT: Final = "/v1/chat/completions"
 CHUNK_GAP_US: Final = 10_000
 
@@ -123,16 +124,8 @@ def start_tidegate(children: Children, mocks: Front, *, core: int, work: Path) -
     shutil.rmtree(folder, ignore_errors=True)
     port, admin = free_port(), free_port()
     write_config(folder, mocks, port, admin)
-    tidegate = Path(sys.executable).with_name("tidegate")
-    made = subprocess.run(
-        [str(tidegate), "keys", "create", "--config", str(folder), "--tenant", "bench", "--from-stdin"],
-        input=KEY,
-        text=True,
-        capture_output=True,
-    )
-    if made.returncode:
-        raise StartFailed(f"`tidegate keys create` said: {(made.stderr.strip().splitlines() or ['nothing'])[-1]}")
-    pid = children.start("tidegate", [tidegate, "serve", "--config", folder], core=core, cwd=work)
+    create_key(folder)
+    pid = children.start("tidegate", [TIDEGATE, "serve", "--config", folder], core=core, cwd=work)
     deadline = time.monotonic() + 30
     while not _is_ready(admin):
         children.check("tidegate")
@@ -140,6 +133,18 @@ def start_tidegate(children: Children, mocks: Front, *, core: int, work: Path) -
             raise StartFailed(f"tidegate was not ready within 30 s. {children.last_words('tidegate')}")
         time.sleep(0.1)
     return Front(pid, port, port)
+
+
+def create_key(folder: Path) -> None:
+    """Let the benchmark's key in."""
+    made = subprocess.run(
+        [str(TIDEGATE), "keys", "create", "--config", str(folder), "--tenant", "bench", "--from-stdin"],
+        input=KEY,
+        text=True,
+        capture_output=True,
+    )
+    if made.returncode:
+        raise StartFailed(f"`tidegate keys create` said: {(made.stderr.strip().splitlines() or ['nothing'])[-1]}")
 
 
 def write_config(folder: Path, mocks: Front, port: int, admin: int) -> None:

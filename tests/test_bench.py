@@ -1,5 +1,6 @@
 """The benchmarks keep up with the code: what is measured still exists and still runs."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,14 @@ def test_every_step_that_is_measured_alone_still_runs() -> None:
     assert ran.returncode == 0, ran.stderr
     steps = [line.partition(":")[0] for line in ran.stdout.splitlines()]
     assert steps == ["parse", "scan", "scan", "label", "decide", "encode", "mint and door", "stream", "stream"]
+
+
+def test_the_path_that_is_measured_in_one_process_still_runs(tmp_path: Path) -> None:
+    ran = _run("path.py", "--once", "--json", str(tmp_path / "path.json"))
+    assert ran.returncode == 0, ran.stderr
+    rows = json.loads((tmp_path / "path.json").read_text())["rows"]
+    assert [name.partition(":")[0] for name in rows] == ["request", "request", "stream"]
+    assert all(row["calls"] > 1 for row in rows.values())
 
 
 @pytest.mark.slow
