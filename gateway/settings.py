@@ -181,7 +181,7 @@ class _Loader:
         frame = policy_compile.frame(policy, policy_reader)
         zones = frame.zones if frame.order is not None else None
         pools = self._absolute(pools_file.read(pools_document.root, pools_reader, frame.order, zones), pools_reader)
-        tenants = tenants_file.read(tenants_document.root, tenants_reader, frame.order, frame.ceiling)
+        tenants = tenants_file.read(tenants_document.root, tenants_reader, frame.order, frame.ceiling, frame.default)
         # A pool or a class that could not be read is no reason to call the policy's mention of it a mistake.
         topology = pools.topology if not pools_reader.problems else None
         classes = tenants.class_ceilings if not tenants_reader.problems else None

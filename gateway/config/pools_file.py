@@ -19,6 +19,8 @@ from gateway.core.reading import Fields, Reader, Word, shown
 from gateway.core.topology import Endpoint, Pool, SageMakerTarget, Timeouts, Tls, Topology, Zone, address_of
 from gateway.core.written import Group, Node
 
+NONE: Final = "none"
+_LEAVE: Final = "Leave the key out where nobody vouches for it."
 BACKENDS: Final = ("vllm", "openai", "embedded", sagemaker_block.BACKEND)
 
 
@@ -63,7 +65,7 @@ class _Pools:
         reader, what = self._reader, f"The pool {shown(name.text)}"
         known = (
             "zone", "clearance", "backend", "model", "endpoints", "capabilities", "max_in_flight", "queue",
-            "credential", "timeouts", "tls", "sagemaker",
+            "credential", "timeouts", "tls", "sagemaker", "context", "processor", "residency", "agreement",
         )  # fmt: skip
         fields = reader.fields(node, what, known, ("zone", "clearance", "backend", "model", "endpoints"))
         zone_name = reader.name(fields.get("zone"), "`zone`")
@@ -84,6 +86,10 @@ class _Pools:
         )
         max_in_flight = reader.integer(fields.get("max_in_flight"), "`max_in_flight`", least=1, most=100_000)
         queue = reader.integer(fields.get("queue"), "`queue`", least=0, most=1_000_000)
+        context = reader.tokens(fields.get("context"), "`context`")
+        processor, residency, agreement = (
+            self._attribute(fields, key) for key in ("processor", "residency", "agreement")
+        )
         timeouts = self._timeouts(fields.get("timeouts"))
         credential = secret_source(reader, fields.get("credential"), "The credential")
         if credential is not None:
@@ -110,7 +116,20 @@ class _Pools:
             credential=name.text if credential is not None else None,
             ca_file=ca_file.text if ca_file is not None else None,
             sagemaker=sagemaker,
+            context_tokens=context,
+            processor=processor,
+            residency=residency,
+            agreement=agreement,
         )
+
+    def _attribute(self, fields: Fields, key: str) -> str | None:
+        word = self._reader.name(fields.get(key), f"`{key}`")
+        if word is not None and word.text == NONE:
+            self._reader.report(
+                word.at, f"`{key}` cannot have this name: policies mean by it that there is none.", _LEAVE
+            )
+            return None
+        return word.text if word is not None else None
 
     def _sagemaker(
         self, name: Word, what: str, node: Node, pool: Fields, backend: str | None, zone: Zone | None

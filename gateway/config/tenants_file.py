@@ -1,6 +1,7 @@
 """tenants.yaml: tenant classes with their ceilings, and the tenants of each class.
 
-A class's ceiling can only lower the policy's: `none` keeps everything of that class at home.
+A class's ceiling can only lower the policy's: `none` keeps everything of that class at home. `attests` is the label
+that the class vouches for where nothing at all was found: the one thing that is below the policy's default.
 """
 
 from collections.abc import Mapping
@@ -19,25 +20,41 @@ MAY_SEE: Final = ("label", "route", "pool")
 
 @dataclass(frozen=True, slots=True)
 class TenantsFile:
-    """Every class's ceiling, and every tenant with the lower of its class's and the policy's."""
+    """Every class's ceiling, and every tenant with the lower of its class's and the policy's. `attested` holds the
+    classes that vouch for a label where nothing was found."""
 
     class_ceilings: Mapping[str, Label | None]
     tenants: Mapping[str, Tenant]
+    attested: Mapping[str, Label]
 
 
-def read(root: Node, reader: Reader, order: LabelOrder | None, cloud_ceiling: Label | None) -> TenantsFile:
-    """The classes and tenants that could be read. Without `order` labels are not checked and nothing may leave."""
+def read(
+    root: Node,
+    reader: Reader,
+    order: LabelOrder | None,
+    cloud_ceiling: Label | None,
+    default: Label | None = None,
+) -> TenantsFile:
+    """The classes and tenants that could be read. Without `order` labels are not checked and nothing may leave.
+
+    `default` is the policy's label where nothing was found. Without it no class can attest anything.
+    """
     top = reader.fields(
         root, "The tenants file", ("apiVersion", "classes", "tenants"), ("apiVersion", "classes", "tenants")
     )
     reader.api_version(top)
     ceilings: dict[str, Label | None] = {}
+    attested: dict[str, Label] = {}
     node = top.get("classes")
     for name, value in reader.entries(node, "`classes`"):
         what = f"The class {shown(name.text)}"
-        fields = reader.fields(value, what, ("ceiling",), ("ceiling",))
+        fields = reader.fields(value, what, ("ceiling", "attests"), ("ceiling",))
         word = reader.name(fields.get("ceiling"), f"The ceiling of {shown(name.text)}")
         ceilings[name.text] = _ceiling(reader, word, order, cloud_ceiling)
+        given = reader.name(fields.get("attests"), f"What {shown(name.text)} attests")
+        label = _attested(reader, given, order, default)
+        if label is not None:
+            attested[name.text] = label
     if isinstance(node, Group) and not node.entries:
         reader.report(node.at, "`classes` must not be empty.", "Write `default: {ceiling: …}`.")
     tenants: dict[str, Tenant] = {}
@@ -50,8 +67,22 @@ def read(root: Node, reader: Reader, order: LabelOrder | None, cloud_ceiling: La
             if reader.reference(word, "What a tenant may see", MAY_SEE) is not None
         ]
         if tenant_class is not None:
-            tenants[name.text] = Tenant(name.text, tenant_class, ceilings[tenant_class], frozenset(sees))
-    return TenantsFile(MappingProxyType(ceilings), MappingProxyType(tenants))
+            ceiling, label = ceilings[tenant_class], attested.get(tenant_class)
+            tenants[name.text] = Tenant(name.text, tenant_class, ceiling, frozenset(sees), label)
+    return TenantsFile(MappingProxyType(ceilings), MappingProxyType(tenants), MappingProxyType(attested))
+
+
+def _attested(reader: Reader, word: Word | None, order: LabelOrder | None, default: Label | None) -> Label | None:
+    if word is None or order is None or default is None:
+        return None
+    name = reader.reference(word, "The label", order.names)
+    if name is None:
+        return None
+    if order.rank(name) > default:
+        message = f"`attests` is above `label.default`, `{order.name(default)}`: a class can only vouch for less."
+        reader.report(word.at, message, "Write a lower label, or leave it out.")
+        return None
+    return order.rank(name)
 
 
 def _ceiling(reader: Reader, word: Word | None, order: LabelOrder | None, cloud_ceiling: Label | None) -> Label | None:

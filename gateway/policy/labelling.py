@@ -1,26 +1,32 @@
 """From evidence to a label. Rules only raise; what was not looked at counts as the worst (threats.md I2, I3).
 
-`label` and `explain.py` both read `reasons`, so that what is explained is what was done.
+Replies that a request brings along count with the label of what produced them; where that cannot be known they are not
+looked at. Only a class's attestation is below the policy's default, and only where nothing at all was found. `label`
+and `explain.py` both read `reasons`, so that what is explained is what was done.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gateway.core.findings import Evidence, Finding, Tier
+from gateway.core.findings import Evidence, Finding, History, Tier
 from gateway.core.labels import Label, join
-from gateway.policy.compiled import CompiledPolicy, LabelRule, RuleKind
+from gateway.policy.compiled import CompiledPolicy, LabelRule, LabelRules, RuleKind
+from gateway.policy.document import HistoryMode
 
 
 class Cause(StrEnum):
     """What gave a label."""
 
     DEFAULT = "default"
+    ATTESTED = "attested"  # the default that the tenant's class vouches for, where nothing at all was found
     RULE = "rule"
     UNMAPPED = "unmapped"  # a finding that no rule names
     UNSCANNED = "unscanned"  # a part that cannot be read, with the label for everything of that kind
     CARRIER = "carrier"  # a part that cannot be read, with the label that the policy gives that carrier
     FAILURE = "failure"  # the scan did not finish
+    TAINT = "taint"  # a reply in the request's history was made from something of this label
+    HISTORY = "history"  # a reply in the request's history is not on record, or the record is lost
     NOT_RUN = "not_run"  # a tier that the policy needs has not run yet
 
 
@@ -36,20 +42,31 @@ class Reason:
     path: str = ""
 
 
-def label(compiled: CompiledPolicy, evidence: Evidence) -> tuple[Label, Label]:
-    """The label of what was found, and that joined with the most that tiers not yet run could add."""
-    found = tuple(reasons(compiled, evidence))
+def label(compiled: CompiledPolicy, evidence: Evidence, attested: Label | None = None) -> tuple[Label, Label]:
+    """The label of what was found, and that joined with the most that tiers not yet run could add.
+
+    `attested` is what the tenant's class vouches for; it stands for the default where nothing at all was found.
+    """
+    found = tuple(reasons(compiled, evidence, attested))
     low = join(reason.label for reason in found if reason.cause is not Cause.NOT_RUN)
     return low, join(reason.label for reason in found)
 
 
-def reasons(compiled: CompiledPolicy, evidence: Evidence) -> Iterator[Reason]:
+def reasons(compiled: CompiledPolicy, evidence: Evidence, attested: Label | None = None) -> Iterator[Reason]:
     """Everything in `evidence` that gives a label, the default first. Never empty."""
     rules = compiled.labels
     coverage = evidence.coverage
-    yield Reason(rules.default, Cause.DEFAULT)
+    is_known = _is_known(rules, evidence.history)
+    if attested is not None and is_known and _found_nothing(rules, evidence):
+        yield Reason(attested, Cause.ATTESTED)
+    else:
+        yield Reason(rules.default, Cause.DEFAULT)
     if coverage.failure is not None:
         yield Reason(rules.unscanned, Cause.FAILURE, subject=coverage.failure)
+    if not is_known:
+        yield Reason(rules.unscanned, Cause.HISTORY, subject=evidence.history)
+    if evidence.taint is not None:
+        yield Reason(evidence.taint, Cause.TAINT)
     for part in coverage.unscanned:
         given = rules.carriers.get(part.carrier)
         if given is None:
@@ -61,6 +78,19 @@ def reasons(compiled: CompiledPolicy, evidence: Evidence) -> Iterator[Reason]:
     for tier in Tier:
         if tier in rules.required and tier not in coverage.tiers:
             yield Reason(rules.unscanned, Cause.NOT_RUN, subject=tier)
+
+
+def _is_known(rules: LabelRules, history: History) -> bool:
+    if history is History.UNKNOWN:
+        return rules.history is not HistoryMode.KNOWN_CLEAN
+    return history is not History.LOST
+
+
+def _found_nothing(rules: LabelRules, evidence: Evidence) -> bool:
+    coverage = evidence.coverage
+    return not (evidence.findings or coverage.unscanned or coverage.failure is not None) and (
+        rules.required <= coverage.tiers
+    )
 
 
 def _from_findings(compiled: CompiledPolicy, findings: tuple[Finding, ...]) -> Iterator[Reason]:
