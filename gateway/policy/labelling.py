@@ -75,9 +75,10 @@ def reasons(compiled: CompiledPolicy, evidence: Evidence, attested: Label | None
             yield Reason(given, Cause.CARRIER, subject=part.carrier, path=part.path)
     if evidence.findings:
         yield from _from_findings(compiled, evidence.findings)
-    for tier in Tier:
-        if tier in rules.required and tier not in coverage.tiers:
-            yield Reason(rules.unscanned, Cause.NOT_RUN, subject=tier)
+    if not rules.required <= coverage.tiers:
+        for tier in Tier:
+            if tier in rules.required and tier not in coverage.tiers:
+                yield Reason(rules.unscanned, Cause.NOT_RUN, subject=tier)
 
 
 def _is_known(rules: LabelRules, history: History) -> bool:
@@ -110,7 +111,9 @@ def _grounds(rule: LabelRule, by_entity: dict[str, list[Finding]]) -> tuple[Find
     """The findings that make `rule` match; empty if it does not."""
     grounds: list[Finding] = []
     for entity, least in rule.entities:
-        counted = [finding for finding in by_entity.get(entity, ()) if _score(finding) >= rule.min_score]
+        found = by_entity.get(entity, ())
+        # Most rules name entities of which nothing was found: those are passed over before anything is counted.
+        counted = [finding for finding in found if _score(finding) >= rule.min_score] if found else []
         if len(counted) >= least:
             grounds += counted
         elif rule.kind is RuleKind.ALL_OF:

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from unittest.mock import patch
 
 from gateway.core.decision import Decision
-from gateway.core.facts import Capability, Complexity, RequestFacts
-from gateway.core.findings import Coverage, Evidence, Finding, Tier, Unscanned
+from gateway.core.facts import Budget, Capability, Complexity, Modality, Pressure, RequestFacts, Surroundings
+from gateway.core.findings import Coverage, Evidence, Finding, History, Tier, Unscanned
 from gateway.core.labels import Label
 from gateway.core.problems import Problems
 from gateway.core.topology import Endpoint, Pool, Topology
@@ -59,9 +59,29 @@ CLASSES: Mapping[str, Label | None] = {"default": INTERNAL, "hospital": None, "p
 
 
 def pool(
-    name: str, zone: str = "onprem", clearance: Label = RESTRICTED, capabilities: Iterable[Capability] = ALL
+    name: str,
+    zone: str = "onprem",
+    clearance: Label = RESTRICTED,
+    capabilities: Iterable[Capability] = ALL,
+    *,
+    context: int | None = None,
+    processor: str | None = None,
+    residency: str | None = None,
+    agreement: str | None = None,
 ) -> Pool:
-    return Pool(name, zone, clearance, "vllm", "m", (Endpoint("a"),), capabilities=frozenset(capabilities))
+    return Pool(
+        name,
+        zone,
+        clearance,
+        "vllm",
+        "m",
+        (Endpoint("a"),),
+        capabilities=frozenset(capabilities),
+        context_tokens=context,
+        processor=processor,
+        residency=residency,
+        agreement=agreement,
+    )
 
 
 EXAMPLE_POOLS = Topology(
@@ -87,7 +107,7 @@ def policy(
     label: str = "",
     rest: str = "",
 ) -> bytes:
-    """A policy around `routes`, with the zones `onprem` and `cloud`."""
+    """A policy around `routes`, with the zones `onprem` and `cloud`; `rest` are more keys of the file."""
     return f"""\
 apiVersion: tidegate/v1
 version: 1
@@ -130,9 +150,23 @@ def facts(
     ceiling: Label | None = RESTRICTED,
     needs: Iterable[Capability] = (),
     complexity: Complexity = Complexity.MEDIUM,
+    holds: Iterable[Modality] = (),
+    tokens: int = 0,
+    minute: int = 0,
+    pressure: Mapping[str, Pressure] | None = None,
+    budget: Budget = Budget.OK,
 ) -> RequestFacts:
     return RequestFacts(
-        low if low is not None else label, label, tenant_class, ceiling, model, frozenset(needs), complexity
+        low if low is not None else label,
+        label,
+        tenant_class,
+        ceiling,
+        model,
+        frozenset(needs),
+        complexity,
+        frozenset({Modality.TEXT, *holds}),
+        tokens,
+        Surroundings(minute, tuple((pressure or {}).items()), budget),
     )
 
 
@@ -152,6 +186,8 @@ def evidence(
     tiers: frozenset[Tier] = BOTH,
     unscanned: Iterable[str] = (),
     failure: str | None = None,
+    history: History = History.NONE,
+    taint: Label | None = None,
 ) -> Evidence:
     """Evidence with the entities `found`, each certain unless it says how certain."""
     pairs = [(one, 1.0) if isinstance(one, str) else one for one in found]
@@ -160,7 +196,7 @@ def evidence(
         for place, (entity, score) in enumerate(pairs)
     )
     parts = tuple(Unscanned(carrier, "messages[0].content[1]") for carrier in unscanned)
-    return Evidence(findings, Coverage(tiers, parts, failure=failure))
+    return Evidence(findings, Coverage(tiers, parts, failure=failure), history, taint)
 
 
 def reached(decision: Decision) -> tuple[str, ...]:
