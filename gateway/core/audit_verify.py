@@ -27,7 +27,7 @@ from gateway.core.audit_chain import (
     to_be_signed,
     unseal,
 )
-from gateway.core.audit_record import Header, Unreadable, read, read_seq, start_of
+from gateway.core.audit_record import Header, Unreadable, read, read_seq, starts_of
 from gateway.core.keyed_hash import KeyedHash
 
 
@@ -153,7 +153,7 @@ def _verify_segment(
                 follows = previous = _follows(name, line)
             except Unreadable as unreadable:
                 return ended(State.FORGED, unreadable.reason)
-        if not body.startswith(start_of(seq)):
+        if not body.startswith(starts_of(seq)):
             return ended(State.FORGED, _misnumbered(line, seq))
         if not is_linked(previous, body, seal):
             return ended(State.FORGED, "the seal does not follow from this line and the one before")
@@ -170,8 +170,7 @@ def _verify_segment(
     if due:
         return ended(State.CUT, f"records up to {max(due)} were signed and the file ends before")
     if rest or not seals:
-        expected = start_of(len(seals))
-        if rest[: len(expected)] != expected[: len(rest)]:
+        if not any(rest[: len(start)] == start[: len(rest)] for start in starts_of(len(seals))):
             return ended(State.FORGED, "what stands after the last whole line is not the beginning of a record")
         return ended(State.TORN, "the last line is incomplete; everything before it is sound")
     if not proved:

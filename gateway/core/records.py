@@ -11,7 +11,8 @@ from gateway.core.decision import Decision
 from gateway.core.facts import RequestFacts
 from gateway.core.findings import Evidence
 
-RECORD_VERSION = 1
+RECORD_VERSION = 2
+"""2 added what a policy may ask about since, what it may order, and the certificate of a bundle."""
 
 
 class Ending(StrEnum):

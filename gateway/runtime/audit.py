@@ -155,9 +155,12 @@ class AuditLog:
         if len(self._queue) == self._early:
             self._wake.set()
 
-    def activated(self, bundle: str, labels: Iterable[str]) -> None:
-        """Note that a bundle came into force, and what its labels are called: records hold their ranks."""
-        self._queue.append(Activation(self._clock.wall(), bundle, tuple(labels)))
+    def activated(self, bundle: str, labels: Iterable[str], certificate: str = "") -> None:
+        """Note that a bundle came into force, and what its labels are called: records hold their ranks.
+
+        `certificate` is the hash of what proves it.
+        """
+        self._queue.append(Activation(self._clock.wall(), bundle, tuple(labels), certificate))
 
     async def committed(self, intent: Intent) -> None:
         """Return once `intent` is on disk; AuditUnavailable if it is not there within five seconds."""

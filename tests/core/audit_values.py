@@ -15,9 +15,9 @@ from gateway.core.audit_chain import (
     write_checkpoint,
 )
 from gateway.core.audit_record import Activation, Header
-from gateway.core.decision import Allow, Deny, DenyCode
-from gateway.core.facts import Capability, Complexity, RequestFacts
-from gateway.core.findings import Coverage, Evidence, Finding, Tier, Unscanned
+from gateway.core.decision import Allow, AuditLevel, Canary, Deny, DenyCode
+from gateway.core.facts import Budget, Capability, Complexity, Modality, Pressure, RequestFacts, Surroundings
+from gateway.core.findings import Coverage, Evidence, Finding, History, Tier, Unscanned
 from gateway.core.keyed_hash import KeyedHash
 from gateway.core.labels import Label
 from gateway.core.records import Attempt, Ending, Intent, Outcome, Usage
@@ -41,7 +41,15 @@ coverage = st.builds(
     number,
     st.none() | text,
 )
-evidence = st.builds(Evidence, st.lists(findings, max_size=2).map(tuple), coverage)
+evidence = st.builds(
+    Evidence, st.lists(findings, max_size=2).map(tuple), coverage, st.sampled_from(History), st.none() | label
+)
+surroundings = st.builds(
+    Surroundings,
+    number,
+    st.lists(st.tuples(text, st.sampled_from(Pressure)), max_size=2).map(tuple),
+    st.sampled_from(Budget),
+)
 facts = st.builds(
     RequestFacts,
     label,
@@ -51,10 +59,15 @@ facts = st.builds(
     text,
     st.frozensets(st.sampled_from(Capability)),
     st.sampled_from(Complexity),
+    st.frozensets(st.sampled_from(Modality)),
+    number,
+    surroundings,
 )
-decisions = st.builds(Allow, names, names, seconds, text, label, names) | st.builds(
-    Deny, st.sampled_from(DenyCode), text, text
+canaries = st.builds(Canary, text, st.floats(0, 100))
+allows = st.builds(
+    Allow, names, names, seconds, text, label, names, seconds, st.sampled_from(AuditLevel), st.none() | canaries
 )
+decisions = allows | st.builds(Deny, st.sampled_from(DenyCode), text, text)
 attempts = st.builds(
     Attempt, text, text, text, st.sampled_from(Ending), st.none() | st.integers(100, 599), seconds, text
 )
@@ -81,7 +94,7 @@ outcomes = st.builds(
     queued_ms=seconds,
 )
 intents = st.builds(Intent, text, seconds, text, text, text, text, text, text, number, text)
-activations = st.builds(Activation, seconds, text, names)
+activations = st.builds(Activation, seconds, text, names, text)
 headers = st.builds(Header, text, number, text, number, seconds, seconds, text)
 entries = outcomes | intents | activations
 

@@ -6,7 +6,11 @@ import pytest
 from hypothesis import given
 
 from gateway.core.audit_chain import START, seal
-from gateway.core.audit_record import Activation, Header, Unreadable, read, read_seq, segment_name, start_of, write
+from gateway.core.audit_record import Activation, Header, Unreadable, read, read_seq, segment_name, starts_of, write
+from gateway.core.decision import Allow
+from gateway.core.facts import Capability, RequestFacts
+from gateway.core.findings import Coverage, Evidence, Tier
+from gateway.core.labels import Label
 from tests.core.audit_values import KEY, entries, headers, intent, outcome
 
 
@@ -15,7 +19,7 @@ def test_every_entry_is_read_back_as_it_was_written(entry):
     line, _ = seal(START, 7, entry, KEY)
     assert read(line[:-1]) == entry
     assert read_seq(line[:-1]) == 7
-    assert line.startswith(start_of(7))
+    assert line.startswith(starts_of(7))
     json.loads(line)
 
 
@@ -29,6 +33,24 @@ def test_fields_at_their_defaults_are_left_out_of_an_outcome():
     assert b"usage" not in write(0, outcome(error="overloaded"))
 
 
+def test_a_line_of_the_version_before_is_read_with_defaults_for_what_it_did_not_have():
+    facts = {"label_low": 1, "label_high": 2, "tenant_class": "bank", "ceiling": None, "model": "chat",
+             "capabilities": ["tools"], "complexity": "medium"}  # fmt: skip
+    coverage = {"tiers": ["structured"], "unscanned": [], "leaves": 1, "characters": 5, "failure": None}
+    decision = {"route": "rest", "to": ["home"], "queue_s": 5.0, "label": 2}
+    written = json.loads(write(1, outcome()) + b"}")
+    written["v"] = 1
+    written["outcome"] |= {"facts": facts, "evidence": {"findings": [], "coverage": coverage}, "decision": decision}
+    found = read(json.dumps(written).encode())
+    assert found == outcome(
+        facts=RequestFacts(Label(1), Label(2), "bank", None, "chat", frozenset({Capability.TOOLS})),
+        evidence=Evidence((), Coverage(frozenset({Tier.STRUCTURED}), (), 1, 5)),
+        decision=Allow(("home",), (), 5.0, "rest", Label(2)),
+    )
+    activation = b'{"v":1,"seq":1,"activation":{"at":1.0,"bundle":"b","labels":["low"]}}'
+    assert read(activation) == Activation(1.0, "b", ("low",), certificate="")
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
@@ -36,8 +58,8 @@ def test_fields_at_their_defaults_are_left_out_of_an_outcome():
         (b"\xff\xfe", "not a JSON record"),
         (b'{"v":1}', "not a JSON record"),
         (b'{"v":"secret","seq":0}', "not a JSON record"),
-        (b'{"v":2,"seq":0,"outcome":{}}', "version 2 of the record format; this build reads up to 1"),
-        (b'{"v":0,"seq":0}', "version 0 of the record format; this build reads up to 1"),
+        (b'{"v":3,"seq":0,"outcome":{}}', "version 3 of the record format; this build reads up to 2"),
+        (b'{"v":0,"seq":0}', "version 0 of the record format; this build reads up to 2"),
         (b'{"v":1,"seq":0}', "a record of no known kind"),
         (b'{"v":1,"seq":0,"secret":{}}', "a record of no known kind"),
         (b'{"v":1,"seq":0,"intent":{"request_id":"secret"}}', "not a record of this version"),
