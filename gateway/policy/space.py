@@ -114,9 +114,9 @@ class Space:
                 bits |= cell.bits
         return tuple(reversed(found))
 
-    def models_where(self, is_so: Callable[[str], bool]) -> int:
-        """The bits of the models for which `is_so`."""
-        return sum(bit for name, bit in self._model_bits.items() if is_so(name))
+    def bits_of_models(self, names: Iterable[str]) -> int:
+        """The bits of the models called so."""
+        return sum(self._model_bits[name] for name in names)
 
     def facts(self, path: Sequence[int], side: int = 0) -> RequestFacts:
         """Facts in the cells of `path`, as the policy of `side` counts labels."""
