@@ -5,8 +5,9 @@ which one it has.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from gateway.core.findings import Evidence, Finding, Tier
 from gateway.core.message import Headers, Message
@@ -14,8 +15,7 @@ from gateway.core.records import Intent, Outcome
 from gateway.core.topology import Address, Endpoint, Peer
 
 
-@dataclass(frozen=True, slots=True)
-class Inbound:
+class Inbound(msgspec.Struct, frozen=True, gc=False):
     """One request as it came in, before anybody has looked at it. `received_at` is monotonic seconds.
 
     `path` is the path without its query; `authorization` the header's raw value, if there was exactly one.

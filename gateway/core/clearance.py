@@ -6,12 +6,12 @@ tightened. It is no defence against hostile code inside the process.
 """
 
 import hmac
-from dataclasses import dataclass
 from enum import StrEnum
-from hashlib import blake2b
-from struct import Struct
 from typing import Final
 
+import msgspec
+
+from gateway.core.keyed_hash import KeyedHash
 from gateway.core.labels import Label
 from gateway.core.message import Message
 from gateway.core.topology import Pool
@@ -19,8 +19,7 @@ from gateway.core.topology import Pool
 LIFETIME_S: Final = 30.0
 """How long a clearance may wait for its connection: above every connect timeout, far below a policy change."""
 
-_HEAD: Final = Struct("<qqqd6Q")
-_PAIR: Final = Struct("<QQ")
+_encode: Final = msgspec.msgpack.Encoder().encode
 
 
 class Refusal(StrEnum):
@@ -34,8 +33,7 @@ class Refusal(StrEnum):
     OUTSIDE_ZONE = "outside zone"  # the peer is not inside the pool's zone
 
 
-@dataclass(frozen=True, slots=True)
-class Clearance:
+class Clearance(msgspec.Struct, frozen=True, gc=False):
     """What was cleared. `nonce` is unique per process, `expires_at` is monotonic seconds, `mac` covers all of it."""
 
     pool: str
@@ -48,15 +46,15 @@ class Clearance:
 
 
 def seal(
-    key: bytes, message: Message, pool: Pool, *, label: Label, epoch: int, nonce: int, expires_at: float
+    key: KeyedHash, message: Message, pool: Pool, *, label: Label, epoch: int, nonce: int, expires_at: float
 ) -> Clearance:
-    """A clearance for `message` to `pool`. `key` is 16 to 64 secret bytes that live and die with the process."""
+    """A clearance for `message` to `pool`. `key` lives and dies with the process."""
     mac = _mac(key, message, pool.name, pool.zone, label, epoch, nonce, expires_at)
     return Clearance(pool.name, pool.zone, label, epoch, nonce, expires_at, mac)
 
 
 def examine(
-    key: bytes, clearance: Clearance, message: Message, pool: Pool, *, epoch: int, now: float
+    key: KeyedHash, clearance: Clearance, message: Message, pool: Pool, *, epoch: int, now: float
 ) -> Refusal | None:
     """Why `clearance` does not clear `message` for `pool` at this moment; None if it does.
 
@@ -82,10 +80,21 @@ def examine(
 
 
 def _mac(
-    key: bytes, message: Message, pool: str, zone: str, label: Label, epoch: int, nonce: int, expires_at: float
+    key: KeyedHash, message: Message, pool: str, zone: str, label: Label, epoch: int, nonce: int, expires_at: float
 ) -> bytes:
-    # Numbers and lengths come first, each of a fixed size, so that no two messages share one encoding.
-    places = (pool.encode(), zone.encode(), message.method, message.target)
-    head = _HEAD.pack(label, epoch, nonce, expires_at, *map(len, places), len(message.headers), len(message.body))
-    names = [part for header in message.headers for part in (_PAIR.pack(len(header[0]), len(header[1])), *header)]
-    return blake2b(b"".join((head, *places, *names, message.body)), key=key, digest_size=32).digest()
+    # MessagePack says type and length before each value, so that no two messages share one encoding.
+    head = _encode(
+        (
+            pool,
+            zone,
+            label,
+            epoch,
+            nonce,
+            expires_at,
+            message.method,
+            message.target,
+            message.headers,
+            len(message.body),
+        )
+    )
+    return key.digest(head, message.body)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+import msgspec
+
 from gateway.core.records import Ending
 from gateway.errors import TidegateError, Unavailable, UpstreamFailed, UpstreamRejected, UpstreamTimeout
 
@@ -31,73 +33,61 @@ class Patience:
     blocked_s: float = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class OpenStream:
+class OpenStream(msgspec.Struct, frozen=True, gc=False):
     """Send the head of a streamed answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(msgspec.Struct, frozen=True, gc=False):
     """Send bytes of a streamed answer."""
 
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class SendError:
+class SendError(msgspec.Struct, frozen=True, gc=False):
     """Send `error` as an event of a streamed answer."""
 
     error: TidegateError
 
 
-@dataclass(frozen=True, slots=True)
-class Finish:
+class Finish(msgspec.Struct, frozen=True, gc=False):
     """End the streamed answer's framing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """Send a whole answer: head and `body`."""
 
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Refuse:
+class Refuse(msgspec.Struct, frozen=True, gc=False):
     """Send `error` as the whole answer."""
 
     error: TidegateError
 
 
-@dataclass(frozen=True, slots=True)
-class Drop:
+class Drop(msgspec.Struct, frozen=True, gc=False):
     """Cut the client's connection, so that it cannot take what it has for complete."""
 
 
-@dataclass(frozen=True, slots=True)
-class StopUpstream:
+class StopUpstream(msgspec.Struct, frozen=True, gc=False):
     """Close the model server's connection now."""
 
 
-@dataclass(frozen=True, slots=True)
-class PauseUpstream:
+class PauseUpstream(msgspec.Struct, frozen=True, gc=False):
     """Stop reading from the model server: the client does not keep up."""
 
 
-@dataclass(frozen=True, slots=True)
-class ResumeUpstream:
+class ResumeUpstream(msgspec.Struct, frozen=True, gc=False):
     """Read on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
+class Retry(msgspec.Struct, frozen=True, gc=False):
     """This attempt is over before any content. The caller tries another place, or calls `give_up`."""
 
     error: TidegateError
 
 
-@dataclass(frozen=True, slots=True)
-class Settle:
+class Settle(msgspec.Struct, frozen=True, gc=False):
     """The exchange is over; comes exactly once, last."""
 
     ending: Ending

@@ -7,6 +7,8 @@ client can put anything into a key. The policy turns evidence into a label; noth
 from dataclasses import dataclass
 from enum import StrEnum
 
+import msgspec
+
 from gateway.core.labels import Label
 
 MARKER_PREFIX = "MARKER:"
@@ -50,8 +52,7 @@ class Unscanned:
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class Coverage:
+class Coverage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Which tiers ran to the end over which text. `failure` names why scanning stopped, never with text in it."""
 
     tiers: frozenset[Tier]
@@ -70,9 +71,8 @@ class History(StrEnum):
     LOST = "lost"  # the record cannot be read, was flushed, or is evicting
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """Everything that is known about the sensitivity of one request.
+class Evidence(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """Everything that is known about the sensitivity of one request. Made for every request, hence a Struct.
 
     `taint` is the highest label of what produced the replies found again in it, None if there is none.
     """

@@ -26,10 +26,12 @@ class KeyedHash:
         self._inner = hashlib.sha256(block.translate(_INNER))
         self._outer = hashlib.sha256(block.translate(_OUTER))
 
-    def digest(self, message: bytes) -> bytes:
-        """The 32 bytes for `message`."""
+    def digest(self, message: bytes, more: bytes = b"") -> bytes:
+        """The 32 bytes for `message` and `more`, one after the other."""
         inner = self._inner.copy()
         inner.update(message)
+        if more:
+            inner.update(more)
         outer = self._outer.copy()
         outer.update(inner.digest())
         return outer.digest()

@@ -4,13 +4,12 @@ A `Message` is what a clearance is minted for: method, target, headers and body,
 header and the framing are not part of it; the backend adds those after the door, since they depend on the endpoint.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True, gc=False):
     """One request, encoded for one pool. `target` is the path below the endpoint's base path."""
 
     method: bytes

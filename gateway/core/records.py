@@ -1,11 +1,14 @@
 """What the audit log says: an intent before each cloud attempt, an outcome after every request.
 
 Records hold facts, never content: schema paths, entities, scores, names of pools. They are what `explain` and
-`replay` read back, so every shape carries a version and a reader accepts the version before its own.
+`replay` read back, so every shape carries a version and a reader accepts the version before its own. What is made for
+every request is a Struct: it costs a tenth of a frozen dataclass, and is encoded three times as fast.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from gateway.core.decision import Decision
 from gateway.core.facts import RequestFacts
@@ -27,8 +30,7 @@ class Ending(StrEnum):
     REFUSED = "refused"  # the gateway itself refused: credential, request, policy, or no free place in time
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One try at one endpoint. `ms` from dialling to its end; `detail` names, never quotes."""
 
     pool: str
@@ -40,8 +42,7 @@ class Attempt:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(msgspec.Struct, frozen=True, gc=False):
     """Tokens as the model server counted them."""
 
     prompt_tokens: int
@@ -67,8 +68,7 @@ class Intent:
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One finished request, however it ended. `at` is Unix time in seconds; `ms` the whole duration.
 
     `evidence`, `facts` and `decision` are `None` when the request ended before they existed (a 401 has no facts).

@@ -7,7 +7,8 @@ not scanned at all and therefore stays home. Every failure is evidence that noth
 
 import asyncio
 from concurrent.futures import Executor
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from gateway.core.findings import Evidence, Unscanned, nothing_covered
 from gateway.core.labels import Label

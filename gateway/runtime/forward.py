@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 from gateway.core.clearance import Clearance, Refusal, examine
+from gateway.core.keyed_hash import KeyedHash
 from gateway.core.labels import Label
 from gateway.core.message import Message
 from gateway.core.topology import Endpoint, Pool, Zone
@@ -36,7 +37,7 @@ class Door:
     """Verifies and burns clearances; one per worker, sharing the mint's key."""
 
     def __init__(self, key: bytes, clock: Clock, epoch: Epoch) -> None:
-        self._key = key
+        self._key = KeyedHash(key)
         self._clock = clock
         self._epoch = epoch
         self._spent: set[int] = set()

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from gateway.core.clearance import LIFETIME_S, Clearance, seal
 from gateway.core.decision import Allow
+from gateway.core.keyed_hash import KeyedHash
 from gateway.core.labels import Label
 from gateway.core.message import Message
 from gateway.core.topology import Pool, Zone
@@ -25,7 +26,7 @@ class Mint:
     """Makes clearances under one process key."""
 
     def __init__(self, key: bytes, clock: Clock, zones: Mapping[str, Zone]) -> None:
-        self._key = key
+        self._key = KeyedHash(key)
         self._clock = clock
         self._zones = zones
         self._nonce = 0

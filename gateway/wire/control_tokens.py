@@ -6,10 +6,10 @@ its two sides can join into another token. What is scanned afterwards is what is
 """
 
 import re
-from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from gateway.wire.requests import Dialect, Request
 from gateway.wire.strict_json import has_too_many_values

@@ -5,10 +5,11 @@ Only what the gateway itself needs is validated; every other field is the model 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final, NoReturn
+
+import msgspec
 
 from gateway.core.facts import Capability
 from gateway.errors import InvalidRequest
@@ -35,8 +36,7 @@ PATHS: Final[Mapping[bytes, Dialect]] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True, gc=False):
     """One request. `document` is the whole decoded body; nobody changes it.
 
     `wants_usage` says whether the client asked for the usage event of a stream; `choices` how many answers it may

@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
+from msgspec.structs import replace as changed
 
 from gateway.backends import http1
 from gateway.backends.http1 import Http1Backend, Http1Settings
@@ -298,7 +299,7 @@ async def test_a_connection_that_still_has_to_send_does_not_serve_again(backend,
         connection.sendall(plain(b"too long"))
 
     answering = asyncio.create_task(asyncio.to_thread(refuse_unread))
-    ear = await exchange(backend, raw.endpoint, replace(MESSAGE, body=b"x" * (16 << 20)))
+    ear = await exchange(backend, raw.endpoint, changed(MESSAGE, body=b"x" * (16 << 20)))
     await answering
     assert (ear.heard, ear.data) == ([200, "end"], b"too long")
     assert not backend._open

@@ -5,13 +5,15 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace as changed
 
 from gateway.core.clearance import Refusal, examine, seal
+from gateway.core.keyed_hash import KeyedHash
 from gateway.core.labels import Label
 from gateway.core.message import Message
 from gateway.core.topology import Endpoint, Pool
 
-KEY = b"k" * 32
+KEY = KeyedHash(b"k" * 32)
 POOL = Pool("home", "onprem", Label(2), "vllm", "m", (Endpoint("a", port=1),))
 MESSAGE = Message(b"POST", b"/v1/chat/completions", ((b"content-type", b"application/json"),), b'{"a": 1}')
 
@@ -27,17 +29,17 @@ def test_a_clearance_clears_its_own_message():
 @pytest.mark.parametrize(
     ("clearance", "message", "pool", "epoch", "now", "refusal"),
     [
-        (sealed(), replace(MESSAGE, body=b'{"a": 2}'), POOL, 7, 0.0, Refusal.FORGED),
-        (sealed(), replace(MESSAGE, target=b"/v1/other"), POOL, 7, 0.0, Refusal.FORGED),
-        (sealed(), replace(MESSAGE, method=b"PUT"), POOL, 7, 0.0, Refusal.FORGED),
-        (sealed(), replace(MESSAGE, headers=()), POOL, 7, 0.0, Refusal.FORGED),
-        (sealed(), replace(MESSAGE, headers=((b"content-typ", b"eapplication/json"),)), POOL, 7, 0.0, Refusal.FORGED),
-        (replace(sealed(), label=Label(0)), MESSAGE, POOL, 7, 0.0, Refusal.FORGED),
-        (replace(sealed(), nonce=2), MESSAGE, POOL, 7, 0.0, Refusal.FORGED),
-        (replace(sealed(), expires_at=1e9), MESSAGE, POOL, 7, 0.0, Refusal.FORGED),
-        (replace(sealed(), epoch=8), MESSAGE, POOL, 8, 0.0, Refusal.FORGED),
-        (replace(sealed(), mac=b""), MESSAGE, POOL, 7, 0.0, Refusal.FORGED),
-        (replace(sealed(), pool="burst"), MESSAGE, replace(POOL, name="burst"), 7, 0.0, Refusal.FORGED),
+        (sealed(), changed(MESSAGE, body=b'{"a": 2}'), POOL, 7, 0.0, Refusal.FORGED),
+        (sealed(), changed(MESSAGE, target=b"/v1/other"), POOL, 7, 0.0, Refusal.FORGED),
+        (sealed(), changed(MESSAGE, method=b"PUT"), POOL, 7, 0.0, Refusal.FORGED),
+        (sealed(), changed(MESSAGE, headers=()), POOL, 7, 0.0, Refusal.FORGED),
+        (sealed(), changed(MESSAGE, headers=((b"content-typ", b"eapplication/json"),)), POOL, 7, 0.0, Refusal.FORGED),
+        (changed(sealed(), label=Label(0)), MESSAGE, POOL, 7, 0.0, Refusal.FORGED),
+        (changed(sealed(), nonce=2), MESSAGE, POOL, 7, 0.0, Refusal.FORGED),
+        (changed(sealed(), expires_at=1e9), MESSAGE, POOL, 7, 0.0, Refusal.FORGED),
+        (changed(sealed(), epoch=8), MESSAGE, POOL, 8, 0.0, Refusal.FORGED),
+        (changed(sealed(), mac=b""), MESSAGE, POOL, 7, 0.0, Refusal.FORGED),
+        (changed(sealed(), pool="burst"), MESSAGE, replace(POOL, name="burst"), 7, 0.0, Refusal.FORGED),
         (sealed(), MESSAGE, replace(POOL, name="burst"), 7, 0.0, Refusal.RETARGETED),
         (sealed(), MESSAGE, replace(POOL, zone="cloud"), 7, 0.0, Refusal.RETARGETED),
         (sealed(), MESSAGE, POOL, 8, 0.0, Refusal.STALE),
@@ -50,7 +52,7 @@ def test_anything_else_is_refused(clearance, message, pool, epoch, now, refusal)
 
 
 def test_another_process_key_does_not_verify():
-    assert examine(b"x" * 32, sealed(), MESSAGE, POOL, epoch=7, now=0.0) is Refusal.FORGED
+    assert examine(KeyedHash(b"x" * 32), sealed(), MESSAGE, POOL, epoch=7, now=0.0) is Refusal.FORGED
 
 
 HEADER = st.tuples(st.binary(max_size=6), st.binary(max_size=6))
