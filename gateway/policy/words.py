@@ -9,8 +9,10 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 Language = Literal["en", "zh"]
+Table = Mapping[str, tuple[str, str]]
+"""Sentences with gaps by key, each in English and in Chinese."""
 
-SENTENCES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+SENTENCES: Final[Table] = MappingProxyType(
     {
         "label": ("Label: {label}.", "标签：{label}。"),
         "label_two": (
@@ -165,5 +167,10 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
 
 def say(key: str, language: Language, **gaps: object) -> str:
     """The sentence `key` with its gaps filled."""
-    english, chinese = SENTENCES[key]
+    return fill(SENTENCES, key, language, **gaps)
+
+
+def fill(table: Table, key: str, language: Language, **gaps: object) -> str:
+    """The sentence `key` of `table` with its gaps filled."""
+    english, chinese = table[key]
     return (chinese if language == "zh" else english).format(**gaps)
