@@ -11,12 +11,13 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 
-from gateway.core.facts import Capability
+from gateway.core.facts import TEXT_ONLY, Capability, Modality
 from gateway.errors import InvalidRequest
 from gateway.wire import strict_json
 
 MAX_CHOICES: Final = 128
 _MAX_TOKENS: Final = (1 << 31) - 1
+_TEMPLATE_TOKENS: Final = 16
 
 
 class Dialect(StrEnum):
@@ -40,7 +41,8 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     """One request. `document` is the whole decoded body; nobody changes it.
 
     `wants_usage` says whether the client asked for the usage event of a stream; `choices` how many answers it may
-    get. `capabilities` are read from the content.
+    get. `capabilities` and `modalities` are read from the content. `context_tokens` is no less than what prompt and
+    answer take together, 0 where nobody can say (`_context`).
     """
 
     dialect: Dialect
@@ -50,6 +52,8 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     wants_usage: bool
     capabilities: frozenset[Capability]
     choices: int
+    modalities: frozenset[Modality] = TEXT_ONLY
+    context_tokens: int = 0
 
 
 def parse(dialect: Dialect, body: bytes) -> Request:
@@ -62,18 +66,30 @@ def parse(dialect: Dialect, body: bytes) -> Request:
         _wrong_type("model", "a non-empty string")
     if dialect is Dialect.EMBEDDINGS:
         _texts(document, "input")
-        return Request(dialect, document, model, False, False, _EMBEDDINGS, 1)
+        return Request(dialect, document, model, False, False, _EMBEDDINGS, 1, TEXT_ONLY, len(body))
     streamed = _flag(document, "stream", "stream")
     wants_usage = _wants_usage(document, streamed)
     choices = _count(document, "n", least=1, most=MAX_CHOICES, default=1)
-    _count(document, "max_tokens", least=0, most=_MAX_TOKENS, default=0)
-    if dialect is Dialect.CHAT:
-        _count(document, "max_completion_tokens", least=0, most=_MAX_TOKENS, default=0)
-        capabilities = _of_messages(document) | _of_fields(document)
-    else:
+    answer = _count(document, "max_tokens", least=0, most=_MAX_TOKENS, default=0)
+    if dialect is Dialect.COMPLETIONS:
         choices *= _texts(document, "prompt")
-        capabilities = _of_fields(document)
-    return Request(dialect, document, model, streamed, wants_usage, capabilities, choices)
+        capabilities, modalities, context = _of_fields(document), TEXT_ONLY, len(body) + answer
+    else:
+        answer = max(answer, _count(document, "max_completion_tokens", least=0, most=_MAX_TOKENS, default=0))
+        found, modalities = _of_messages(document)
+        capabilities = found | _of_fields(document)
+        context = _context(body, document, answer) if modalities is TEXT_ONLY else 0
+    return Request(dialect, document, model, streamed, wants_usage, capabilities, choices, modalities, context)
+
+
+def _context(body: bytes, document: dict[str, Any], answer: int) -> int:
+    """No fewer tokens than a chat of text and its answer take together.
+
+    A byte-level vocabulary has a token for every byte and merges from there, so that text never takes more tokens than
+    it has bytes in UTF-8, and JSON never writes it in fewer; what a template adds is a constant for each message. For
+    anything but text there is no such bound: a short address may stand for a picture of thousands of tokens.
+    """
+    return len(body) + _TEMPLATE_TOKENS * len(document["messages"]) + answer
 
 
 # Capabilities
@@ -87,19 +103,24 @@ _AUDIO: Final = frozenset({Capability.AUDIO})
 # A part is known by its `type` or, where that is left out, by the key that holds its payload: vLLM accepts both.
 _OF_PART: Final = MappingProxyType(
     {
-        "image": Capability.VISION,
-        "image_url": Capability.VISION,
-        "input_image": Capability.VISION,
-        "image_pil": Capability.VISION,
-        "image_embeds": Capability.VISION,
-        "video": Capability.VISION,
-        "video_url": Capability.VISION,
-        "input_audio": Capability.AUDIO,
-        "audio": Capability.AUDIO,
-        "audio_url": Capability.AUDIO,
-        "audio_embeds": Capability.AUDIO,
+        "image": (Capability.VISION, Modality.IMAGE),
+        "image_url": (Capability.VISION, Modality.IMAGE),
+        "input_image": (Capability.VISION, Modality.IMAGE),
+        "image_pil": (Capability.VISION, Modality.IMAGE),
+        "image_embeds": (Capability.VISION, Modality.IMAGE),
+        "video": (Capability.VISION, Modality.IMAGE),
+        "video_url": (Capability.VISION, Modality.IMAGE),
+        "input_audio": (Capability.AUDIO, Modality.AUDIO),
+        "audio": (Capability.AUDIO, Modality.AUDIO),
+        "audio_url": (Capability.AUDIO, Modality.AUDIO),
+        "audio_embeds": (Capability.AUDIO, Modality.AUDIO),
+        "file": (None, Modality.FILE),
+        "input_file": (None, Modality.FILE),
     }
 )
+# What nobody has described is no text.
+_UNHEARD_OF: Final = (None, Modality.FILE)
+_TEXT_PARTS: Final = frozenset({"text", "input_text", "output_text", "refusal", "thinking"})
 _CONSTRAINTS: Final = frozenset(
     {
         "guided_json",
@@ -128,7 +149,7 @@ def _of_fields(document: dict[str, Any]) -> frozenset[Capability]:
     return found
 
 
-def _of_messages(document: dict[str, Any]) -> frozenset[Capability]:
+def _of_messages(document: dict[str, Any]) -> tuple[frozenset[Capability], frozenset[Modality]]:
     messages = document.get("messages")
     if type(messages) is not list:
         if messages is None:
@@ -136,7 +157,7 @@ def _of_messages(document: dict[str, Any]) -> frozenset[Capability]:
         _wrong_type("messages", "an array of objects")
     if not messages:
         raise InvalidRequest("'messages' must not be empty.", param="messages", code="empty_array")
-    found: set[Capability] = set()
+    found: set[tuple[Capability | None, Modality]] = set()
     for index, message in enumerate(messages):
         if type(message) is not dict:
             _wrong_type(f"messages[{index}]", "an object")
@@ -150,18 +171,23 @@ def _of_messages(document: dict[str, Any]) -> frozenset[Capability]:
             _of_parts(content, found)
         elif content is not None and type(content) is not str:
             _wrong_type(f"messages[{index}].content", "a string or an array of parts")
-    return frozenset(found)
+    if not found:
+        return _NONE, TEXT_ONLY
+    capabilities = frozenset(capability for capability, _ in found if capability is not None)
+    return capabilities, TEXT_ONLY.union(modality for _, modality in found)
 
 
-def _of_parts(parts: list[Any], found: set[Capability]) -> None:
+def _of_parts(parts: list[Any], found: set[tuple[Capability | None, Modality]]) -> None:
     for part in parts:
         if type(part) is dict:
             kind = part.get("type")
             if kind == "text" and len(part) == 2:
                 continue
-            for name in (kind, *part):
-                if type(name) is str and name in _OF_PART:
-                    found.add(_OF_PART[name])
+            known = {_OF_PART[name] for name in (kind, *part) if type(name) is str and name in _OF_PART}
+            found |= known
+            is_text = "text" in part if kind is None else type(kind) is str and kind in _TEXT_PARTS
+            if not known and not is_text:
+                found.add(_UNHEARD_OF)
 
 
 # Fields

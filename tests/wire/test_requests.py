@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from gateway.core.facts import Capability
+from gateway.core.facts import TEXT_ONLY, Capability, Modality
 from gateway.errors import InvalidRequest
 from gateway.wire.requests import PATHS, Dialect, parse
 
@@ -111,6 +111,49 @@ def content(*parts):
 )
 def test_capabilities_are_read_from_the_content(fields, capabilities):
     assert chat(**fields).capabilities == capabilities
+
+
+@pytest.mark.parametrize(
+    ("fields", "others"),
+    [
+        ({}, set()),
+        ({"audio": {"voice": "alloy"}, "tools": [{}]}, set()),
+        (content("a bare string", {"type": "text", "text": "a", "cache_control": {}}, {"text": "a"}), set()),
+        (content({"type": "refusal", "refusal": "no"}), set()),
+        (content({"type": "image_url", "image_url": {"url": "data:,"}}), {Modality.IMAGE}),
+        (content({"type": "text", "text": "a", "video_url": "data:,"}), {Modality.IMAGE}),
+        (content({"type": "input_audio", "input_audio": {}}, {"type": "image"}), {Modality.AUDIO, Modality.IMAGE}),
+        (content({"type": "file", "file": {"file_id": "f"}}), {Modality.FILE}),
+        (content({"type": "hologram", "text": "a"}), {Modality.FILE}),
+        (content({"type": ["text"], "text": "a"}), {Modality.FILE}),
+        (content({"hologram": "a"}), {Modality.FILE}),
+    ],
+)
+def test_what_the_content_is_made_of_is_read_from_it(fields, others):
+    assert chat(**fields).modalities == TEXT_ONLY | others
+
+
+@pytest.mark.parametrize("text", ["", "plain", "机密" * 50, '"\\\n\t\u0000' * 9, "\U0001f600\ud7ff" * 20])
+@pytest.mark.parametrize("is_ascii", [True, False])
+def test_the_context_is_never_less_than_bytes_of_text_and_tokens_of_answer(text, is_ascii):
+    needed = len(text.encode()) * 2 + 7
+    messages = [{"role": "user", "content": text}, {"role": "user", "content": [{"type": "text", "text": text}]}]
+    for dialect, fields in (
+        (Dialect.CHAT, {"messages": messages, "max_tokens": 7}),
+        (Dialect.CHAT, {"messages": messages, "max_tokens": 2, "max_completion_tokens": 7}),
+        (Dialect.COMPLETIONS, {"prompt": [text, text], "max_tokens": 7}),
+        (Dialect.EMBEDDINGS, {"input": [text, text]}),
+    ):
+        body = json.dumps({"model": "m", **fields}, ensure_ascii=is_ascii).encode()
+        assert parse(dialect, body).context_tokens >= needed
+
+
+def test_token_ids_take_no_more_tokens_than_the_context_says():
+    assert completion(prompt=[0] * 500).context_tokens >= 500
+
+
+def test_nobody_knows_the_context_of_what_is_not_text():
+    assert chat(**content({"type": "image_url", "image_url": {"url": "https://a/b"}}), max_tokens=5).context_tokens == 0
 
 
 def test_other_dialects_have_capabilities_of_their_own():
