@@ -5,11 +5,11 @@ Written against the text of the policy language and on plain dictionaries; share
 
 import json
 from dataclasses import dataclass
-from itertools import chain
+from typing import Any
 
 from hypothesis import strategies as st
 
-from gateway.core.facts import Capability, Complexity, RequestFacts
+from gateway.core.facts import Budget, Capability, Complexity, Modality, Pressure, RequestFacts, Surroundings
 from gateway.core.labels import Label
 from gateway.core.topology import Topology
 
@@ -20,6 +20,12 @@ NAMES = ("a", "b", "c", "d")
 CLASSES = ("k", "l")
 CAPABILITIES = ("tools", "vision")
 SIGNS = (">=", ">", "<=", "<", "==")
+SIZES = (4096, 32768)
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+ASKED = (
+    *("label", "complexity", "tenant_class", "capability", "model", "modality", "context", "time", "pressure"),
+    "budget",
+)
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,7 @@ class World:
     """One policy with its pools and classes."""
 
     pools: dict[str, tuple[str, int, frozenset[str]]]  # zone, clearance, capabilities
+    kinds: dict[str, tuple[int | None, str | None]]  # longest context, residency
     ceiling: int  # -1: none
     classes: dict[str, int] | None
     models: dict[str, tuple[str, ...]]
@@ -39,6 +46,7 @@ class World:
             f"labels: [{', '.join(LABELS)}]",
             f"cloud_ceiling: {LABELS[self.ceiling] if self.ceiling >= 0 else 'none'}",
             "label: {default: internal, unscanned: restricted, unmapped: restricted, rules: []}",
+            'time_zone: "+02:00"',
             "zones: {onprem: {networks: [unix]}, cloud: {networks: any}}",
             f"models: {json.dumps({name: {'pools': list(pools)} for name, pools in self.models.items()})}",
             "routes:",
@@ -50,7 +58,14 @@ class World:
     def topology(self) -> Topology:
         return Topology(
             tuple(
-                pool(name, zone, Label(clearance), {Capability(one) for one in capabilities})
+                pool(
+                    name,
+                    zone,
+                    Label(clearance),
+                    {Capability(one) for one in capabilities},
+                    context=self.kinds[name][0],
+                    residency=self.kinds[name][1],
+                )
                 for name, (zone, clearance, capabilities) in self.pools.items()
             )
         )
@@ -62,42 +77,62 @@ class World:
 
     # What it decides
 
-    def pools_of(self, facts: RequestFacts, label: int) -> tuple[str, list[str], list[str]]:
-        """Outcome, `to` and `spill` for one label."""
+    def pools_of(self, facts: RequestFacts, label: int) -> tuple[str, list[str], list[str], tuple[str, float] | None]:
+        """Outcome, `to`, `spill` and canary for one label."""
         alias = self.models.get(facts.model, self.models.get("*"))
         if alias is None:
-            return "model_not_found", [], []
+            return "model_not_found", [], [], None
         name = facts.model if facts.model in self.models else "*"
         for route in self.routes:
             if not self._matches(route, facts, label, name):
                 continue
             if "deny" in route:
-                return "denied", [], []
-            to = [one for one in self._list(route, "to") if one in alias]
-            if not to:
+                return "denied", [], [], None
+            if not any(one in alias for one in self._list(route, "to")):
                 continue
-            to = [one for one in to if self._permitted(one, facts, label)]
-            spill = [one for one in self._list(route, "spill") if one in alias and self._permitted(one, facts, label)]
-            reachable, first_is_home = self.without_model(facts, label)
+            to, spill, canary = self.permitted(route, facts, label)
+            to, spill = [one for one in to if one in alias], [one for one in spill if one in alias]
+            canary = canary if canary is not None and canary[0] in alias else None
+            reachable, first_is_home, usual = self.without_model(facts, label)
             to = [one for one in to if not self.is_cloud(one) or one in reachable]
             spill = [one for one in spill if not self.is_cloud(one) or one in reachable]
             if to and self.is_cloud(to[0]) and first_is_home:
                 to = [one for one in to if not self.is_cloud(one)]
-            return (f"route {route['id']}", to, spill) if to else ("no_pool_permitted", [], [])
+            if canary is not None and self.is_cloud(canary[0]):
+                share = usual[1] if usual is not None and self.is_cloud(usual[0]) else 0.0
+                if canary[0] not in reachable or (first_is_home and canary[1] > share):
+                    canary = None
+            return (f"route {route['id']}", to, spill, canary) if to else ("no_pool_permitted", [], [], None)
         raise AssertionError("a policy that loads is total")
 
-    def without_model(self, facts: RequestFacts, label: int) -> tuple[set[str], bool]:
-        """The cloud pools that the facts reach without a model's name, and whether home comes first there."""
+    def permitted(
+        self, route: dict[str, object], facts: RequestFacts, label: int
+    ) -> tuple[list[str], list[str], tuple[str, float] | None]:
+        """What of a row's `to`, `spill` and canary may see the request."""
+        residency = route.get("only")
+
+        def may(name: str) -> bool:
+            kept = residency is None or (self.kinds[name][1] or "none") in residency["residency"]  # type: ignore[index]
+            return kept and self._permitted(name, facts, label)
+
+        canary = route.get("canary")
+        assert canary is None or isinstance(canary, dict)
+        share = (canary["pool"], float(canary["percent"])) if canary is not None and may(canary["pool"]) else None
+        to, spill = self._list(route, "to"), self._list(route, "spill")
+        return [one for one in to if may(one)], [one for one in spill if may(one)], share
+
+    def without_model(self, facts: RequestFacts, label: int) -> tuple[set[str], bool, tuple[str, float] | None]:
+        """The cloud pools that the facts reach without a model's name, whether home comes first there, its canary."""
         for route in self.routes:
             when = route["when"]
             assert isinstance(when, dict)
             if "model" in when or not self._matches(route, facts, label, ""):
                 continue
-            to = [one for one in self._list(route, "to") if self._permitted(one, facts, label)]
-            if "deny" in route or not to:
-                return set(), False
-            spill = [one for one in self._list(route, "spill") if self._permitted(one, facts, label)]
-            return {one for one in chain(to, spill) if self.is_cloud(one)}, not self.is_cloud(to[0])
+            to, spill, canary = ([], [], None) if "deny" in route else self.permitted(route, facts, label)
+            if not to:
+                return set(), False, None
+            places = (*to, *spill, *(canary[:1] if canary is not None else ()))
+            return {one for one in places if self.is_cloud(one)}, not self.is_cloud(to[0]), canary
         raise AssertionError("the last row matches everything")
 
     def is_cloud(self, name: str) -> bool:
@@ -112,6 +147,9 @@ class World:
     def _permitted(self, name: str, facts: RequestFacts, label: int) -> bool:
         zone, clearance, capabilities = self.pools[name]
         if label > clearance or not {str(one) for one in facts.capabilities} <= capabilities:
+            return False
+        longest = self.kinds[name][0]
+        if longest is not None and facts.context_tokens > longest:
             return False
         return zone == "onprem" or label <= self.limit(facts)
 
@@ -140,7 +178,38 @@ class World:
             return False
         if "capability" in when and not set(when["capability"]) <= {str(one) for one in facts.capabilities}:
             return False
+        if not World._around(when, facts):
+            return False
         return "model" not in when or model in when["model"]
+
+    @staticmethod
+    def _around(when: dict[str, Any], facts: RequestFacts) -> bool:
+        around, states = facts.surroundings, dict(facts.surroundings.pressure)
+        if "modality" in when:
+            here = {str(one) for one in facts.modalities}
+            if not set(when["modality"].get("has", ())) <= here or not here <= set(when["modality"].get("only", here)):
+                return False
+        if "context" in when:
+            sign, number = when["context"].split()
+            tokens, limit = facts.context_tokens, int(number)
+            holds = {">=": tokens >= limit, ">": tokens > limit, "<=": tokens <= limit, "<": tokens < limit}
+            if not holds[sign]:
+                return False
+        if "time" in when:
+            day, hour = divmod((around.minute_of_week + 120) % 10080 // 60, 24)
+            begins, ends = int(when["time"]["from"][:2]), int(when["time"]["to"][:2])
+            today = when["time"]["days"] == DAYS[day]
+            yesterday = when["time"]["days"] == DAYS[day - 1]
+            in_window = (
+                today and begins <= hour < ends
+                if begins < ends
+                else (today and hour >= begins) or (yesterday and hour < ends)
+            )
+            if not in_window:
+                return False
+        if "pressure" in when and str(states.get("onprem", "free")) not in when["pressure"]["onprem"]:
+            return False
+        return "budget" not in when or when["budget"] == str(around.budget)
 
 
 def _some(values: tuple[str, ...], least: int = 1) -> st.SearchStrategy[list[str]]:
@@ -150,7 +219,7 @@ def _some(values: tuple[str, ...], least: int = 1) -> st.SearchStrategy[list[str
 @st.composite
 def _conditions(draw: st.DrawFn, models: tuple[str, ...]) -> dict[str, object]:
     when: dict[str, object] = {}
-    asks = draw(st.sets(st.sampled_from(("label", "complexity", "tenant_class", "capability", "model")), max_size=2))
+    asks = draw(st.sets(st.sampled_from(ASKED), max_size=2))
     if "label" in asks:
         when["label"] = f"{draw(st.sampled_from(SIGNS))} {draw(st.sampled_from(LABELS))}"
     if "complexity" in asks:
@@ -161,7 +230,30 @@ def _conditions(draw: st.DrawFn, models: tuple[str, ...]) -> dict[str, object]:
         when["capability"] = draw(_some(CAPABILITIES))
     if "model" in asks:
         when["model"] = draw(_some(models))
+    if "modality" in asks:
+        has = draw(_some(("image", "audio")))
+        when["modality"] = draw(st.sampled_from(({"has": has}, {"only": ["text", *has]})))
+    if "context" in asks:
+        when["context"] = f"{draw(st.sampled_from(SIGNS[:4]))} {draw(st.sampled_from(SIZES))}"
+    if "time" in asks:
+        begins, ends = draw(st.sampled_from(((8, 20), (22, 6))))
+        when["time"] = {"days": draw(st.sampled_from(DAYS)), "from": f"{begins:02}:00", "to": f"{ends:02}:00"}
+    if "pressure" in asks:
+        when["pressure"] = {"onprem": draw(_some(tuple(Pressure)))}
+    if "budget" in asks:
+        when["budget"] = draw(st.sampled_from(tuple(Budget)))
     return when
+
+
+@st.composite
+def _extras(draw: st.DrawFn) -> dict[str, object]:
+    """What a row asks of its pools, and its canary: now and then."""
+    extras: dict[str, object] = {}
+    if draw(st.integers(0, 3)) == 0:
+        extras["only"] = {"residency": draw(_some(("cn", "us", "none")))}
+    if draw(st.integers(0, 2)) == 0:
+        extras["canary"] = {"pool": draw(st.sampled_from(NAMES)), "percent": draw(st.sampled_from((0, 5, 50)))}
+    return extras
 
 
 @st.composite
@@ -202,11 +294,12 @@ def worlds(draw: st.DrawFn, *, stays_home: bool = False) -> World:
             row["deny"] = "no"
         else:
             to = draw(_some(NAMES))
-            row |= {"to": to, "spill": [one for one in draw(_some(NAMES, 0)) if one not in to]}
+            row |= {"to": to, "spill": [one for one in draw(_some(NAMES, 0)) if one not in to], **draw(_extras())}
         routes.append(row)
     spill = [one for one in draw(_some(NAMES, 0)) if one not in last_to]
-    routes.append({"id": "rest", "when": {}, "to": last_to, "spill": spill})
-    return World(pools, ceiling, classes, models, tuple(routes))
+    routes.append({"id": "rest", "when": {}, "to": last_to, "spill": spill, **draw(_extras())})
+    kinds = {name: (draw(st.sampled_from((None, *SIZES))), draw(st.sampled_from((None, "cn", "us")))) for name in pools}
+    return World(pools, kinds, ceiling, classes, models, tuple(routes))
 
 
 @st.composite
@@ -222,4 +315,13 @@ def states(draw: st.DrawFn, world: World) -> RequestFacts:
         draw(st.sampled_from(("m", "n", "other"))),
         frozenset(Capability(one) for one in draw(_some((*CAPABILITIES, "audio"), 0))),
         draw(st.sampled_from(tuple(Complexity))),
+        frozenset({Modality.TEXT, *draw(st.sets(st.sampled_from(tuple(Modality))))}),
+        draw(st.sampled_from((0, *SIZES, *(size + 1 for size in SIZES)))),
+        Surroundings(
+            draw(st.integers(0, 10079)),
+            tuple(
+                draw(st.dictionaries(st.sampled_from(("onprem", "cloud")), st.sampled_from(tuple(Pressure)))).items()
+            ),
+            draw(st.sampled_from(tuple(Budget))),
+        ),
     )

@@ -22,12 +22,13 @@ def compiled(world: World) -> CompiledPolicy:
     return unproved(world.text(), world.topology(), world.class_ceilings())
 
 
-def outcome(decision: Decision) -> tuple[str, list[str], list[str]]:
+def outcome(decision: Decision) -> tuple[str, list[str], list[str], tuple[str, float] | None]:
     match decision:
-        case Allow(to=to, spill=spill, route=route):
-            return f"route {route}", list(to), list(spill)
+        case Allow(to=to, spill=spill, route=route, canary=canary):
+            share = (canary.pool, canary.percent) if canary is not None else None
+            return f"route {route}", list(to), list(spill), share
         case Deny(code=code):
-            return ("denied" if code == "denied_by_policy" else str(code)), [], []
+            return ("denied" if code == "denied_by_policy" else str(code)), [], [], None
 
 
 @THOROUGH
@@ -40,8 +41,10 @@ def test_it_decides_what_the_description_says(data: st.DataObject) -> None:
         decision = decide(policy, facts)
         assert outcome(decision) == world.pools_of(facts, facts.label_high)
         if isinstance(decision, Allow):
-            _, to, spill = world.pools_of(facts, facts.label_low)
-            assert list(decision.if_scanned) == [one for one in (*to, *spill) if one not in decision.pools]
+            _, to, spill, canary = world.pools_of(facts, facts.label_low)
+            first = canary[:1] if canary is not None and canary[0] not in to else ()
+            listed = dict.fromkeys((*first, *to, *spill))
+            assert list(decision.if_scanned) == [one for one in listed if one not in decision.pools]
 
 
 @THOROUGH
@@ -68,11 +71,16 @@ def test_no_model_adds_a_cloud_pool_or_puts_one_first(data: st.DataObject) -> No
     world = data.draw(worlds())
     facts = data.draw(states(world))
     policy = compiled(world)
-    allowed, first_is_home = world.without_model(facts, facts.label_high)
+    allowed, first_is_home, usual = world.without_model(facts, facts.label_high)
     for model in ("m", "n", "anything"):
-        names = reached(decide(policy, replace(facts, model=model)))
-        assert {name for name in names if world.is_cloud(name)} <= allowed
-        assert not (names and world.is_cloud(names[0]) and first_is_home)
+        decision = decide(policy, replace(facts, model=model))
+        assert {name for name in reached(decision) if world.is_cloud(name)} <= allowed
+        if isinstance(decision, Allow) and first_is_home:
+            assert not world.is_cloud(decision.to[0])
+            if decision.canary is not None and world.is_cloud(decision.canary.pool):
+                assert usual is not None
+                assert world.is_cloud(usual[0])
+                assert decision.canary.percent <= usual[1]
 
 
 @THOROUGH
@@ -83,7 +91,7 @@ def test_a_model_that_takes_nothing_away_changes_nothing(data: st.DataObject) ->
     world = replace(world, models={"m": ("a", "b", "c", "d")}, routes=tuple(rows))
     facts = replace(data.draw(states(world)), model="m")
     names = reached(decide(compiled(world), facts))
-    reachable, _ = world.without_model(facts, facts.label_high)
+    reachable, _, _ = world.without_model(facts, facts.label_high)
     assert {name for name in names if world.is_cloud(name)} == reachable
 
 
@@ -114,5 +122,12 @@ def test_looking_on_changes_nothing(data: st.DataObject) -> None:
     trace: list[Step] = []
     decision = decide(policy, facts, trace)
     assert decision == decide(policy, facts)
-    kept = tuple(step.pool for step in trace if isinstance(step, Kept))
-    assert kept == reached(decision) or isinstance(decision, Deny)
+    kept = [(step.pool, step.is_spill, step.is_canary) for step in trace if isinstance(step, Kept)]
+    if isinstance(decision, Allow):
+        canary = [(decision.canary.pool, False, True)] if decision.canary is not None else []
+        listed = [
+            (pool, is_spill, False) for is_spill in (False, True) for pool in (decision.to, decision.spill)[is_spill]
+        ]
+        assert kept == canary + listed
+    else:
+        assert kept == []
