@@ -6,12 +6,16 @@ Ceiling and clearance are banned whether a policy states them or not; `never` an
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from gateway.core.written import Place
 from gateway.policy.compiled import NOWHERE, CompiledPolicy, CompiledPool
 from gateway.policy.document import Never, Only, WrittenGuard
 from gateway.policy.meaning import has_all, has_any, refused_bits
 from gateway.policy.space import Space
+
+DENY: Final = "(deny)"
+"""The id of the claim that no row which refuses is hidden by those before it."""
 
 
 class Kind(StrEnum):

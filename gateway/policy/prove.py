@@ -12,7 +12,7 @@ from gateway.core.decision import Allow, Decision, Deny
 from gateway.core.facts import RequestFacts
 from gateway.core.labels import Label
 from gateway.policy import leaving as leaving_rules
-from gateway.policy.bans import Ban, Claim, Kind, always, bans, pools_of, stated_bans
+from gateway.policy.bans import DENY, Ban, Claim, Kind, always, bans, pools_of, stated_bans
 from gateway.policy.compiled import ABOVE_CEILING, ALWAYS, NOWHERE, CompiledPolicy, Route
 from gateway.policy.decide import decide, state_of
 from gateway.policy.document import Required
@@ -233,7 +233,7 @@ class _Prover:
                 else:
                     self._shadowed.append(shadowed)
                     if route.deny is not None:
-                        self._break(_DENY, 0, shadowed.example)
+                        self._break(DENY, 0, shadowed.example)
                 self._break(_id(Kind.REACHABLE), place, shadowed.example if shadowed is not None else None)
 
     def _shadow(self, place: int) -> Shadowed | None:
@@ -270,9 +270,6 @@ class _Prover:
         return found
 
 
-_DENY: Final = "(deny)"
-
-
 def _id(kind: Kind) -> str:
     return always(kind).id
 
@@ -290,7 +287,7 @@ def _claims(compiled: CompiledPolicy) -> Iterable[Claim]:
         if kind not in kinds
     )
     if any(route.deny is not None for route in compiled.routes):
-        yield Claim(_DENY, Kind.REACHABLE, None)
+        yield Claim(DENY, Kind.REACHABLE, None)
 
 
 def _is_understood(space: Space) -> bool:
