@@ -24,6 +24,10 @@ pools:
     credential: {env: GPU_KEY}
     timeouts: {connect: 2s, first_content: 30s, idle: 5s, total: 60s}
     tls: {ca: certs/ca.pem}
+    context: 32k
+    processor: own
+    residency: cn
+    agreement: dpa-2026
   small: {zone: onprem, clearance: confidential, backend: openai, model: m, endpoints: [http://host]}
 """
 
@@ -61,6 +65,10 @@ def test_everything_can_be_said_and_the_rest_is_usual() -> None:
         capabilities=frozenset({Capability.TOOLS, Capability.JSON_SCHEMA}),
         credential="gpu",
         ca_file="certs/ca.pem",
+        context_tokens=32768,
+        processor="own",
+        residency="cn",
+        agreement="dpa-2026",
     )
     assert pools.topology.pool("small") == Pool(
         "small", "onprem", CONFIDENTIAL, "openai", "m", (Endpoint("host:80", "host", 80),)
@@ -89,6 +97,12 @@ def test_everything_can_be_said_and_the_rest_is_usual() -> None:
         ({"timeouts": "{connect: 2}"}, "`timeouts.connect` must be a time such as"),
         ({"timeouts": "{connect: 26s}"}, "`timeouts.connect` must be"),
         ({"tls": "{}"}, "`tls` lacks the key `ca`. Add it."),
+        ({"context": "0"}, "`context` must be a whole number such as `32768` or `32k`, from 1 to 100000000."),
+        ({"context": "32 k"}, "`context` must be a whole number such as"),
+        ({"context": "[1]"}, "`context` must be a whole number such as"),
+        ({"processor": "''"}, "`processor` must be a name"),
+        ({"residency": "none"}, "`residency` cannot have this name: policies mean by it that there is none."),
+        ({"residance": "cn"}, "The pool `p` has no key `residance`. Did you mean `residency`?"),
         ({"price": "1"}, "The pool `p` has no key `price`."),
     ],
 )

@@ -18,7 +18,7 @@ tenants: {demo: {class: default, sees: [label, route, pool]}, ward: {class: hosp
 
 
 def told(text: str, ceiling: Label | None = INTERNAL) -> tuple[TenantsFile, list[str]]:
-    return read(text, lambda root, reader: read_tenants(root, reader, ORDER, ceiling))
+    return read(text, lambda root, reader: read_tenants(root, reader, ORDER, ceiling, INTERNAL))
 
 
 def test_classes_and_tenants_are_read() -> None:
@@ -37,6 +37,10 @@ def test_classes_and_tenants_are_read() -> None:
         ("ceiling: internal", "ceiling: restricted", "2:30: This ceiling is above the policy's cloud ceiling, `internal`: a class may only lower it. Write `internal` or lower."),
         ("ceiling: public", "ceiling: publc", "2:58: The label `publc` does not exist. Did you mean `public`?"),
         ("{ceiling: none}", "{}", "2:77: The class `hospital` lacks the key `ceiling`. Add it."),
+        ("ceiling: public", "ceiling: public, attests: confidential", "2:75: `attests` is above `label.default`, `internal`: a class can only vouch for less. Write a lower label, or leave it out."),
+        ("ceiling: public", "ceiling: public, attests: none", "2:75: The label `none` does not exist. Known: confidential, internal, public, restricted."),
+        ("ceiling: public", "ceiling: public, attests: [public]", "2:75: What `press` attests must be a name."),
+        ("ceiling: public", "ceiling: public, attest: public", "2:66: The class `press` has no key `attest`. Did you mean `attests`?"),
         ("class: hospital", "class: hospitl", "3:77: The class `hospitl` does not exist. Did you mean `hospital`?"),
         ("{class: hospital}", "{}", "3:69: The tenant `ward` lacks the key `class`. Add it."),
         ("[label, route, pool]", "[labels]", "3:41: What a tenant may see `labels` does not exist. Did you mean `label`?"),
@@ -45,6 +49,22 @@ def test_classes_and_tenants_are_read() -> None:
 )  # fmt: skip
 def test_a_fault_is_told_in_place(old: str, new: str, expected: str) -> None:
     assert told(WHOLE.replace(old, new))[1] == [expected]
+
+
+def test_what_a_class_attests_is_kept_with_its_tenants() -> None:
+    tenants, problems = told(WHOLE.replace("ceiling: internal", "ceiling: internal, attests: public"))
+    assert problems == []
+    assert tenants.attested == {"default": PUBLIC}
+    assert tenants.tenants["demo"].attested == PUBLIC
+    assert tenants.tenants["ward"].attested is None
+    equal, problems = told(WHOLE.replace("ceiling: internal", "ceiling: internal, attests: internal"))
+    assert (problems, equal.attested) == ([], {"default": INTERNAL})
+
+
+def test_without_the_policys_default_nothing_is_attested() -> None:
+    text = WHOLE.replace("ceiling: internal", "ceiling: internal, attests: public")
+    tenants, problems = read(text, lambda root, reader: read_tenants(root, reader, ORDER, INTERNAL))
+    assert (problems, tenants.attested, tenants.tenants["demo"].attested) == ([], {}, None)
 
 
 def test_under_a_policy_that_lets_nothing_out_every_class_says_none() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.findings import Coverage, Evidence, Finding, Tier, nothing_covered
+from gateway.core.findings import Coverage, Evidence, Finding, History, Tier, nothing_covered
 from gateway.core.labels import Label
 from gateway.policy.compile import load
 from gateway.policy.compiled import CompiledPolicy
@@ -79,6 +79,10 @@ def test_more_evidence_never_lowers_a_label(policy: CompiledPolicy, data: st.Dat
     )
     some = data.draw(st.lists(findings, max_size=8))
     more = [*some, *data.draw(st.lists(findings, max_size=4))]
+    taint = data.draw(st.none() | st.sampled_from((PUBLIC, CONFIDENTIAL)))
+    attested = data.draw(st.none() | st.just(PUBLIC))
+    raised = label(policy, Evidence(tuple(more), Coverage(BOTH), taint=taint), attested)
+    assert raised >= label(policy, Evidence(tuple(some), Coverage(BOTH)), attested)
     low, high = label(policy, Evidence(tuple(some), Coverage(BOTH)))
     assert PUBLIC < low == high
     assert label(policy, Evidence(tuple(more), Coverage(BOTH)))[0] >= low
@@ -88,12 +92,78 @@ def test_more_evidence_never_lowers_a_label(policy: CompiledPolicy, data: st.Dat
     )
 
 
+@pytest.mark.parametrize(
+    ("mode", "history", "expected"),
+    [
+        ("marked", History.NONE, INTERNAL),
+        ("marked", History.ON_RECORD, INTERNAL),
+        ("marked", History.UNKNOWN, INTERNAL),
+        ("marked", History.LOST, RESTRICTED),
+        ("known_clean", History.NONE, INTERNAL),
+        ("known_clean", History.ON_RECORD, INTERNAL),
+        ("known_clean", History.UNKNOWN, RESTRICTED),
+        ("known_clean", History.LOST, RESTRICTED),
+    ],
+)
+def test_a_reply_that_nobody_can_vouch_for_was_not_looked_at(mode: str, history: History, expected: Label) -> None:
+    compiled = load(EXAMPLE.replace("  may_leave:", f"  history: {mode}\n  may_leave:").encode(), "p")
+    found = evidence(history=history)
+    assert label(compiled, found) == label(compiled, found, PUBLIC if expected > INTERNAL else None)
+    assert label(compiled, found) == (expected, expected)
+    causes = [(reason.cause, reason.subject) for reason in reasons(compiled, found)]
+    assert ((Cause.HISTORY, history) in causes) is (expected is RESTRICTED)
+
+
+def test_a_reply_counts_with_the_label_of_what_made_it(policy: CompiledPolicy) -> None:
+    assert label(policy, evidence(taint=PUBLIC)) == (INTERNAL, INTERNAL)
+    assert label(policy, evidence(taint=CONFIDENTIAL)) == (CONFIDENTIAL, CONFIDENTIAL)
+    assert label(policy, evidence("US_SSN", taint=CONFIDENTIAL)) == (RESTRICTED, RESTRICTED)
+    assert label(policy, evidence(taint=CONFIDENTIAL, tiers=frozenset())) == (CONFIDENTIAL, RESTRICTED)
+    assert label(policy, evidence(taint=CONFIDENTIAL), PUBLIC) == (CONFIDENTIAL, CONFIDENTIAL)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (evidence(), PUBLIC),
+        (evidence(history=History.ON_RECORD), PUBLIC),
+        (evidence(history=History.UNKNOWN), PUBLIC),
+        (evidence(taint=PUBLIC), PUBLIC),
+        (evidence("PERSON"), INTERNAL),
+        (evidence(("EMAIL", 0.1)), INTERNAL),
+        (evidence(unscanned=["audio"]), INTERNAL),
+        (evidence(history=History.LOST), RESTRICTED),
+        (evidence(failure="timeout"), RESTRICTED),
+    ],
+)
+def test_what_a_class_attests_stands_where_nothing_at_all_was_found(
+    policy: CompiledPolicy, found: Evidence, expected: Label
+) -> None:
+    assert label(policy, found, PUBLIC) == (expected, expected)
+    assert label(policy, found, PUBLIC) <= label(policy, found)
+
+
+def test_nothing_is_attested_before_every_tier_has_looked(policy: CompiledPolicy) -> None:
+    assert label(policy, evidence(tiers=frozenset({Tier.NAMES})), PUBLIC) == (INTERNAL, RESTRICTED)
+    assert [reason.cause for reason in reasons(policy, evidence(), PUBLIC)] == [Cause.ATTESTED]
+    assert [reason.cause for reason in reasons(policy, evidence("PERSON"), PUBLIC)] == [Cause.DEFAULT]
+
+
 def test_every_reason_names_what_it_stands_on(policy: CompiledPolicy) -> None:
-    found = evidence("EMAIL", "ORG", unscanned=["image", "file"], failure="timeout", tiers=frozenset({Tier.NAMES}))
+    found = evidence(
+        *("EMAIL", "ORG"),
+        unscanned=["image", "file"],
+        failure="timeout",
+        tiers=frozenset({Tier.NAMES}),
+        history=History.LOST,
+        taint=CONFIDENTIAL,
+    )
     given = [(reason.cause, reason.label, reason.subject) for reason in reasons(policy, found)]
     assert given == [
         (Cause.DEFAULT, INTERNAL, ""),
         (Cause.FAILURE, RESTRICTED, "timeout"),
+        (Cause.HISTORY, RESTRICTED, "lost"),
+        (Cause.TAINT, CONFIDENTIAL, ""),
         (Cause.CARRIER, CONFIDENTIAL, "image"),
         (Cause.UNSCANNED, RESTRICTED, "file"),
         (Cause.RULE, CONFIDENTIAL, ""),
