@@ -19,7 +19,7 @@ from gateway.core.message import Headers, Message
 from gateway.core.topology import Address, Endpoint, Peer, Proxy, address_of
 from gateway.ports import STALE, Receiver, UpstreamUnreachable
 from gateway.telemetry import EventLog
-from gateway.wire.http1 import ResponseInvalid, ResponseReader, request_bytes
+from gateway.wire.http1 import ResponseInvalid, ResponseReader, request_bytes, request_start
 
 IDLE_S: Final = 4.0
 """How long an unused connection is kept: below the 5 s after which uvicorn and llama.cpp close theirs."""
@@ -58,6 +58,7 @@ class Http1Backend:
         # The oldest first.
         self._idle: dict[Endpoint, deque[_Connection]] = {}
         self._open: set[_Connection] = set()
+        self._starts: dict[tuple[Endpoint, bytes, bytes, Headers], bytes] = {}
         self._names = NameLookup()
         self._tls: ssl.SSLContext | None = None
 
@@ -71,14 +72,8 @@ class Http1Backend:
     ) -> "_Connection":
         """An idle connection to `endpoint` or a new one; UpstreamUnreachable with a reason that quotes nothing."""
         loop = asyncio.get_running_loop()
-        idle = self._idle.get(endpoint)
-        oldest = loop.time() - IDLE_S
-        while idle and not fresh:
-            connection = idle.pop()
-            if connection.is_usable and connection.idle_since > oldest and connection.is_quiet:
-                connection.is_reused = True
-                return connection
-            connection.abort()
+        if not fresh and (reused := self._reused(endpoint, oldest=loop.time() - IDLE_S)) is not None:
+            return reused
         deadline = loop.time() + timeout_s
         try:
             async with asyncio.timeout_at(deadline):
@@ -93,6 +88,16 @@ class Http1Backend:
         if connection.is_usable:
             self._open.add(connection)
         return connection
+
+    def _reused(self, endpoint: Endpoint, *, oldest: float) -> "_Connection | None":
+        idle = self._idle.get(endpoint)
+        while idle:
+            connection = idle.pop()
+            if connection.is_usable and connection.idle_since > oldest and connection.is_quiet:
+                connection.is_reused = True
+                return connection
+            connection.abort()
+        return None
 
     async def close(self) -> None:
         """Close every connection, busy ones included."""
@@ -142,8 +147,18 @@ class Http1Backend:
 
     def request_for(self, message: Message, endpoint: Endpoint) -> bytes:
         """The bytes of one request to `endpoint`, credential included."""
+        if self._settings.sign is not None:
+            return request_bytes(self._start_of(message, endpoint), message.body)
+        # Methods, targets and headers are the encoder's own few, so that there are few of these.
+        kind = endpoint, message.method, message.target, message.headers
+        start = self._starts.get(kind)
+        if start is None:
+            start = self._starts[kind] = self._start_of(message, endpoint)
+        return request_bytes(start, message.body)
+
+    def _start_of(self, message: Message, endpoint: Endpoint) -> bytes:
         host, base_path, sign = _host_header(endpoint), endpoint.base_path.encode(), self._settings.sign
-        return request_bytes(
+        return request_start(
             message,
             host=host,
             base_path=base_path,
@@ -181,6 +196,7 @@ class _Connection(asyncio.Protocol):
         self._reader = ResponseReader()
         self._is_paused = False
         self._peer = Peer()
+        self._poll: select.poll | None = None
 
     @property
     def peer(self) -> Peer:
@@ -199,15 +215,15 @@ class _Connection(asyncio.Protocol):
         While the loop was busy, bytes may have come that no callback has seen yet; the next request would take them
         for its answer. A socket that is full still has the last request to get rid of.
         """
-        assert self._transport is not None  # noqa: S101 -- is_usable comes first
-        poll = select.poll()
-        poll.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN | select.POLLOUT)
-        return [events for _, events in poll.poll(0)] == [select.POLLOUT]
+        assert self._poll is not None  # noqa: S101 -- is_usable comes first
+        return [events for _, events in self._poll.poll(0)] == [select.POLLOUT]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # What create_connection hands to a Protocol; uvloop's is no subclass of asyncio's, so it cannot be asked.
         transport = cast(asyncio.Transport, transport)
         self._transport = transport
+        self._poll = select.poll()
+        self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN | select.POLLOUT)
         # The context verifies chain and host name, so that a finished handshake is a verified peer.
         verified = transport.get_extra_info("ssl_object") is not None
         name = transport.get_extra_info("peername")

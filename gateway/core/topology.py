@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
+import msgspec
+
 from gateway.core.facts import Capability
 from gateway.core.labels import Label
 
@@ -56,7 +58,8 @@ class Zone:
         if self.networks is None:
             return True
         address = _unmapped(address)
-        return any(address in network for network in self.networks if network.version == address.version)
+        # An address is in no network of the other version.
+        return any([address in network for network in self.networks])
 
     def admits(self, peer: Peer) -> bool:
         """Whether a connection to `peer` is a connection into this zone (threats.md I9)."""
@@ -81,9 +84,11 @@ def _unmapped(address: Address) -> Address:
     return mapped if mapped is not None else address
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """One address in a pool. `unix` is a socket path and replaces host and port when set."""
+class Endpoint(msgspec.Struct, frozen=True):
+    """One address in a pool. `unix` is a socket path and replaces host and port when set.
+
+    A Struct, since it is looked up for every request: hashing a dataclass is Python's work.
+    """
 
     name: str
     host: str = "localhost"

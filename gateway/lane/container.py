@@ -13,7 +13,7 @@ from gateway.core.message import Headers, Message
 from gateway.core.reading import Reader, Word
 from gateway.core.topology import Endpoint
 from gateway.core.written import Place
-from gateway.wire.http1 import Head, ResponseInvalid, ResponseReader, request_bytes
+from gateway.wire.http1 import Head, ResponseInvalid, ResponseReader, request_bytes, request_start
 
 TARGET: Final = b"/invocations"
 CONNECT_S: Final = 3.0
@@ -69,7 +69,8 @@ async def asked(container: Endpoint, headers: Headers, body: bytes) -> AsyncIter
     try:
         message = Message(b"POST", TARGET, headers, body)
         host = f"{container.host}:{container.port}".encode()
-        writer.write(request_bytes(message, host=host, base_path=container.base_path.encode(), credential=None))
+        start = request_start(message, host=host, base_path=container.base_path.encode(), credential=None)
+        writer.write(request_bytes(start, message.body))
         response = ResponseReader()
         async with aclosing(_read(reader, response)) as read:
             first = await anext(read, b"")

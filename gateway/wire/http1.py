@@ -6,9 +6,10 @@ connection may serve again; connections, time and retries are the backend's.
 """
 
 import re
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
+
+import msgspec
 
 from gateway.core.message import Headers, Message
 
@@ -17,7 +18,11 @@ MAX_CHUNK_LINE: Final = 256
 MAX_INTERIM: Final = 8
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?")
-_HEADER = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*?)[ \t]*")
+# The blanks around a value are cut off afterwards: a pattern that did it would be slow on many of them.
+_FIELD = rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([\t\x20-\x7e\x80-\xff]*)"
+_TRAILER = re.compile(_FIELD)
+_HEADERS = re.compile(rb"^%b\r\n" % _FIELD, re.MULTILINE)
+_FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection", b"content-encoding"})
 _DIGITS = re.compile(rb"[0-9]{1,18}")
 _SIZE = re.compile(rb"[0-9A-Fa-f]{1,8}")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
@@ -31,8 +36,7 @@ class ResponseInvalid(Exception):
         super().__init__(reason)
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(msgspec.Struct, frozen=True, gc=False):
     """A final response head. Header names are lower case."""
 
     status: int
@@ -119,7 +123,7 @@ class ResponseReader:
             if end < 0:
                 self._buffer = data
                 return None
-            status, headers, minor = _parse_head(data[:end])
+            status, headers, minor = _parse_head(data[: end + 2])
             data = data[end + 4 :]
             if status >= 200:
                 break
@@ -131,18 +135,25 @@ class ResponseReader:
         return data
 
     def _frame(self, status: int, headers: Headers, minor: int) -> None:
-        lengths = {value for name, value in headers if name == b"content-length"}
-        codings = [value.lower() for name, value in headers if name == b"transfer-encoding"]
-        options = [
-            token.strip().lower() for name, value in headers if name == b"connection" for token in value.split(b",")
-        ]
-        self._keep_alive = minor == 1 and b"close" not in options
+        self._keep_alive = minor == 1
+        lengths: set[bytes] = set()
+        codings: list[bytes] = []
+        for name, value in headers:
+            if name not in _FRAMING:
+                continue
+            if name == b"content-length":
+                lengths.add(value)
+            elif name == b"transfer-encoding":
+                codings.append(value.lower())
+            elif name == b"connection":
+                if b"close" in [token.strip() for token in value.lower().split(b",")]:
+                    self._keep_alive = False
+            elif value.lower() != b"identity":
+                raise ResponseInvalid("content encoding that was not asked for")
         if len(lengths) > 1 or (lengths and codings):
             raise ResponseInvalid("two lengths")
         if codings and codings != [b"chunked"]:
             raise ResponseInvalid("unknown transfer encoding")
-        if any(name == b"content-encoding" and value.lower() != b"identity" for name, value in headers):
-            raise ResponseInvalid("content encoding that was not asked for")
         if codings:
             self._state = _State.CHUNK_LINE
         elif lengths:
@@ -207,7 +218,7 @@ class ResponseReader:
         if self._state is _State.TRAILERS:
             if not line:
                 self._state = _State.DONE
-            elif len(line) > MAX_CHUNK_LINE or not _HEADER.fullmatch(line):
+            elif len(line) > MAX_CHUNK_LINE or not _TRAILER.fullmatch(line):
                 raise ResponseInvalid("invalid trailer")
             return
         match = _CHUNK.fullmatch(line)
@@ -218,34 +229,35 @@ class ResponseReader:
 
 
 def _parse_head(head: bytes) -> tuple[int, Headers, int]:
-    lines = head.split(b"\r\n")
-    match = _STATUS_LINE.fullmatch(lines[0])
+    line, _, rest = head.partition(b"\r\n")
+    match = _STATUS_LINE.fullmatch(line)
     if match is None:
         raise ResponseInvalid("invalid status line")
-    headers: list[tuple[bytes, bytes]] = []
-    for line in lines[1:]:
-        field = _HEADER.fullmatch(line)
-        if field is None:
-            raise ResponseInvalid("invalid header line")
-        headers.append((field[1].lower(), field[2]))
-    return int(match[2]), tuple(headers), int(match[1])
+    headers = _HEADERS.findall(rest)
+    # Each match is a whole line of its own, so that a line which is none leaves the count short.
+    if len(headers) != rest.count(b"\n"):
+        raise ResponseInvalid("invalid header line")
+    return int(match[2]), tuple([(name.lower(), value.strip(b" \t")) for name, value in headers]), int(match[1])
 
 
-def request_bytes(
+def request_start(
     message: Message, *, host: bytes, base_path: bytes, credential: bytes | None, signature: Headers = ()
 ) -> bytes:
-    """One request as it goes on the wire: the cleared message, framed, with the endpoint's own host and credential.
+    """The head of one request up to the length of its body: the endpoint's own host and credential included.
 
     `base_path` has no trailing slash. `credential` is a bearer token or None; `signature` is for servers that want
     something else.
     """
     lines = [
-        b"%b %b%b HTTP/1.1\r\nhost: %b\r\ncontent-length: %d\r\naccept-encoding: identity\r\n"
-        % (message.method, base_path, message.target, host, len(message.body))
+        b"%b %b%b HTTP/1.1\r\nhost: %b\r\naccept-encoding: identity\r\n"
+        % (message.method, base_path, message.target, host)
     ]
     lines += [b"%b: %b\r\n" % header for header in (*message.headers, *signature)]
     if credential is not None:
         lines.append(b"authorization: Bearer %b\r\n" % credential)
-    lines.append(b"\r\n")
-    lines.append(message.body)
     return b"".join(lines)
+
+
+def request_bytes(start: bytes, body: bytes) -> bytes:
+    """One request as it goes on the wire: the cleared message, framed."""
+    return b"%bcontent-length: %d\r\n\r\n%b" % (start, len(body), body)

@@ -19,7 +19,7 @@ from gateway.core.topology import DataCapture, Endpoint, Invoke, Payload, Pool, 
 from gateway.lane.faults import Cut, Disturbed, Ended, Raised, Refused, WrongCrc
 from gateway.lane.signatures import Credentials
 from gateway.wire.encode import encode
-from gateway.wire.http1 import request_bytes
+from gateway.wire.http1 import request_bytes, request_start
 from gateway.wire.requests import Dialect, parse
 from tests.fakes.model_server import ModelServer
 from tests.lane import botocore_model
@@ -147,7 +147,8 @@ def test_any_message_is_signed_as_botocore_would_have_signed_it(headers, body, e
     message = Message(b"POST", b"/invocations-response-stream", written, body)
     host, base_path = b"runtime.sagemaker.eu-central-1.amazonaws.com", f"/endpoints/{endpoint}".encode()
     signature = sigv4(frozen(KEY), REGION, message, host, base_path + message.target)
-    raw = request_bytes(message, host=host, base_path=base_path, credential=None, signature=signature)
+    start = request_start(message, host=host, base_path=base_path, credential=None, signature=signature)
+    raw = request_bytes(start, message.body)
     assert differences(botocore_model.parse(raw), STREAMED, KEY, region=REGION, tls=True) == []
 
 
