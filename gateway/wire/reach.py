@@ -16,15 +16,17 @@ from gateway.wire.requests import Request
 _CALLERS_TOOLS: Final = frozenset({"function", "custom"})
 
 # Fields of a request through which a server searches, fetches, or pulls another server's key-value cache.
-_REACHING_FIELDS: Final = (
-    "web_search_options",
-    "search_parameters",
-    "enable_search",
-    "mcp_servers",
-    "data_sources",
-    "plugins",
-    "kv_transfer_params",
-    "ec_transfer_params",
+_REACHING_FIELDS: Final = frozenset(
+    {
+        "web_search_options",
+        "search_parameters",
+        "enable_search",
+        "mcp_servers",
+        "data_sources",
+        "plugins",
+        "kv_transfer_params",
+        "ec_transfer_params",
+    }
 )
 _REACHING_KEYS: Final = frozenset({"url", "uri"})
 _PROSE_KEYS: Final = frozenset({"type", "text", "refusal", "thinking"})
@@ -34,9 +36,10 @@ _SCHEME: Final = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]*:[/\\]")
 def refuse(request: Request) -> None:
     """Raise Forbidden if a model server that gets this request would reach elsewhere."""
     document = request.document
-    for name in _REACHING_FIELDS:
-        if document.get(name):
-            _forbid(name, "server_side_tool", "makes the model server reach other systems")
+    if not _REACHING_FIELDS.isdisjoint(document):
+        for name, value in document.items():
+            if value and name in _REACHING_FIELDS:
+                _forbid(name, "server_side_tool", "makes the model server reach other systems")
     tools = document.get("tools")
     if tools is not None:
         _refuse_tools(tools)

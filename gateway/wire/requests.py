@@ -133,15 +133,19 @@ _CONSTRAINTS: Final = frozenset(
     }
 )
 
+_TELLING: Final = _CONSTRAINTS | {"tools", "functions", "response_format", "modalities", "audio"}
+
 
 def _of_fields(document: dict[str, Any]) -> frozenset[Capability]:
     found = _NONE
+    if _TELLING.isdisjoint(document):
+        return found
     if document.get("tools") or document.get("functions"):
         found = found | _TOOLS
     response_format = document.get("response_format")
     if type(response_format) is dict and response_format.get("type") == "json_schema":
         found = found | _JSON_SCHEMA
-    if not _CONSTRAINTS.isdisjoint(document) and any(document.get(name) for name in _CONSTRAINTS):
+    if any(document.get(name) for name in _CONSTRAINTS):
         found = found | _JSON_SCHEMA
     modalities = document.get("modalities")
     if document.get("audio") or (type(modalities) is list and "audio" in modalities):

@@ -1,8 +1,7 @@
 """Ids, model names and fingerprints in a reply, respelled as ours without decoding the rest.
 
-The values are known from the decoded view; their spelling in the bytes is learnt once per stream and then replaced
-where it stands. Where that is not beyond doubt (spelled otherwise, spelled twice, missing), the reply is decoded
-in full and encoded anew.
+The values are known from the decoded view, and are replaced where they stand in the bytes. Where that is not beyond
+doubt (spelled otherwise, spelled twice, missing), the reply is decoded in full and encoded anew.
 """
 
 from typing import Final
@@ -12,49 +11,36 @@ import msgspec
 _ENCODER: Final = msgspec.json.Encoder()
 _DECODER: Final = msgspec.json.Decoder()
 _BACKSLASH: Final = 0x5C
+_ID: Final = b'"id":'
+_MODEL: Final = b'"model":'
+_FINGERPRINT: Final = b'"system_fingerprint":'
 
 
-class _Field:
-    """One member of the reply's object: what it is to say, and how the server has spelled it so far."""
-
-    __slots__ = ("_key", "_ours", "_spelled", "_theirs")
-
-    def __init__(self, key: bytes, ours: bytes) -> None:
-        self._key = key
-        self._ours = key + ours
-        self._theirs: str | None = None
-        self._spelled = b""
-
-    def respelled(self, data: bytes, theirs: str) -> bytes | None:
-        """`data` with the one place that says `theirs` replaced; None if that place is in doubt."""
-        if theirs != self._theirs:
-            self._learn(data, theirs)
-        spelled = self._spelled
+def _replaced(data: bytes, key: bytes, theirs: str, ours: bytes) -> bytes | None:
+    """`data` with `ours` where its member `key` says `theirs`; None if that place is in doubt."""
+    value = _ENCODER.encode(theirs)
+    spelled = key + value
+    at = data.find(spelled)
+    if at < 0:
+        spelled = key + b" " + value
         at = data.find(spelled)
-        # A quote in the middle of a string has a backslash before it, so a match that begins with a bare quote and
-        # has a bare quote before its colon is a member of some object; if it is the only one, it is this one.
-        if at < 1 or data[at - 1] == _BACKSLASH or data.find(spelled, at + 1) >= 0:
-            return None
-        return data[:at] + self._ours + data[at + len(spelled) :]
-
-    def _learn(self, data: bytes, theirs: str) -> None:
-        value = _ENCODER.encode(theirs)
-        compact = self._key + value
-        self._theirs = theirs
-        self._spelled = compact if compact in data else self._key + b" " + value
+    # A quote in the middle of a string has a backslash before it, so a match that begins with a bare quote and
+    # has a bare quote before its colon is a member of some object; if it is the only one, it is this one.
+    if at < 1 or data[at - 1] == _BACKSLASH or data.find(spelled, at + 1) >= 0:
+        return None
+    return b"%b%b%b%b" % (data[:at], key, ours, data[at + len(spelled) :])
 
 
 class Respeller:
     """Makes the replies of one stream, or one whole reply, ours. `reply_id` of None: replies of this kind have none."""
 
-    __slots__ = ("_alias", "_fingerprint", "_id", "_model", "_reply_id")
+    __slots__ = ("_alias", "_our_alias", "_our_id", "_reply_id")
 
     def __init__(self, *, alias: str, reply_id: str | None) -> None:
         self._alias = alias
         self._reply_id = reply_id
-        self._id = _Field(b'"id":', _ENCODER.encode(reply_id))
-        self._model = _Field(b'"model":', _ENCODER.encode(alias))
-        self._fingerprint = _Field(b'"system_fingerprint":', b"null")
+        self._our_alias = _ENCODER.encode(alias)
+        self._our_id = _ENCODER.encode(reply_id)
 
     def event(self, data: bytes, reply_id: str | None, model: str | None, fingerprint: str | None) -> bytes:
         """The event whose data is `data`; the other arguments are what was decoded of it."""
@@ -74,13 +60,13 @@ class Respeller:
             if reply_id is not None:
                 return None
         else:
-            ours = None if reply_id is None else self._id.respelled(data, reply_id)
+            ours = None if reply_id is None else _replaced(data, _ID, reply_id, self._our_id)
         if ours is None or model is None:
             return None
-        ours = self._model.respelled(ours, model)
+        ours = _replaced(ours, _MODEL, model, self._our_alias)
         if ours is None or fingerprint is None:
             return ours
-        return self._fingerprint.respelled(ours, fingerprint)
+        return _replaced(ours, _FINGERPRINT, fingerprint, b"null")
 
     def _anew(self, data: bytes) -> bytes:
         document = _DECODER.decode(data)

@@ -28,10 +28,6 @@ _LONE_SURROGATE: Final = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\)\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 )
 
-# One pass over the bytes rules out, for nearly every body, both excess depth and integers that need a second look.
-_SHAPE: Final = bytes.maketrans(b"[123456789", b"{000000000")
-_LONG_NUMBER: Final = b"0" * 19
-
 
 def decode(body: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
     """The object that `body` is. Raises InvalidRequest, with a sentence that says what is wrong and where."""
@@ -49,10 +45,7 @@ def decode(body: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
         raise InvalidRequest(_malformed(body, str(exc)), code="invalid_json") from None
     if type(document) is not dict:
         raise InvalidRequest("The body must be a JSON object.", code="invalid_json")
-    shape = body.translate(_SHAPE)
-    # Brackets inside strings count as well, so this is an upper bound of the depth.
-    if shape.count(b"{") > max_depth or _LONG_NUMBER in shape:
-        _check(document, max_depth)
+    _check(document, max_depth)
     return document
 
 
@@ -64,13 +57,20 @@ def has_too_many_values(text: bytes) -> bool:
 
 
 def _check(document: dict[str, Any], max_depth: int) -> None:
-    # Level by level, so that no depth can exhaust the stack.
+    # Level by level, so that no depth can exhaust the stack. Values are few where bytes are many: looking at each of
+    # them takes a third of what one pass over the bytes does.
     level: list[Any] = [document]
     for _ in range(max_depth):
         inner: list[Any] = []
         for container in level:
-            for value in container.values() if type(container) is dict else container:
+            if type(container) is dict:
+                container = container.values()
+            elif _is_small_numbers(container):
+                continue
+            for value in container:
                 kind = type(value)
+                if kind is str:
+                    continue
                 if kind is dict or kind is list:
                     inner.append(value)
                 elif kind is int and not _LEAST <= value <= _MOST:
@@ -79,6 +79,13 @@ def _check(document: dict[str, Any], max_depth: int) -> None:
             return
         level = inner
     raise _too_deep(max_depth)
+
+
+def _is_small_numbers(values: list[Any]) -> bool:
+    """Whether a list is all integers of at most 64 bits, as token ids are: thousands at once."""
+    if not values or type(values[0]) is not int:
+        return False
+    return set(map(type, values)) == {int} and min(values) >= _LEAST and max(values) <= _MOST
 
 
 def _too_deep(max_depth: int) -> InvalidRequest:

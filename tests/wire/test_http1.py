@@ -24,6 +24,7 @@ BODIES = [
     (INTERIM, b'{"a":1}', True),
     (b"HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok", b"ok", False),
     (b"HTTP/1.1 200 OK\r\nconnection: Close\r\ncontent-length: 2\r\n\r\nok", b"ok", False),
+    (b"HTTP/1.1 200 OK\r\nConnection:\t keep-alive , x \t\r\ncontent-length: 2\r\n\r\nok", b"ok", True),
     (b"HTTP/1.1 200\r\ncontent-length: 0\r\n\r\n", b"", True),
     (b"HTTP/1.1 200 OK\r\ncontent-encoding: identity\r\ncontent-length: 2\r\ncontent-length: 2\r\n\r\nok", b"ok", True),
 ]
