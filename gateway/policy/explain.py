@@ -1,214 +1,204 @@
 """Why a request went where it went, for the person who answers for the policy.
 
 Runs the same `reasons` and the same `decide` as the live path, with the trace on, and says what they did: what raised
-the label, which routes were passed over and why, which pools could not have it, and the smallest single change that
-would have led elsewhere. Holds entities, scores and schema paths; never text of the request.
+the label, which routes were passed over and why, which pools could not have it, and the smallest change that would
+have led elsewhere. Holds entities, scores and schema paths; never text of the request.
+
+`explain` gives lines of text in English or Chinese, `explanation` the same as values, `as_json` those for programs.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final
 
-from gateway.core.decision import Allow, Decision, Deny
-from gateway.core.facts import Complexity, RequestFacts
-from gateway.core.findings import Evidence, Finding
+from gateway.core.decision import Allow, Decision
+from gateway.core.facts import RequestFacts
+from gateway.core.findings import Evidence
 from gateway.core.labels import Label
-from gateway.policy.compiled import CompiledPolicy, CompiledPool, Route
-from gateway.policy.decide import Excluded, Exclusion, Kept, Matched, Mismatch, Skipped, Step, decide
+from gateway.policy.answers import pools_of
+from gateway.policy.compiled import CompiledPolicy
+from gateway.policy.counterfactual import Counterfactual, smallest_change
+from gateway.policy.counterfactual_words import said
+from gateway.policy.decide import Excluded, Kept, Matched, Skipped, Step, decide
 from gateway.policy.labelling import Cause, Reason, reasons
-from gateway.policy.words import Language, say
+from gateway.policy.telling import MOST_LINES, Teller
+from gateway.policy.words import Language
 
-_MOST_LINES: Final = 12
+_MARKS: Final[Mapping[type[Step], str]] = {Matched: "✓", Kept: "✓", Skipped: "✗", Excluded: "✗"}
 
 
-def explain(compiled: CompiledPolicy, evidence: Evidence | None, facts: RequestFacts, language: Language) -> str:
-    """The whole story as lines of text."""
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """All that an explanation says. `reasons` are None if the evidence was not recorded, highest label first."""
+
+    compiled: CompiledPolicy
+    facts: RequestFacts
+    reasons: tuple[Reason, ...] | None
+    steps: tuple[Step, ...]
+    decision: Decision
+    instead: Counterfactual | None
+
+
+def explanation(
+    compiled: CompiledPolicy, evidence: Evidence | None, facts: RequestFacts, attested: Label | None = None
+) -> Explanation:
+    """What `compiled` does with `facts`, and why. `attested` is the label that the tenant's class vouches for."""
     trace: list[Step] = []
     decision = decide(compiled, facts, trace)
-    return "\n".join(_Story(compiled, facts, language).lines(evidence, decision, trace))
+    found: tuple[Reason, ...] | None = None
+    if evidence is not None:
+        found = tuple(sorted(reasons(compiled, evidence, attested), key=lambda reason: -reason.label))
+    return Explanation(compiled, facts, found, tuple(trace), decision, smallest_change(compiled, facts))
 
 
-class _Story:
-    def __init__(self, compiled: CompiledPolicy, facts: RequestFacts, language: Language) -> None:
-        self._compiled = compiled
-        self._facts = facts
-        self._language: Language = language
-        self._routes = {route.id: route for route in compiled.routes}
-        self._pools = {pool.name: pool for route in compiled.routes for pool in (*route.to, *route.spill)}
-        # What the caller wrote is shown only if the policy has it: it can be any text.
-        self._model = facts.model if facts.model in compiled.aliases else self._say("unnamed")
-
-    def lines(self, evidence: Evidence | None, decision: Decision, trace: list[Step]) -> Iterator[str]:
-        yield from self._evidence(evidence)
-        yield from self._about()
-        skips = [step for step in trace if isinstance(step, Skipped | Matched)]
-        if skips:
-            yield self._say("routes")
-        for step in skips:
-            yield f"  {'✓' if isinstance(step, Matched) else '✗'} {self._row(step)}"
-        places = [step for step in trace if isinstance(step, Kept | Excluded)]
-        if places:
-            yield self._say("pools")
-        for place in places:
-            yield f"  {'✓' if isinstance(place, Kept) else '✗'} {self._pool(place)}"
-        yield self._result(decision)
-        if isinstance(decision, Allow) and decision.if_scanned:
-            yield self._say("result_if_scanned", pools=self._list(decision.if_scanned))
-        yield self._counterfactual(decision)
-
-    def _say(self, key: str, **gaps: object) -> str:
-        return say(key, self._language, **gaps)
-
-    def _list(self, words: Iterable[str]) -> str:
-        return self._say("and").join(words) or self._say("none")
-
-    def _name(self, label: Label) -> str:
-        return self._compiled.order.name(label)
-
-    # The label
-
-    def _evidence(self, evidence: Evidence | None) -> Iterator[str]:
-        low, high = self._facts.label_low, self._facts.label_high
-        if low == high:
-            yield self._say("label", label=self._name(high))
-        else:
-            yield self._say("label_two", low=self._name(low), high=self._name(high))
-        if evidence is None:
-            yield self._say("evidence_unknown")
-            return
-        given = [reason for reason in reasons(self._compiled, evidence) if reason.cause is not Cause.DEFAULT]
-        if not given:
-            yield self._say("evidence_none")
-            return
-        given.sort(key=lambda reason: -reason.label)
-        yield self._say("evidence")
-        for reason in given[:_MOST_LINES]:
-            yield f"  · {self._reason(reason)}"
-        if len(given) > _MOST_LINES:
-            yield f"  · {self._say('more', count=len(given) - _MOST_LINES)}"
-
-    def _reason(self, reason: Reason) -> str:
-        gaps = {"label": self._name(reason.label), "subject": reason.subject, "path": reason.path}
-        line = reason.rule.line if reason.rule is not None else 0
-        return self._say(f"cause_{reason.cause}", **gaps, line=line, findings=self._findings(reason.findings))
-
-    def _findings(self, findings: tuple[Finding, ...]) -> str:
-        grouped: dict[tuple[str, str], list[Finding]] = {}
-        for finding in findings:
-            grouped.setdefault((finding.entity, finding.path), []).append(finding)
-        parts = [self._finding(group) for group in list(grouped.values())[:_MOST_LINES]]
-        if len(grouped) > _MOST_LINES:
-            parts.append(self._say("more", count=len(grouped) - _MOST_LINES))
-        return self._list(parts)
-
-    def _finding(self, group: list[Finding]) -> str:
-        best = max(group, key=lambda finding: finding.score)
-        key = "finding_many" if len(group) > 1 else "finding"
-        said = self._say(key, entity=best.entity, count=len(group), score=f"{best.score:.2f}", path=best.path)
-        return self._say("disguised", finding=said, views=" → ".join(best.transforms)) if best.transforms else said
-
-    # The decision
-
-    def _about(self) -> Iterator[str]:
-        facts = self._facts
-        needs = self._list(sorted(facts.capabilities)) if facts.capabilities else self._say("nothing")
-        yield self._say(
-            "facts",
-            model=self._model,
-            tenant_class=facts.tenant_class,
-            complexity=facts.complexity,
-            capabilities=needs,
-        )
-        if facts.ceiling is None:
-            yield self._say("ceiling_none")
-        else:
-            yield self._say("ceiling", ceiling=self._name(facts.ceiling))
-
-    def _row(self, step: Skipped | Matched) -> str:
-        if isinstance(step, Matched):
-            return self._say("matched", route=step.route)
-        accepted = self._list(self._accepted(self._routes[step.route], step.because))
-        return self._say(f"skip_{step.because}", route=step.route, accepted=accepted, model=self._model)
-
-    def _accepted(self, route: Route, because: Mismatch) -> Iterator[str]:
-        """What `route` asks for, in the dimension in which this request is something else."""
-        layout = self._compiled.layout
-        if because is Mismatch.LABEL:
-            for rank, bit in enumerate(layout.labels):
-                if not route.refused & bit:
-                    yield self._name(Label(rank))
-        elif because is Mismatch.COMPLEXITY:
-            yield from (value for value, bit in layout.complexities.items() if not route.refused & bit)
-        elif because is Mismatch.TENANT_CLASS:
-            yield from (name for name, entry in layout.classes.items() if not route.refused & entry.bit)
-        elif because is Mismatch.CAPABILITY:
-            without = layout.capabilities[frozenset()]
-            for needed, bits in layout.capabilities.items():
-                if len(needed) == 1 and route.refused & without & ~bits:
-                    yield from needed
-        elif because is Mismatch.MODEL:
-            yield from sorted(route.models or ())
-
-    def _pool(self, step: Kept | Excluded) -> str:
-        pool = self._pools[step.pool]
-        place = self._say("cloud" if pool.is_cloud else "home")
-        if isinstance(step, Kept):
-            return self._say("kept_spill" if step.is_spill else "kept", pool=pool.name, place=place)
-        return self._say(f"out_{step.because}", pool=pool.name, place=place, **self._why(step.because, pool))
-
-    def _why(self, because: Exclusion, pool: CompiledPool) -> dict[str, str]:
-        ceiling = self._compiled.ceiling
-        missing = sorted(self._facts.capabilities - pool.capabilities)
-        gaps = {
-            Exclusion.CLEARANCE: {"clearance": self._name(pool.clearance)},
-            Exclusion.CLOUD_CEILING: {"ceiling": self._name(ceiling) if ceiling is not None else self._say("none")},
-            Exclusion.CAPABILITY: {"missing": self._list(missing)},
-        }
-        return {"model": self._model, **gaps.get(because, {})}
-
-    def _result(self, decision: Decision) -> str:
-        if isinstance(decision, Deny):
-            gaps = {"route": decision.route, "model": self._model, "message": decision.message}
-            return self._say(f"deny_{decision.code}", **gaps)
-        key = "result_allow_spill" if decision.spill else "result_allow"
-        to, spill = self._list(decision.to), self._list(decision.spill)
-        return self._say(key, to=to, spill=spill, queue=f"{decision.queue_s:g}")
-
-    # What would have led elsewhere
-
-    def _counterfactual(self, decision: Decision) -> str:
-        was = _places(decision)
-        for change, facts in self._neighbours():
-            other = decide(self._compiled, facts)
-            if _places(other) != was:
-                result = self._say("would_go", pools=self._list(_places(other)))
-                return self._say(
-                    "would", change=change, result=result if _places(other) else self._say("would_be_refused")
-                )
-        return self._say("would_nothing")
-
-    def _neighbours(self) -> Iterator[tuple[str, RequestFacts]]:
-        """Facts that differ in one thing, the likeliest first: a lower label, then a higher, then the rest."""
-        facts, names = self._facts, self._compiled.order.names
-        high = facts.label_high
-        nearest = [*range(high - 1, -1, -1), *range(high + 1, len(names))]
-        for rank in nearest:
-            change = self._say("would_label", value=names[rank], now=names[high])
-            yield change, replace(facts, label_low=Label(rank), label_high=Label(rank))
-        for capability in sorted(facts.capabilities):
-            change = self._say("would_capability", value=capability)
-            yield change, replace(facts, capabilities=facts.capabilities - {capability})
-        for model in self._compiled.aliases:
-            if model != facts.model:
-                yield self._say("would_model", value=model, now=self._model), replace(facts, model=model)
-        for complexity in Complexity:
-            if complexity is not facts.complexity:
-                change = self._say("would_complexity", value=complexity, now=facts.complexity)
-                yield change, replace(facts, complexity=complexity)
-        ceiling = self._compiled.ceiling
-        if ceiling is not None and facts.ceiling != ceiling:
-            yield self._say("would_ceiling", value=self._name(ceiling)), replace(facts, ceiling=ceiling)
+def explain(
+    compiled: CompiledPolicy,
+    evidence: Evidence | None,
+    facts: RequestFacts,
+    language: Language,
+    attested: Label | None = None,
+) -> str:
+    """The whole story as lines of text."""
+    return "\n".join(lines(explanation(compiled, evidence, facts, attested), language))
 
 
-def _places(decision: Decision) -> tuple[str, ...]:
-    return decision.pools if isinstance(decision, Allow) else ()
+def lines(explained: Explanation, language: Language) -> Iterator[str]:
+    """The whole story, line by line."""
+    teller = Teller(explained.compiled, explained.facts, language)
+    yield from _label(explained, teller)
+    yield from teller.request()
+    rows = [step for step in explained.steps if isinstance(step, Skipped | Matched)]
+    if rows:
+        yield teller.say("routes")
+    for row in rows:
+        yield f"  {_MARKS[type(row)]} {teller.row(row)}"
+    pools = [step for step in explained.steps if isinstance(step, Kept | Excluded)]
+    if pools:
+        yield teller.say("pools")
+    for pool in pools:
+        yield f"  {_MARKS[type(pool)]} {teller.pool(pool, explained.decision.route)}"
+    yield teller.result(explained.decision)
+    if isinstance(explained.decision, Allow):
+        yield from teller.terms(explained.decision)
+    yield said(explained.compiled, explained.facts, explained.reasons, explained.instead, language)
+
+
+def _label(explained: Explanation, teller: Teller) -> Iterator[str]:
+    low, high = explained.facts.label_low, explained.facts.label_high
+    if low == high:
+        yield teller.say("label", label=teller.name(high))
+    else:
+        yield teller.say("label_two", low=teller.name(low), high=teller.name(high))
+    if explained.reasons is None:
+        yield teller.say("evidence_unknown")
+        return
+    given = [reason for reason in explained.reasons if reason.cause is not Cause.DEFAULT]
+    if not given:
+        yield teller.say("evidence_none")
+        return
+    yield teller.say("evidence")
+    for reason in given[:MOST_LINES]:
+        yield f"  · {teller.reason(reason)}"
+    if len(given) > MOST_LINES:
+        yield f"  · {teller.say('more', count=len(given) - MOST_LINES)}"
+
+
+# For programs
+
+_Json = dict[str, object]
+
+
+def as_json(explained: Explanation) -> _Json:
+    """The explanation as plain values. What a caller wrote as the model is left out unless the policy has it."""
+    order, instead = explained.compiled.order, explained.instead
+    found = explained.reasons
+    return {
+        "label": order.name(explained.facts.label_high),
+        "label_low": order.name(explained.facts.label_low),
+        "reasons": [_reason(order.name(reason.label), reason) for reason in found] if found is not None else None,
+        "facts": facts_as_json(explained.compiled, explained.facts),
+        "routes": [_row(step) for step in explained.steps if isinstance(step, Skipped | Matched)],
+        "pools": list(_pools(explained)),
+        "decision": decision_as_json(explained.decision),
+        "counterfactual": None
+        if instead is None
+        else {
+            "changes": [
+                {"fact": changed.fact, "member": changed.member or None, "value": changed.value}
+                for changed in instead.changes
+            ],
+            "decision": decision_as_json(instead.decision),
+        },
+    }
+
+
+def facts_as_json(compiled: CompiledPolicy, facts: RequestFacts) -> _Json:
+    """Facts as plain values, by the keys under which people give them."""
+    around, order = facts.surroundings, compiled.order
+    return {
+        "label": order.name(facts.label_high),
+        "label_low": order.name(facts.label_low),
+        "model": facts.model if facts.model in compiled.aliases else None,
+        "tenant_class": facts.tenant_class,
+        "ceiling": order.name(facts.ceiling) if facts.ceiling is not None else "none",
+        "capabilities": sorted(facts.capabilities),
+        "complexity": facts.complexity,
+        "modalities": sorted(facts.modalities),
+        "context": facts.context_tokens,
+        "minute_of_week_utc": around.minute_of_week,
+        "pressure": dict(around.pressure),
+        "budget": around.budget,
+    }
+
+
+def decision_as_json(decision: Decision) -> _Json:
+    """A decision as plain values."""
+    if not isinstance(decision, Allow):
+        return {"action": "deny", "route": decision.route, "code": decision.code, "message": decision.message}
+    canary = decision.canary
+    return {
+        "action": "allow",
+        "route": decision.route,
+        "to": list(decision.to),
+        "spill": list(decision.spill),
+        "canary": {"pool": canary.pool, "percent": canary.percent} if canary is not None else None,
+        "if_scanned": list(decision.if_scanned),
+        "queue_s": decision.queue_s,
+        "cache_s": decision.cache_s,
+        "audit": decision.audit,
+    }
+
+
+def _reason(label: str, reason: Reason) -> _Json:
+    shown: _Json = {"label": label, "cause": reason.cause}
+    if reason.rule is not None:
+        shown["line"] = reason.rule.line
+    if reason.subject:
+        shown["subject"] = reason.subject
+    if reason.path:
+        shown["path"] = reason.path
+    if reason.findings:
+        shown["findings"] = [
+            {"entity": one.entity, "score": round(one.score, 3), "path": one.path, "transforms": list(one.transforms)}
+            for one in reason.findings
+        ]
+    return shown
+
+
+def _row(step: Skipped | Matched) -> _Json:
+    return {"route": step.route, "because": step.because if isinstance(step, Skipped) else None}
+
+
+def _pools(explained: Explanation) -> Iterator[_Json]:
+    """Every pool of the matching row, as what it stands there, and why it was left out (None: it was not)."""
+    places = {pool.name: pool for pool in pools_of(explained.compiled)}
+    for step in explained.steps:
+        if isinstance(step, Kept | Excluded):
+            pool = places[step.pool]
+            yield {
+                "pool": pool.name,
+                "zone": pool.zone,
+                "is_cloud": pool.is_cloud,
+                "is_canary": step.is_canary,
+                "because": step.because if isinstance(step, Excluded) else None,
+            }

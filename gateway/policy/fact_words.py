@@ -25,7 +25,7 @@ _WORDS: Final[Table] = MappingProxyType(
         "context": ("context {values}", "上下文长度{values}"),
         "time": ("{values}", "时间为{values}"),
         "pressure": ("the zone {member} is {values}", "区域 {member} {values}"),
-        "budget": ("the burst budget is {values}", "突发预算{values}"),
+        "budget": ("the burst budget is {values}", "云端预算{values}"),
         "own_ceiling_yes": ("the tenant's own ceiling is below that label", "租户自身的外发上限低于该标签"),
         "own_ceiling_no": ("the tenant's own ceiling allows that label", "租户自身的外发上限允许该标签"),
         "pressure_free": ("free", "空闲"),
