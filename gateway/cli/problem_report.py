@@ -1,35 +1,59 @@
-"""How commands print problems: one line each on standard error, then their number; or JSON for machines."""
+"""How commands print problems: one line each on standard error, then their number; or JSON for machines.
+
+A command that could look and found something ends with 1; one that could not look, since it was called wrongly or a
+file that it was told to read is not there, ends with 2.
+"""
 
 import json as json_text
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
-from gateway.core.problems import Problem
+from gateway.core.problems import Problem, Problems
+
+GOOD: Final = 0
+FOUND: Final = 1
+MISUSED: Final = 2
 
 
-def report(problems: Sequence[Problem], *, json: bool) -> int:
-    """Print `problems` and return the exit status that goes with them."""
+class Misuse(Problems):
+    """What the command line asks for cannot be looked at."""
+
+    def __init__(self, place: str, message: str, mend: str = "") -> None:
+        super().__init__((Problem(place, 0, 0, message, mend),))
+
+
+def report(problems: Sequence[Problem], *, json: bool, status: int = FOUND) -> int:
+    """Print `problems` and return `status`."""
     if json:
         print(as_json(problems))
-        return 1
+        return status
     for problem in problems:
         print(problem, file=sys.stderr)
     count = len(problems)
     print("1 problem." if count == 1 else f"{count} problems.", file=sys.stderr)
-    return 1
+    return status
 
 
-def as_json(problems: Sequence[Problem], notes: Sequence[Problem] = ()) -> str:
+def as_json(problems: Sequence[Problem], notes: Sequence[Problem] = (), **more: object) -> str:
     """The problems and notes as one JSON object; `ok` says whether there is no problem."""
-    shown = {
-        "ok": not problems,
-        "problems": [_fields(one) for one in problems],
-        "notes": [_fields(one) for one in notes],
-    }
+    return text_of(
+        {
+            "ok": not problems,
+            "problems": [fields_of(one) for one in problems],
+            "notes": [fields_of(one) for one in notes],
+            **more,
+        }
+    )
+
+
+def text_of(shown: Mapping[str, object]) -> str:
+    """A JSON object as every command prints it."""
     return json_text.dumps(shown, ensure_ascii=False, indent=2)
 
 
-def _fields(problem: Problem) -> dict[str, object]:
+def fields_of(problem: Problem) -> dict[str, object]:
+    """One problem as JSON has it."""
     return {
         "file": problem.file,
         "line": problem.line,

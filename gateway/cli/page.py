@@ -1,0 +1,82 @@
+"""Where reports are printed: wrapped between words at the width of the terminal, in colour only on one.
+
+Lines keep their indentation where they go on, so that a list stays a list. Chinese text breaks between characters,
+which take two columns each. What is not a terminal gets lines that fit into a ticket.
+"""
+
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, Self, TextIO
+
+from gateway.cli.demo_table import Colour, painted, width
+
+_WIDEST: Final = 120
+_NARROWEST: Final = 40
+_WIDTH_OF_A_FILE: Final = 100
+_LEAD: Final = re.compile(r" *(?:[✓✗·•!-] |[0-9]{1,3}\. )?")
+# A word with the space before it, or one wide character with the punctuation that may not begin a line.
+_CLOSING: Final = "，。；：、！？）》」』”’…,.;:!?)"
+_PIECE: Final = re.compile(
+    rf"[（《「『“‘]*[\u2e80-\u9fff\uff00-\uffef][{_CLOSING}]*|\s*[^\s\u2e80-\u9fff\uff00-\uffef（《「『“‘]+[{_CLOSING}]*|\s*[（《「『“‘]|\s+"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A place to print to. `columns` is how wide its lines may be."""
+
+    out: TextIO
+    columns: int
+    in_colour: bool
+
+    @classmethod
+    def on(cls, out: TextIO, environment: Mapping[str, str]) -> Self:
+        """The page behind `out`: a terminal's width or COLUMNS; colours never where NO_COLOR is set."""
+        is_terminal = out.isatty()
+        given = environment.get("COLUMNS", "")
+        if given.isascii() and given.isdigit():
+            columns = int(given)
+        else:
+            columns = shutil.get_terminal_size().columns if is_terminal else _WIDTH_OF_A_FILE
+        in_colour = is_terminal and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
+        return cls(out, max(_NARROWEST, min(columns, _WIDEST)), in_colour)
+
+    def say(self, text: str = "", colour: Colour | None = None) -> None:
+        """Print a paragraph, or several that stand on lines of their own."""
+        for paragraph in text.split("\n"):
+            for line in wrapped(paragraph, self.columns):
+                print(painted(line, colour or _meant(paragraph), in_colour=self.in_colour), file=self.out)
+
+
+def wrapped(paragraph: str, columns: int) -> Iterator[str]:
+    """`paragraph` as lines of at most `columns`, indented like its first; a longer word has a line of its own."""
+    lead = _LEAD.match(paragraph)
+    indent = " " * width(lead[0]) if lead is not None else ""
+    line, used = "", 0
+    for piece in _pieces(paragraph):
+        taken = width(piece)
+        if line.strip() and used + taken > columns:
+            yield line.rstrip()
+            piece = indent + piece.lstrip()
+            line, used = "", 0
+            taken = width(piece)
+        line += piece
+        used += taken
+    yield line.rstrip()
+
+
+def _pieces(paragraph: str) -> Iterator[str]:
+    lead = _LEAD.match(paragraph)
+    start = lead.end() if lead is not None else 0
+    if start:
+        yield paragraph[:start]
+    for found in _PIECE.finditer(paragraph, start):
+        yield found[0]
+
+
+def _meant(paragraph: str) -> Colour | None:
+    """The colour of a line that begins with a mark."""
+    mark = paragraph.lstrip(" ")[:2]
+    return {"✓ ": Colour.HOME, "✗ ": Colour.WRONG}.get(mark)

@@ -1,0 +1,170 @@
+"""`tidegate policy explain`: what a policy would decide for a text, a request or facts, and why; nothing is sent.
+
+The text goes through the gateway's scanner, the facts through the functions that decide live. A request that was served
+already is `--decision`'s, which reads the audit log.
+"""
+
+import argparse
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from gateway.cli import explain as of_record
+from gateway.cli import policy_files
+from gateway.cli.demo_words import language_of
+from gateway.cli.endings import told
+from gateway.cli.main import Subparsers
+from gateway.cli.page import Page
+from gateway.cli.policy_asked import Asked, asked, chat, scanned, scanner_for
+from gateway.cli.policy_files import Loaded
+from gateway.cli.problem_report import GOOD, Misuse, text_of
+from gateway.core import written
+from gateway.core.facts import RequestFacts, Tenant
+from gateway.core.reading import Reader
+from gateway.core.written import Group, Node, Place, Scalar
+from gateway.policy import given_facts
+from gateway.policy.compiled import CompiledPolicy
+from gateway.policy.explain import as_json, explanation, lines
+from gateway.policy.labelling import label
+from gateway.policy.words import Language
+from gateway.settings import CONFIG_VARIABLE
+
+_FROM_CONTENT = ("label", "label_low", "capabilities", "modalities", "context")
+
+
+def add_command(commands: "Subparsers[argparse.ArgumentParser]") -> None:
+    """Add `explain`."""
+    parser = commands.add_parser(
+        "explain",
+        help="say what a policy decides for a text, a request or facts, and why",
+        epilog="Facts: label, model, tenant_class, ceiling, capabilities, complexity, modalities, context, time "
+        '("mon 09:30"), pressure ({"onprem": "saturated"}), budget. docs/policy.md says what each means.',
+    )
+    policy_files.add_file(parser)
+    what = parser.add_argument_group("what is asked (one of the first three, or facts alone)")
+    one = what.add_mutually_exclusive_group()
+    one.add_argument("--text", help="a chat with this one message; `-` reads it from standard input")
+    one.add_argument("--request", metavar="FILE", type=Path, help="a chat request as JSON")
+    one.add_argument("--decision", metavar="ID", help="a request that was served: `dec_…` or `req_…`; needs --config")
+    what.add_argument("--facts", metavar="JSON", help='what a request does not say itself: {"time": "sat 09:00", …}')
+    what.add_argument("--tenant", metavar="NAME", help="who asks: a tenant of tenants.yaml")
+    what.add_argument("--model", metavar="NAME", help="the model that is asked for; the policy's first if not given")
+    add_language(parser)
+    parser.set_defaults(run=told(_explain))
+
+
+def add_language(parser: argparse.ArgumentParser) -> None:
+    """Let the command line choose the language of a report."""
+    parser.add_argument("--language", choices=("en", "zh"), help="default: what your locale says")
+
+
+def language(arguments: argparse.Namespace) -> Language:
+    """The language that the command line or the locale asks for."""
+    chosen = arguments.language or language_of(dict(os.environ))
+    return "zh" if chosen == "zh" else "en"
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    if arguments.decision is not None:
+        return _of_record(arguments)
+    loaded = policy_files.load(policy_files.named(arguments, arguments.file))
+    if loaded.bundle is None:
+        raise Misuse(str(loaded.files.policy), "Without pools nothing can be decided.", "Name them with --pools.")
+    what = _what(arguments, loaded.policy)
+    facts = _facts(arguments, loaded, what)
+    attested = loaded.attested.get(facts.tenant_class)
+    evidence = None
+    if what is not None:
+        evidence = scanned(what, scanner_for(loaded.policy.markers))
+        low, high = label(loaded.policy, evidence, attested)
+        facts = replace(facts, label_low=low, label_high=high)
+    explained = explanation(loaded.policy, evidence, facts, attested)
+    if arguments.json:
+        print(text_of({"ok": True, "problems": [], **as_json(explained)}))
+    else:
+        Page.on(sys.stdout, os.environ).say("\n".join(lines(explained, language(arguments))))
+    return GOOD
+
+
+def _of_record(arguments: argparse.Namespace) -> int:
+    for option in ("file", "facts", "tenant", "model"):
+        if getattr(arguments, option) is not None:
+            raise Misuse("--decision", "What was served has its own policy and facts.", "Give --config alone.")
+    record = argparse.Namespace(
+        id=arguments.decision,
+        config=arguments.config or Path(os.environ.get(CONFIG_VARIABLE) or "."),
+        language=arguments.language,
+        json=arguments.json,
+    )
+    return of_record.run(record)
+
+
+def _what(arguments: argparse.Namespace, policy: CompiledPolicy) -> Asked | None:
+    """What is asked; None if there are only facts."""
+    if arguments.request is not None:
+        return asked(policy_files.data_of(arguments.request), str(arguments.request))
+    if arguments.text is not None:
+        text = sys.stdin.read() if arguments.text == "-" else arguments.text
+        return asked(chat(text, arguments.model or _usual_model(policy)), "--text")
+    if arguments.facts is None:
+        raise Misuse("explain", "There is nothing to explain.", "Give --text, --request, --facts or --decision.")
+    return None
+
+
+def _usual_model(policy: CompiledPolicy) -> str:
+    return next(iter(policy.aliases), "any-model")
+
+
+def _tenant(arguments: argparse.Namespace, loaded: Loaded) -> Tenant | None:
+    if arguments.tenant is None:
+        return None
+    tenant = loaded.tenants.get(arguments.tenant)
+    if tenant is None:
+        known = ", ".join(sorted(loaded.tenants)) or "none: name the file with --tenants"
+        raise Misuse("--tenant", "There is no such tenant.", f"Known: {known}.")
+    return tenant
+
+
+def _facts(arguments: argparse.Namespace, loaded: Loaded, what: Asked | None) -> RequestFacts:
+    """The facts that are given, over those of the tenant and of the request. Its label is not known yet."""
+    policy, tenant = loaded.policy, _tenant(arguments, loaded)
+    document = written.parse((arguments.facts or "{}").encode(errors="replace"), "--facts")
+    reader = Reader(document.problems)
+    root, at = document.root, document.root.at
+    if not isinstance(root, Group) and not reader.problems:
+        reader.report(Place("--facts"), "The facts must be a group of keys.", 'Write `{"label": "internal"}`.')
+    given: dict[str, tuple[Scalar, Node]] = {}
+    for key, value in root.entries if isinstance(root, Group) else ():
+        if what is not None and key.text in _FROM_CONTENT:
+            reader.report(key.at, f"`{key.text}` follows from what is asked.", "Leave it out.")
+        given[key.text] = key, value
+
+    def put(key: str, text: str) -> None:
+        given[key] = Scalar(key, True, at), Scalar(text, False, at)
+
+    if arguments.model is not None or "model" not in given:
+        put("model", arguments.model or (what.request.model if what is not None else _usual_model(policy)))
+    if tenant is not None:
+        put("tenant_class", tenant.tenant_class)
+    if what is not None:
+        put("label", policy.order.names[0])
+    facts = given_facts.read(Group(tuple(given.values()), at), reader, policy) if not reader.problems else None
+    if facts is None or reader.problems:
+        raise _MisusedFacts(reader)
+    if what is None:
+        return facts
+    request = what.request
+    return replace(
+        facts,
+        capabilities=request.capabilities,
+        modalities=request.modalities,
+        context_tokens=request.context_tokens,
+    )
+
+
+class _MisusedFacts(Misuse):
+    """Facts that say nothing; each with its place in what was given."""
+
+    def __init__(self, reader: Reader) -> None:
+        super(Misuse, self).__init__(reader.problems)

@@ -1,0 +1,47 @@
+"""Runs `tidegate policy` as a person would, in a folder that `init` wrote."""
+
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.cli import policy_asked
+from gateway.cli.main import main
+from gateway.detect.scanner import RequestScanner, build_scanner
+
+ROOT = Path(__file__).parents[2]
+POLICIES = ROOT / "policies"
+EXAMPLES = ("bank", "hospital", "startup")
+
+Said = tuple[int, str, str]
+"""A command's status, and what it wrote to standard output and to standard error."""
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> Said:
+    """One command of `tidegate policy`."""
+    capsys.readouterr()
+    try:
+        status = main(["policy", *map(str, arguments)])
+    except SystemExit as ended:  # argparse
+        status = int(ended.code or 0)
+    said = capsys.readouterr()
+    return status, said.out, said.err
+
+
+def policy_file(name: str) -> Path:
+    """One of the policies that ship."""
+    return POLICIES / "default.yaml" if name == "default" else POLICIES / "examples" / f"{name}.yaml"
+
+
+@functools.cache
+def _built(markers: tuple[str, ...]) -> RequestScanner:
+    return build_scanner(markers)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_scanner_for_each_policy() -> Iterator[None]:
+    """The real scanner, built once for each set of markers instead of once for each command."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(policy_asked, "build_scanner", lambda markers: _built(tuple(markers)))
+        yield
