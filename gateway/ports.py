@@ -4,7 +4,7 @@ A port is a Protocol plus frozen records. Implementations keep the same signatur
 which one it has.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -75,6 +75,18 @@ class AuditSink(Protocol):
     def release(self) -> None: ...
     def record(self, outcome: Outcome) -> None: ...
     async def committed(self, intent: Intent) -> None: ...
+
+
+class TaintStore(Protocol):
+    """The record of replies: which labels the work had that produced them, by a keyed hash of each.
+
+    `read` returns the labels, by name, of those `marks` that are on record; None if the record was lost, was flushed or
+    had to forget something that had not expired, so that what is missing proves nothing. `remember` adds a label and
+    never takes one away; it neither waits nor raises, and a store that cannot keep a mark reads as lost from then on.
+    """
+
+    async def read(self, marks: Sequence[bytes]) -> Mapping[bytes, Collection[str]] | None: ...
+    def remember(self, marks: Iterable[bytes], label: str) -> None: ...
 
 
 class Receiver(Protocol):

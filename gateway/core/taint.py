@@ -1,0 +1,123 @@
+"""How replies are found again in later requests, so that they keep the label of what produced them (threats.md 13).
+
+A reply is remembered as a keyed hash of its letters and digits, under its tenant and credential; a short one only
+together with the message before it, since "Yes." was said to everybody. Here is what is hashed, what of a request is
+looked up, and what the answers mean. Hashing needs a key and remembering a store: both are the runtime's.
+
+What this cannot catch: a reply that somebody retypes, paraphrases, translates or quotes in part; one that was cut off
+and of which the client kept another piece than we sent; and what was copied to another credential.
+"""
+
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from gateway.core.findings import History
+from gateway.core.labels import Label, LabelOrder, join
+
+SHORT: Final = 120
+"""Letters and digits up to which a reply says too little to be told from the same words said elsewhere."""
+
+
+class Speaker(StrEnum):
+    """Whose words a turn holds, as far as it matters here."""
+
+    SYSTEM = "system"  # instructions: the same for everybody, and never marked
+    USER = "user"
+    MODEL = "model"
+    TOOL = "tool"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message of a conversation: all texts in it, the arguments of its tool calls included."""
+
+    speaker: Speaker
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """Something of a request that may be a reply of ours. `is_reply` says that the request presents it as one."""
+
+    material: bytes
+    is_reply: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What the record says about a request's history."""
+
+    history: History
+    taint: Label | None
+
+
+def folded(text: str) -> str:
+    """The letters and digits of `text`, compatibility forms and cases made equal: wrapping, quoting and Markdown go."""
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    return plain if plain.isalnum() else "".join([character for character in plain if character.isalnum()])
+
+
+def material(credential: str, text: str, before: Sequence[str]) -> bytes:
+    """What is hashed of the reply `text` that followed a turn with the texts `before`, for one credential."""
+    said = folded(text)
+    # Without a letter or digit, an emoji for example, the text itself is what there is.
+    parts = [credential, said or text.strip()]
+    if len(said) <= SHORT:
+        parts.append(folded("\n".join(before)))
+    # Lengths first, so that no two lists of parts share one encoding.
+    encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
+    return b"".join([b"%d:" % len(part) for part in encoded] + encoded)
+
+
+def of_reply(credential: str, texts: Iterable[str], turns: Sequence[Turn]) -> tuple[bytes, ...]:
+    """What is remembered of a reply with `texts` to a conversation of `turns`."""
+    before = turns[-1].texts if turns else ()
+    return tuple(material(credential, text, before) for text in texts if text.strip())
+
+
+def sought_in(credential: str, turns: Sequence[Turn]) -> tuple[Sought, ...]:
+    """What of a request is looked up: everything presented as a reply, and users' long texts, which may hold one."""
+    found: list[Sought] = []
+    before: tuple[str, ...] = ()
+    for turn in turns:
+        for text in turn.texts:
+            if turn.speaker is Speaker.MODEL:
+                if text.strip():
+                    found.append(Sought(material(credential, text, before), is_reply=True))
+            elif turn.speaker is Speaker.USER and len(text) > SHORT:
+                found.append(Sought(material(credential, text, before), is_reply=False))
+        before = turn.texts
+    return tuple(found)
+
+
+def has_history(turns: Iterable[Turn]) -> bool:
+    """Whether something in the conversation was not said by its users and their instructions."""
+    return any(turn.speaker in (Speaker.MODEL, Speaker.TOOL) for turn in turns)
+
+
+def judged(
+    turns: Sequence[Turn],
+    sought: Sequence[tuple[Sought, bytes]],
+    recorded: Mapping[bytes, Collection[str]] | None,
+    order: LabelOrder,
+) -> Provenance:
+    """What `recorded` says: label names by mark, or None if the record cannot be trusted. `sought` pairs with marks.
+
+    A label that the order no longer has counts as the highest.
+    """
+    is_grown = has_history(turns)
+    if recorded is None:
+        return Provenance(History.LOST if is_grown else History.NONE, None)
+    labels = [_rank(order, name) for _, mark in sought for name in recorded.get(mark, ())]
+    taint = join(labels) if labels else None
+    if not is_grown:
+        return Provenance(History.NONE, taint)
+    is_known = all(mark in recorded for one, mark in sought if one.is_reply)
+    return Provenance(History.ON_RECORD if is_known else History.UNKNOWN, taint)
+
+
+def _rank(order: LabelOrder, name: str) -> Label:
+    return order.rank(name) if name in order.names else order.top

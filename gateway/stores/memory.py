@@ -1,0 +1,65 @@
+"""The record of replies in this process's memory: for one worker, and for as long as it lives.
+
+It knows when it cannot be trusted: after it had to forget something that had not expired, and after a restart, until
+everything that may have been forgotten would have expired anyway.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final
+
+from gateway.ports import Clock
+
+MOST: Final = 200_000
+"""Replies kept. About 190 bytes each (`bench/taint.py` measures it)."""
+
+TTL_S: Final = 24 * 3600.0
+
+
+class MemoryTaintStore:
+    """Implements `ports.TaintStore`. `was_lost` says that a record before this one is gone."""
+
+    def __init__(self, clock: Clock, *, ttl_s: float = TTL_S, most: int = MOST, was_lost: bool = False) -> None:
+        self._clock = clock
+        self._ttl_s = ttl_s
+        self._most = most
+        # Oldest first: a mark that is remembered again is moved to the end, with a fresh time.
+        self._marks: dict[bytes, tuple[float, frozenset[str]]] = {}
+        self._sets: dict[frozenset[str], frozenset[str]] = {}
+        self._lost_until = clock.monotonic() + ttl_s if was_lost else 0.0
+
+    async def read(self, marks: Sequence[bytes]) -> Mapping[bytes, Collection[str]] | None:
+        """The labels of those of `marks` that are on record, or None if some may have been forgotten."""
+        now = self._clock.monotonic()
+        if now < self._lost_until:
+            return None
+        found: dict[bytes, Collection[str]] = {}
+        for mark in marks:
+            entry = self._marks.get(mark)
+            if entry is not None and entry[0] > now:
+                found[mark] = entry[1]
+        return found
+
+    def remember(self, marks: Iterable[bytes], label: str) -> None:
+        """Put `marks` on record with `label`, beside labels that they already have. Never waits, never raises."""
+        now = self._clock.monotonic()
+        for mark in marks:
+            known = self._marks.pop(mark, None)
+            labels = frozenset((label,)) if known is None else known[1] | {label}
+            self._marks[mark] = (now + self._ttl_s, self._sets.setdefault(labels, labels))
+        while len(self._marks) > self._most:
+            oldest = next(iter(self._marks))
+            expires, _ = self._marks.pop(oldest)
+            self._lost_until = max(self._lost_until, expires)
+
+    def flush(self) -> None:
+        """Forget everything, and say so to whoever reads."""
+        self._marks.clear()
+        self._lost_until = self._clock.monotonic() + self._ttl_s
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether requests with a history are kept home at the moment."""
+        return self._clock.monotonic() < self._lost_until
+
+    def __len__(self) -> int:
+        return len(self._marks)
