@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Final
 
-from gateway.core.decision import Allow, Decision, Deny
+from gateway.core.decision import Allow, Canary, Decision, Deny
 from gateway.core.facts import RequestFacts
 from gateway.core.labels import Label
 from gateway.policy import leaving as leaving_rules
@@ -178,10 +178,19 @@ class _Prover:
 
     def _compare(self, cost: int, facts: RequestFacts, decision: Decision, reach: Reach) -> None:
         """The shipped `decide` must answer as the table was read here, or what is proved is not what is decided."""
-        expected = tuple(pool.name for pool in reach.pools) if reach.cloud else ()
-        decided = decision.pools if isinstance(decision, Allow) and not self._clouds.isdisjoint(decision.pools) else ()
-        if decided != expected:
-            self._break(_id(Kind.DETERMINISTIC), cost, Counterexample(facts, decision.route, decided))
+        if reach.cloud:
+            canary = Canary(reach.canary.pool.name, reach.canary.percent) if reach.canary is not None else None
+            to, spill = (tuple(pool.name for pool in pools) for pools in (reach.to, reach.spill))
+            is_as_read = isinstance(decision, Allow) and (decision.to, decision.spill, decision.canary) == (
+                to,
+                spill,
+                canary,
+            )
+        else:
+            is_as_read = not isinstance(decision, Allow) or self._clouds.isdisjoint(decision.pools)
+        if not is_as_read:
+            pools = decision.pools if isinstance(decision, Allow) else ()
+            self._break(_id(Kind.DETERMINISTIC), cost, Counterexample(facts, decision.route, pools))
 
     def _client(self, cost: int, facts: RequestFacts, decision: Decision, without: Reach) -> None:
         """What `decide` gives for a model, against what the table gives for none."""

@@ -75,6 +75,9 @@ class Region:
     cost: int
 
 
+_TELL_EVERY: Final = 1 << 10
+
+
 class BudgetSpent(Exception):
     """The walk would take more nodes than it was given: nothing is known."""
 
@@ -300,7 +303,7 @@ def walk(
         groups = _groups(axis, guards)
         kept: dict[int, int] = {}
         after: dict[int, tuple[int, int, _Link]] = {}
-        for alive, (states, cost, link) in frontier.items():
+        for count, (alive, (states, cost, link)) in enumerate(frontier.items()):
             for accepted, size, cheapest, cell in groups:
                 left = alive & accepted
                 reduced = kept.get(left)
@@ -315,6 +318,8 @@ def walk(
                     after[reduced] = (entry[0] + states * size, entry[1], entry[2])
             if nodes + len(after) > most_nodes:
                 raise BudgetSpent
+            if progress is not None and count % _TELL_EVERY == _TELL_EVERY - 1:
+                progress(nodes + len(after))
         nodes += len(after)
         frontier = after
         if progress is not None:
