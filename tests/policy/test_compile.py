@@ -172,6 +172,20 @@ def test_alone_a_policy_is_checked_for_what_it_says_itself() -> None:
     ]
 
 
+def test_a_hint_never_names_what_may_itself_be_the_slip() -> None:
+    # Each of the two is named on one side only, so either can be the one that is misspelt.
+    rows = "  - {id: rest, when: {}, to: [home], spill: [brust]}"
+    found = told(policy(rows, "{chat: {pools: [home, burst]}}"))
+    assert [one.split(": ", 1)[1] for one in found] == [
+        "No route sends anything to the pool `burst`. Something like it stands elsewhere: write both alike.",
+        "No model lists the pool `brust`, so nothing can reach it. Something like it stands elsewhere: write both alike.",
+    ]
+    # A name that stands on both sides is meant, and two that are like it are not offered for one another.
+    rows = "  - {id: rest, when: {}, to: [burst, brust]}"
+    found = told(policy(rows, "{chat: {pools: [burst, bursst]}}"))
+    assert [one.partition(". ")[2] for one in found] == ["Did you mean `burst`?"] * 2
+
+
 def test_with_its_pools_a_pool_that_nothing_uses_is_worth_a_note() -> None:
     pools = Topology((pool("home"), pool("spare"), pool("extra")))
     data = policy("  - {id: rest, when: {}, to: [home], spill: [extra]}", "{chat: {pools: [home, spare]}}")
