@@ -115,7 +115,7 @@ def _example(held: Stock, rng: Random, name: str, split: Split | None) -> Exampl
     text, marks = _padded(text, marks, LENGTHS[length], held, rng)
     carrier = carriers.USUAL
     if length == "as written" and rng.random() < _ELSEWHERE:
-        carrier = rng.choice(sorted(carriers.CARRIERS))
+        carrier = rng.choice(carriers.EVERYDAY)
     put = carriers.CARRIERS[carrier](text)
     if put is None:
         carrier = carriers.USUAL

@@ -172,3 +172,16 @@ CARRIERS: Mapping[str, Carrier] = MappingProxyType(
 """From the name of a place to what puts a text there."""
 
 USUAL = "messages.content"
+
+UNREADABLE: frozenset[str] = frozenset(
+    {
+        "extra_body", "unknown field", "unknown field, its name", "unknown part", "previous_response_id",
+        "instructions (Responses)", "input items (Responses)", "system blocks (Anthropic)", "image_url, its query",
+        "data URL", "file name",
+    }
+)  # fmt: skip
+"""Places that no chat schema knows, or beside something that cannot be read: what stands there counts as the highest
+label whatever it is, so that nothing can be measured there."""
+
+EVERYDAY: tuple[str, ...] = tuple(sorted(CARRIERS.keys() - UNREADABLE))
+"""The others, which are read."""

@@ -11,9 +11,19 @@ from random import Random
 from types import MappingProxyType
 
 from stdnum import luhn
+from stdnum.cn import uscc as credit_code
 from stdnum.iso7064 import mod_11_2
 
 from corpus.values import Maker, digits, letters, resident_id, uscc
+
+
+def _is_real(number: str) -> bool:
+    """Whether a number would by chance pass for a card, a resident ID or a company's code."""
+    if not number.isdigit():
+        return False
+    return (12 <= len(number) <= 19 and luhn.is_valid(number)) or (
+        len(number) == 18 and (mod_11_2.is_valid(number) or credit_code.is_valid(number))
+    )
 
 
 def order(rng: Random) -> str:
@@ -23,7 +33,7 @@ def order(rng: Random) -> str:
         number = rng.choice(
             (day + digits(rng, 8), f"SO-{digits(rng, 8)}", f"DD{day}{digits(rng, 6)}", digits(rng, 13, "789"), f"PO#{digits(rng, 6)}", "1" + digits(rng, 17))
         )  # fmt: skip
-        if not (number.isdigit() and 12 <= len(number) <= 19 and luhn.is_valid(number)) and not mod_11_2.is_valid(number):
+        if not _is_real(number):
             return number
 
 
@@ -62,9 +72,12 @@ def wrong_card(rng: Random) -> str:
 
 def wrong_resident_id(rng: Random) -> str:
     """Eighteen digits like a resident ID whose check character is wrong."""
-    number = resident_id(rng)
-    right = number[17].upper()
-    return number[:17] + rng.choice([character for character in string.digits if character != right])
+    while True:
+        number = resident_id(rng)
+        right = number[17].upper()
+        number = number[:17] + rng.choice([character for character in string.digits if character != right])
+        if not _is_real(number):
+            return number
 
 
 def wrong_uscc(rng: Random) -> str:

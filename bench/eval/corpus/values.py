@@ -344,23 +344,31 @@ def world_phone(rng: Random) -> str:
     )
 
 
-def ip_address(rng: Random) -> str:
-    """An IPv4 address, public or private, or an IPv6 address."""
+def ipv4(rng: Random) -> str:
+    """An IPv4 address, public or private."""
     last = f"{rng.randint(1, 254)}.{rng.randint(1, 254)}"
+    return rng.choice(("10.12", "192.168", "172.16", "10.0", f"{rng.randint(11, 99)}.{rng.randint(0, 255)}", "203.0", "198.51")) + "." + last  # fmt: skip
+
+
+def ip_address(rng: Random) -> str:
+    """An IPv4 address, or an IPv6 address."""
     if rng.random() < 0.75:
-        return rng.choice(("10.12", "192.168", "172.16", "10.0", f"{rng.randint(11, 99)}.{rng.randint(0, 255)}", "203.0", "198.51")) + "." + last  # fmt: skip
+        return ipv4(rng)
     groups = [f"{rng.randint(1, 65535):x}" for _ in range(4)]
     return rng.choice((f"2001:db8::{groups[0]}:{groups[1]}", f"fe80::{':'.join(groups)}", f"2408:8256:{':'.join(groups)}::1"))
 
 
 def mac_address(rng: Random) -> str:
-    """A hardware address, with colons, dashes, or in Cisco's three groups."""
+    """A hardware address, with colons or dashes."""
     raw = f"{rng.getrandbits(48):012x}"
-    form = rng.random()
-    if form < 0.1:
-        return ".".join((raw[:4], raw[4:8], raw[8:]))
     text = rng.choice(":::-").join(raw[place : place + 2] for place in range(0, 12, 2))
     return text.upper() if rng.random() < 0.5 else text
+
+
+def cisco_mac_address(rng: Random) -> str:
+    """A hardware address in three groups, as some switches show it."""
+    raw = f"{rng.getrandbits(48):012x}"
+    return ".".join((raw[:4], raw[4:8], raw[8:]))
 
 
 def _base58check(raw: bytes) -> str:
@@ -497,7 +505,9 @@ MAKERS: Mapping[str, Maker] = MappingProxyType(
         "PHONE": us_phone,
         "PHONE/world": world_phone,
         "IP_ADDRESS": ip_address,
+        "IP_ADDRESS/v4": ipv4,
         "MAC_ADDRESS": mac_address,
+        "MAC_ADDRESS/cisco": cisco_mac_address,
         "CRYPTO_WALLET": crypto_wallet,
         "CREDENTIAL": credential,
         "CREDENTIAL/key": private_key,
