@@ -7,7 +7,7 @@ different names, the two labels are compared as well, so that a lowered rule or 
 `diff_text.said` and `diff_text.as_json` put the result into words.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
@@ -15,27 +15,12 @@ from typing import Final
 from gateway.core.topology import Network, Tls, Zone
 from gateway.policy import diff_labels
 from gateway.policy.answers import Allowed, Answer, Destination, cloud, destination, pools_of
-from gateway.policy.compiled import CompiledPolicy, Fact
+from gateway.policy.compiled import CompiledPolicy, CompiledPool, Fact
 from gateway.policy.diff_labels import Attested, Circumstance, Combined, Grounds, Labelling, Pair
 from gateway.policy.diff_walk import MOST_NODES, Shared, TooLarge, Walked, shared_labels, walk
-from gateway.policy.regions import Axis, Box
+from gateway.policy.regions import Region, region_of
 
 NO_ONE: Final[Attested] = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One thing that the facts of a region have in common: the values of `axis` that its `mask` names."""
-
-    axis: Axis
-    mask: int
-
-
-@dataclass(frozen=True, slots=True)
-class Region:
-    """A set of facts: all parts hold. Without parts it is every request."""
-
-    parts: tuple[Part, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +80,9 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class Diff:
-    """Everything that differs. `utc_offset_min` is the new policy's, for saying times."""
+    """Everything that differs. `pools` are those of both, as the new policy has them;
+    `utc_offset_min` is that of its time windows.
+    `knows_classes` says that both were compiled with tenants.yaml, so that there is no other class."""
 
     changes: tuple[Change, ...]
     labels: tuple[LabelChange, ...]
@@ -105,7 +92,9 @@ class Diff:
     only_new: tuple[str, ...]
     is_reordered: bool
     unknown: tuple[Unknown, ...]
-    utc_offset_min: int = 0
+    pools: tuple[CompiledPool, ...]
+    knows_classes: bool
+    utc_offset_min: int
 
     @property
     def is_empty(self) -> bool:
@@ -153,6 +142,8 @@ def diff(
         only_new=tuple(name for name in new.order.names if name not in old.order.names),
         is_reordered=both != [name for name in new.order.names if name in old.order.names],
         unknown=tuple(unknown),
+        pools=tuple({pool.name: pool for pool in (*pools_of(old), *pools_of(new))}.values()),
+        knows_classes=bool(old.class_ceilings and new.class_ceilings),
         utc_offset_min=new.utc_offset_min,
     )
 
@@ -170,13 +161,9 @@ def _changes(walked: Walked) -> tuple[Change, ...]:
     """The differences with their regions, those that open something first, then those that move something."""
     regions: dict[int, list[Region]] = {}
     for box in walked.boxes:
-        regions.setdefault(box.kind, []).append(_region(walked.axes, box))
+        regions.setdefault(box.kind, []).append(region_of(walked.axes, box))
     changes = [Change(*walked.differences[kind], tuple(found)) for kind, found in regions.items()]
     return tuple(sorted(changes, key=lambda change: (not change.gained, not change.moves)))
-
-
-def _region(axes: Sequence[Axis], box: Box) -> Region:
-    return Region(tuple(Part(axis, mask) for axis, mask in zip(axes, box.masks, strict=True) if mask != axis.full))
 
 
 def _places(answer: Answer) -> tuple[tuple[Destination, ...], ...]:
@@ -232,7 +219,7 @@ def _opened(old: CompiledPolicy, new: CompiledPolicy, labelling: Labelling, most
         classes = frozenset(walked.axes[of_class].chosen(box.masks[of_class]))
         for index, pair in enumerate(pairs):
             if box.masks[of_label] >> index & 1:
-                openings.append(_Opening(pair, classes, was, becomes, _region(walked.axes, whole)))
+                openings.append(_Opening(pair, classes, was, becomes, region_of(walked.axes, whole)))
     return _Opened(tuple(openings), walked.is_cut)
 
 

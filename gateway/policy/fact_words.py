@@ -39,11 +39,12 @@ _WORDS: Final[Table] = MappingProxyType(
         "modality_file": ("files", "文件"),
         "tokens_above": ("above {low} tokens", "超过 {low} 个 token"),
         "tokens_from": ("of {low} tokens or more", "不少于 {low} 个 token"),
-        "tokens_to": ("of at most {high} tokens, or not known", "不超过 {high} 个 token（或未知）"),
-        "tokens_below": ("below {high} tokens, or not known", "少于 {high} 个 token（或未知）"),
-        "tokens_both": ("{low}, {high}", "{low}且{high}"),
-        "tokens_to_known": ("at most {high}", "不超过 {high} 个"),
-        "tokens_below_known": ("below {high}", "少于 {high} 个"),
+        "tokens_to": ("of at most {high} tokens (or not known)", "不超过 {high} 个 token（或未知）"),
+        "tokens_below": ("below {high} tokens (or not known)", "少于 {high} 个 token（或未知）"),
+        "tokens_above_to": ("above {low} and up to {high} tokens", "超过 {low} 且不超过 {high} 个 token"),
+        "tokens_above_below": ("above {low} and below {high} tokens", "超过 {low} 且少于 {high} 个 token"),
+        "tokens_from_to": ("of {low} to {high} tokens", "{low} 至 {high} 个 token"),
+        "tokens_from_below": ("of {low} to below {high} tokens", "不少于 {low} 且少于 {high} 个 token"),
         "other_class": ("(any other class)", "（其他任何类别）"),
         "other_model": ("(any other name)", "（其他任何名称）"),
         "or": (" or ", " 或 "),
@@ -89,19 +90,19 @@ def clause(fact: str, member: str, names: Sequence[str], language: Language) -> 
     if fact in (Fact.CAPABILITY, Fact.MODALITY, "own_ceiling"):
         return word(f"{fact}_{names[0]}", language, member=value(fact, member, language))
     values = either([value(fact, name, language) for name in names], language)
-    return word(fact, language, member=member, values=values)
+    # The names in brackets bring their own space.
+    return word(fact, language, member=member, values=values).replace(" （", "（")
 
 
 def tokens(low: int, high: int | None, language: Language) -> str:
     """A context from `low` to before `high` tokens. The limits of a model are written 32k: 32769 is above 32768."""
     above, at_most = low % 1024 == 1, high is not None and high % 1024 == 1
-    said_low = word("tokens_above" if above else "tokens_from", language, low=low - above)
+    start, end = "above" if above else "from", "to" if at_most else "below"
     if high is None:
-        return said_low
-    key = "tokens_to" if at_most else "tokens_below"
+        return word(f"tokens_{start}", language, low=low - above)
     if not low:
-        return word(key, language, high=high - at_most)
-    return word("tokens_both", language, low=said_low, high=word(f"{key}_known", language, high=high - at_most))
+        return word(f"tokens_{end}", language, high=high - at_most)
+    return word(f"tokens_{start}_{end}", language, low=low - above, high=high - at_most)
 
 
 def context(spans: Iterable[tuple[int, int | None]], language: Language) -> str:

@@ -4,7 +4,7 @@ A node splits one axis; equal parts are one, and a node that splits nothing is n
 one axis only become one box, until none do. Nothing here knows what an axis means.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Final
@@ -40,6 +40,10 @@ class Axis:
         """The names of the values in `mask`."""
         return tuple(name for place, names in enumerate(self.names) if mask >> place & 1 for name in names)
 
+    def mask_of(self, name: str) -> int:
+        """The mask of the value called `name`; 0 if there is none."""
+        return sum(1 << place for place, names in enumerate(self.names) if name in names)
+
 
 @dataclass(frozen=True, slots=True)
 class Box:
@@ -47,6 +51,51 @@ class Box:
 
     masks: tuple[int, ...]
     kind: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One thing that the states of a region have in common: the values of `axis` that its `mask` names."""
+
+    axis: Axis
+    mask: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the values are called."""
+        return self.axis.chosen(self.mask)
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """The values as spans in order, those that touch as one."""
+        return _joined(self.axis.spans[place] for place in range(len(self.axis.spans)) if self.mask >> place & 1)
+
+    @property
+    def left_out(self) -> "Part":
+        """The values that are not in it."""
+        return Part(self.axis, self.axis.full & ~self.mask)
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A set of states: all parts hold. Without parts it is all of them."""
+
+    parts: tuple[Part, ...]
+
+
+def region_of(axes: Sequence[Axis], box: Box) -> Region:
+    """`box` as the parts that say something."""
+    return Region(tuple(Part(axis, mask) for axis, mask in zip(axes, box.masks, strict=True) if mask != axis.full))
+
+
+def united(regions: Iterable[Region]) -> tuple[Region, ...]:
+    """The states of all of `regions` in as few and as wide ones as may be."""
+    every = tuple(regions)
+    axes = tuple(dict.fromkeys(part.axis for region in every for part in region.parts))
+    masks = [{part.axis: part.mask for part in region.parts} for region in every]
+    boxes = [tuple(found.get(axis, axis.full) for axis in axes) for found in masks]
+    wide = widened(merged(boxes), tuple(axis.full for axis in axes))
+    return tuple(region_of(axes, Box(box, 0)) for box in wide)
 
 
 class Diagram:
@@ -156,3 +205,13 @@ def _is_covered(masks: tuple[int, ...], boxes: Sequence[tuple[int, ...]]) -> boo
                 left.append(((*rest[:place], outside, *rest[place + 1 :]), at + 1))
                 rest = (*rest[:place], rest[place] & other, *rest[place + 1 :])
     return False
+
+
+def _joined(spans: Iterable[tuple[Span, ...]]) -> tuple[Span, ...]:
+    joined: list[Span] = []
+    for start, end in sorted((span for some in spans for span in some), key=lambda span: span[0]):
+        if joined and joined[-1][1] == start:
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((start, end))
+    return tuple(joined)

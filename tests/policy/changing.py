@@ -10,7 +10,7 @@ from gateway.core.facts import Budget, Capability, Complexity, Modality, Pressur
 from gateway.core.labels import Label
 from gateway.core.topology import Endpoint, Pool, Topology
 from gateway.policy.compiled import OTHER_CLASS, CompiledPolicy
-from gateway.policy.diff import Part, Region
+from gateway.policy.regions import Part, Region
 
 from .making import unproved
 
