@@ -15,7 +15,8 @@ from gateway.cli.demo_table import Colour, painted, width
 _WIDEST: Final = 120
 _NARROWEST: Final = 40
 _WIDTH_OF_A_FILE: Final = 100
-_LEAD: Final = re.compile(r" *(?:[✓✗·•!-] |[0-9]{1,3}\. )?")
+# What a line begins with: an indentation, a mark or a number, or a short word in a column of its own.
+_LEAD: Final = re.compile(r" *(?:[✓✗·•!-] |[0-9]{1,3}\. |(?<= )[^ ]{1,6} {2,}|(?<= )\u3000?[\u4e00-\u9fff]{1,3}：)?")
 # A word with the space before it, or one wide character with the punctuation that may not begin a line.
 _CLOSING: Final = "，。；：、！？）》」』”’…,.;:!?)"
 _PIECE: Final = re.compile(

@@ -6,7 +6,7 @@ good, 1 for something found and 2 for misused, and print JSON when asked.
 
 import argparse
 
-from gateway.cli import policy_check, policy_explain, policy_init, policy_prove
+from gateway.cli import policy_cases, policy_check, policy_diff, policy_explain, policy_init, policy_prove
 
 _ENDINGS = "Every command ends with 0 when all is good, 1 when it found something, 2 when it was misused."
 
@@ -17,6 +17,6 @@ def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
         "policy", help="write, check, test, prove, explain and compare policies", epilog=_ENDINGS
     )
     commands = group.add_subparsers(metavar="COMMAND", required=True)
-    for module in (policy_init, policy_check, policy_prove, policy_explain):
+    for module in (policy_init, policy_check, policy_cases, policy_prove, policy_explain, policy_diff):
         module.add_command(commands)
     policy_check.add_schema(commands)

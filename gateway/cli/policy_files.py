@@ -119,7 +119,7 @@ def load(files: PolicyFiles) -> Loaded:
         other = read(files.tenants)
         of_tenants = Reader(other.problems)
         found = tenants_file.read(other.root, of_tenants, frame.order, frame.ceiling, frame.default)
-        classes, tenants = found.class_ceilings, found.tenants
+        classes, tenants, attested = found.class_ceilings, found.tenants, found.attested
         others += of_tenants.problems
         tenants_digest = _digest(other)
     # What another file failed to say is no mistake of the policy.
