@@ -2,18 +2,18 @@
 
 `load` does it all; `settings.py` uses the steps, since the pools' and tenants' files need the policy's labels and
 zones before the policy can be compiled against them. Compiled without topology a policy labels and checks names among
-themselves, and decides nothing: no pool is known, so every request is refused.
+themselves, and decides nothing: no pool is known, so every request is refused. Whether it keeps what it promises in
+every state is `prove.py`'s: what is only compiled must not serve.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from types import MappingProxyType
 
 from gateway.core import written
 from gateway.core.labels import Label, LabelOrder
 from gateway.core.reading import Reader
 from gateway.core.topology import Topology
-from gateway.policy import checks, form, reach, table
+from gateway.policy import checks, form, table
 from gateway.policy.compiled import CompiledPolicy, Frame, Premises
 from gateway.policy.document import NONE, WrittenPolicy
 
@@ -63,9 +63,4 @@ def compile_policy(
     notes = checks.check(policy, premises, reader)
     if reader.problems:
         return None
-    compiled = table.build(policy, premises, notes)
-    if topology is not None:
-        problems, notes = reach.examine(compiled, policy.at)
-        reader.problems += problems
-        compiled = replace(compiled, notes=(*compiled.notes, *notes))
-    return compiled if not reader.problems else None
+    return table.build(policy, premises, notes)

@@ -60,14 +60,15 @@ class _Faults:
         stated = {one.kind for one in self._compiled.invariants if isinstance(one, Required)}
         if Kind.REACHABLE not in stated:
             yield from self._unused(only_refusals=False)
-        for example in proof.steered:
-            route = self._routes[example.route]
-            pools = _list(example.pools)
+        if proof.steered:
+            routes = dict.fromkeys(example.route for example in proof.steered)
+            first = proof.steered[0]
             message = (
-                f"Only the name of a model would lead requests to {pools} by the route `{route.id}`"
-                f"{self._for_example(example)}; the gateway takes such pools away."
+                f"By the route {_list(routes)} some requests would reach a pool outside only because of the model that "
+                f"they name{self._for_example(first)}; the gateway takes such pools away."
             )
-            yield self._at(route, message, "Let the same requests reach them without a model's name, or leave it.")
+            mend = "Let the same requests reach them without a model's name, or leave it so."
+            yield self._at(self._routes[first.route], message, mend)
         if proof.idle:
             message = f"`may_leave` names {_list(proof.idle)}, which cannot leave."
             yield Problem(self._file, 0, 0, message, "Remove what is not needed, so that the list says what is true.")

@@ -76,6 +76,7 @@ _WORDS: Final[Table] = MappingProxyType(
             "Everything that may leave is acknowledged by name.",
             "可能外发的每一类内容都已逐一确认。",
         ),
+        "unacknowledged": ("Not acknowledged: {entities}.", "尚未确认：{entities}。"),
         "request": ("For example, a request with: {clauses}.", "例如这样的请求：{clauses}。"),
         "reached": (
             "The route `{route}` (line {line}) lists {pools} for it.",
@@ -120,9 +121,9 @@ _WORDS: Final[Table] = MappingProxyType(
             "`may_leave` 列出了 {entities}，但它们本来就不会外发。",
         ),
         "steered": (
-            "Only the name of a model would lead to {pools} by the route `{route}` (line {line}); the gateway takes "
-            "such pools away.",
-            "只有凭模型名称才会经路由 `{route}`（第 {line} 行）到达 {pools}；网关会去掉这样的资源池。",
+            "By the route {routes} some requests would reach a pool outside only because of the model that they name; "
+            "the gateway takes such pools away.",
+            "经路由 {routes}，部分请求仅凭所选的模型名称就会到达外部资源池；网关会去掉这样的资源池。",
         ),
         "and": (", ", "、"),
     }
@@ -172,6 +173,9 @@ class _Report:
     def _verdict(self, verdict: Verdict) -> Iterator[str]:
         gaps = {"mark": _MARKS[verdict.outcome], "id": verdict.id, "claim": self._claim(verdict)}
         yield "  " + self._say("claim" if verdict.at is not None else "claim_always", **gaps)
+        if verdict.kind is Kind.LEAVING and verdict.outcome is Outcome.DISPROVED:
+            unknown = dict.fromkeys(one.entity for one in self._proof.leaving if not one.acknowledged)
+            yield f"      {self._say('unacknowledged', entities=self._list(unknown))}"
         for example in verdict.counterexamples[:_MOST_EXAMPLES]:
             yield from (f"      {line}" for line in self._example(verdict, example))
         more = len(verdict.counterexamples) - _MOST_EXAMPLES
@@ -238,9 +242,8 @@ class _Report:
             yield self._say("dead", route=route)
         for one in proof.shadowed:
             yield self._say("shadowed", route=one.route, by=self._list(one.by))
-        for example in proof.steered:
-            line = self._lines[example.route]
-            yield self._say("steered", route=example.route, line=line, pools=self._list(example.pools))
+        if proof.steered:
+            yield self._say("steered", routes=self._list(dict.fromkeys(example.route for example in proof.steered)))
         if proof.idle:
             yield self._say("idle", entities=self._list(proof.idle))
 

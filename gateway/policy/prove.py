@@ -27,7 +27,7 @@ from gateway.policy.proof import Worst
 from gateway.policy.space import BudgetSpent, Region, Space, walk
 
 PROVER_VERSION: Final = 1
-MOST_NODES: Final = 400_000
+MOST_NODES: Final = 1_000_000
 
 
 def prove(

@@ -1,7 +1,6 @@
 """Policies, pools and facts for the tests, written as briefly as they can be."""
 
 from collections.abc import Iterable, Mapping
-from unittest.mock import patch
 
 from gateway.core.decision import Decision
 from gateway.core.facts import Budget, Capability, Complexity, Modality, Pressure, RequestFacts, Surroundings
@@ -9,7 +8,6 @@ from gateway.core.findings import Coverage, Evidence, Finding, History, Tier, Un
 from gateway.core.labels import Label
 from gateway.core.problems import Problems
 from gateway.core.topology import Endpoint, Pool, Topology
-from gateway.policy import reach
 from gateway.policy.compile import load
 from gateway.policy.compiled import CompiledPolicy
 
@@ -137,8 +135,7 @@ def unproved(
     data: bytes, topology: Topology | None = None, classes: Mapping[str, Label | None] | None = None
 ) -> CompiledPolicy:
     """A policy compiled without looking at where requests can get to: what `decide` itself guards is left alone."""
-    with patch.object(reach, "examine", return_value=((), ())):
-        return load(data, "policy.yaml", topology if topology is not None else POOLS, classes)
+    return load(data, "policy.yaml", topology if topology is not None else POOLS, classes)
 
 
 def facts(
