@@ -58,7 +58,7 @@ def wrapped(paragraph: str, columns: int) -> Iterator[str]:
     line, used = "", 0
     for piece in _pieces(paragraph):
         taken = width(piece)
-        if line.strip() and used + taken > columns:
+        if used > width(indent) and used + taken > columns:
             yield line.rstrip()
             piece = indent + piece.lstrip()
             line, used = "", 0

@@ -52,9 +52,9 @@ def test_a_case_that_fails_says_what_came_instead_and_why(folder: Path, capsys: 
 
 
 def test_results_for_programs(folder: Path, capsys: Capsys) -> None:
-    status, out, err = run(capsys, "test", "--json")
+    status, out, _ = run(capsys, "test", "--json")
     shown = json.loads(out)
-    assert (status, err, shown["ok"], shown["passed"], shown["failed"]) == (0, "", True, 2, 0)
+    assert (status, shown["ok"], shown["passed"], shown["failed"]) == (0, True, 2, 0)
     assert 0 < shown["coverage"] < 100
     assert shown["unreached"]["routes"] == []
     edit(folder, "cases/first.yaml", "route: rest", "route: keep-home")
@@ -139,7 +139,7 @@ def test_a_request_that_the_gateway_would_refuse_is_a_failing_case(folder: Path,
 @pytest.mark.parametrize("name", ["default", "bank", "hospital", "startup"])
 def test_the_policies_that_ship_pass_and_every_row_has_a_case(capsys: Capsys, name: str) -> None:
     cases = POLICIES / "cases" / f"{name}.yaml"
-    status, out, err = run(capsys, "test", cases, "--policy", policy_file(name), "--fail-under", "100", "--json")
+    status, out, _ = run(capsys, "test", cases, "--policy", policy_file(name), "--fail-under", "100", "--json")
     shown = json.loads(out)
-    assert (status, err, shown["failed"], shown["coverage"]) == (0, "", 0, 100.0)
+    assert (status, shown["failed"], shown["coverage"]) == (0, 0, 100.0)
     assert shown["passed"] >= 14
