@@ -71,9 +71,7 @@ class IbanRecognizer:
     name: str = "iban"
     entities: frozenset[str] = frozenset(("IBAN",))
     tier: Tier = Tier.STRUCTURED
-    patterns: tuple[str, ...] = (
-        r"(?:^|[^0-9A-Za-z])[A-Za-z]{2}[0-9]{2}[ -]?[0-9A-Za-z]{1,4}[ -]?[0-9A-Za-z]{0,4}[0-9]",
-    )
+    patterns: tuple[str, ...] = (r"[A-Za-z]{2}[0-9]{2}(?:[ -]?[0-9A-Za-z]){11}",)
 
     def find(self, text: str, path: str) -> Sequence[Finding]:
         """Every IBAN in one text."""

@@ -44,7 +44,7 @@ DECODE_GATES = (
     r"\\[uUx][0-9A-Fa-f{]{2}",
     r"(?:=[0-9A-F]{2}){2}",
     r"[\U000e0020-\U000e007e]",
-    r"[0-9A-Fa-f]{2}(?:[ :,]{1,2}(?:0x)?[0-9A-Fa-f]{2}){8}",
+    r"[0-9A-Fa-f :,x]{26}",  # nine pairs and what stands between them, at the least
     *_WORTH,
 )
 """Where something may be encoded. Whether it is, only decoding tells."""

@@ -5,7 +5,7 @@ policy's business. Pure.
 """
 
 from gateway.core.findings import Tier
-from gateway.detect.rules import LEFT, RIGHT, Rule
+from gateway.detect.rules import LEFT, ODD_SPACE, RIGHT, Rule
 
 _SURNAME = (
     "(?:欧阳|司马|上官|诸葛|夏侯|皇甫|尉迟|公孙|慕容|长孙|宇文|司徒|东方|独孤|南宫|令狐|"
@@ -91,7 +91,7 @@ NAMES: tuple[Rule, ...] = (
         + r"(?:[0-9]{1,3}[层楼])?\s?[0-9]{2,5}\s?[室号房]?"
         + RIGHT,
         0.75,
-        trigger=r"(?:号楼|栋|幢|座|号院|棟)\s?[0-9一二三四五六七八九十A-Za-z]",
+        trigger=r"(?:号楼|栋|幢|座|号院|棟)\s{0,3}[0-9一二三四五六七八九十A-Za-z]",
     ),
     _address(
         "zh-division-and-place",
@@ -107,14 +107,14 @@ NAMES: tuple[Rule, ...] = (
         + r"(?:(?:[A-Z][A-Za-z'.]{0,20}|[0-9]{1,3}(?:st|nd|rd|th))\s)"
         rf"{{1,4}}{_STREET}(?![A-Za-z])",
         0.8,
-        trigger=rf"[A-Za-z0-9.']\s{_STREET}(?:\Z|[^A-Za-z])",
+        trigger=rf" {_STREET}(?![A-Za-z])|[\t\n\r]{_STREET}|{ODD_SPACE}[A-Z]",
     ),
     _address("po-box", r"(?<![a-z])p\.?\s?o\.?\s?box\s[0-9]{1,7}" + RIGHT, 0.75, ignore_case=True),
     _address(
         "us-city-state-zip",
         r"[A-Z][a-z]{1,20},\s[A-Z]{2}\s{1,2}[0-9]{5}(?:-[0-9]{4})?" + RIGHT,
         0.7,
-        trigger=r",\s[A-Z]{2}\s{1,2}[0-9]{5}",
+        trigger=rf"[A-Z] {{1,2}}[0-9]{{5}}|[\t\n\r] ?[0-9]{{5}}|{ODD_SPACE} ?[0-9]{{5}}",
     ),
     Rule(
         "health-zh",

@@ -6,7 +6,7 @@ is built.
 """
 
 from gateway.detect import checksums
-from gateway.detect.rules import GAP, LEFT, LETTERED, LONG_NUMBER, NUMBER, RIGHT, SOLID_NUMBER, Rule
+from gateway.detect.rules import GAP, LEFT, NUMBER, RIGHT, SOLID, Rule
 
 _MOBILE_RANGE = r"1(?:3[0-9]|4[0145-9]|5[0-35-9]|6[2567]|7[0-8]|8[0-9]|9[0-35-9])"
 _ID_WORDS = r"身份证|身份證|证件号|證件號|identity card|id card|id number|resident id|national id|sfz"
@@ -34,7 +34,7 @@ NATIONAL: tuple[Rule, ...] = (
         r"(?<![0-9])[1-9][0-9]{16}[0-9Xx](?![0-9])",
         0.99,
         check=checksums.resident_id,
-        trigger=LONG_NUMBER,
+        trigger=NUMBER,
     ),
     # Mistyped or made up: still somebody's number if the text says what it is.
     Rule(
@@ -45,7 +45,7 @@ NATIONAL: tuple[Rule, ...] = (
         check=lambda text: checksums.is_resident_id_shape(text) and not checksums.resident_id(text),
         context=_ID_WORDS,
         after=12,
-        trigger=LONG_NUMBER,
+        trigger=NUMBER,
     ),
     Rule(
         "cn-resident-id-legacy",
@@ -55,14 +55,14 @@ NATIONAL: tuple[Rule, ...] = (
         check=checksums.legacy_resident_id,
         context=_ID_WORDS,
         after=12,
-        trigger=LONG_NUMBER,
+        trigger=NUMBER,
     ),
     Rule(
         "cn-mobile",
         "CN_MOBILE",
         r"(?<![0-9A-Za-z])(?<![0-9]\.)(?:(?:\+|00)?86[-\s]{0,2})?" + _MOBILE_RANGE + r"[0-9]{8}" + RIGHT,
         0.85,
-        trigger=SOLID_NUMBER,
+        trigger=NUMBER,
     ),
     Rule(
         "cn-landline",
@@ -86,6 +86,7 @@ NATIONAL: tuple[Rule, ...] = (
         LEFT + r"[0-9A-HJ-NPQRTUWXY]{2}[0-9]{6}[0-9A-HJ-NPQRTUWXY]{10}" + RIGHT,
         0.95,
         check=checksums.social_credit_code,
+        trigger=r"[0-9]{6}[0-9A-HJ-NPQRTUWXY]{10}",
     ),
     Rule(
         "cn-passport",
@@ -120,7 +121,7 @@ NATIONAL: tuple[Rule, ...] = (
         LEFT + r"[A-Za-z]{1,2}[0-9]{6}\s?[(（][0-9Aa][)）]",
         0.85,
         check=checksums.hong_kong_id,
-        trigger=LETTERED,
+        trigger=SOLID,
     ),
     Rule(
         "hong-kong-id-in-context",
@@ -129,7 +130,7 @@ NATIONAL: tuple[Rule, ...] = (
         0.85,
         check=checksums.hong_kong_id,
         context=r"hkid|hong kong id|香港",
-        trigger=LETTERED,
+        trigger=SOLID,
     ),
     Rule(
         "taiwan-id",
@@ -139,7 +140,7 @@ NATIONAL: tuple[Rule, ...] = (
         check=checksums.taiwan_id,
         context=_ID_WORDS + r"|台湾|臺灣|台灣|taiwan|国民身|國民身",
         bare=0.5,
-        trigger=LETTERED,
+        trigger=SOLID,
     ),
     Rule(
         "cn-plate",
@@ -186,6 +187,7 @@ NATIONAL: tuple[Rule, ...] = (
         LEFT + r"[0-8][0-9]{2}[-–][0-9]{2}[-–][0-9]{4}" + RIGHT,
         0.9,
         check=checksums.ssn,
+        trigger=NUMBER,
     ),
     Rule(
         "us-ssn-bare",
@@ -195,7 +197,7 @@ NATIONAL: tuple[Rule, ...] = (
         check=checksums.ssn,
         context=_SSN_WORDS,
         after=16,
-        trigger=SOLID_NUMBER,
+        trigger=NUMBER,
     ),
     Rule(
         "us-itin",
@@ -227,7 +229,7 @@ NATIONAL: tuple[Rule, ...] = (
         check=checksums.dea_number,
         context=r"dea|prescriber|medical licen|registration",
         bare=0.5,
-        trigger=LETTERED,
+        trigger=SOLID,
     ),
     Rule(
         "npi",
@@ -236,7 +238,7 @@ NATIONAL: tuple[Rule, ...] = (
         0.9,
         check=checksums.npi,
         context=r"(?<![a-z])npi(?![a-z])|national provider|provider (?:id|number)",
-        trigger=SOLID_NUMBER,
+        trigger=NUMBER,
     ),
     # Other countries
     Rule(
@@ -247,6 +249,7 @@ NATIONAL: tuple[Rule, ...] = (
         check=checksums.nhs_number,
         context=r"(?<![a-z])nhs(?![a-z])|national health",
         after=16,
+        trigger=NUMBER,
     ),
     Rule(
         "uk-nino",
@@ -255,7 +258,7 @@ NATIONAL: tuple[Rule, ...] = (
         r" ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-D]" + RIGHT,
         0.85,
         ignore_case=True,
-        trigger=r"[A-Za-z]{2} ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-Da-d]",
+        trigger=r"[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-Da-d]",
     ),
     Rule(
         "in-aadhaar",
@@ -265,12 +268,13 @@ NATIONAL: tuple[Rule, ...] = (
         check=checksums.aadhaar,
         context=r"aadha?ar|uidai|आधार",
         bare=0.5,
+        trigger=NUMBER,
     ),
     Rule(
         "in-pan",
         "IN_PAN",
         LEFT + r"[A-Z]{3}[ABCFGHLJPT][A-Z][0-9]{4}[A-Z]" + RIGHT,
         0.85,
-        trigger=r"[A-Z][0-9]{4}[A-Z]",
+        trigger=r"[0-9]{4}[A-Z]",
     ),
 )

@@ -39,6 +39,13 @@ _CLASSES = MappingProxyType(
 )
 _NAMED = re.compile(r"\(\?P<[a-z]+>")
 
+# The parts of a pattern's sketch, in which `ÿ` stands for a character beyond ASCII and `.` for any other.
+_ESCAPED = re.compile(r"\\.", re.DOTALL)
+_CLASS = re.compile(r"\[([^\]]*)\]")
+_OTHERS_ONLY = re.compile(r"(?:ÿ-ÿ|ÿ)+")
+_INNERMOST = re.compile(r"\((?P<kind>\?(?:i?:|<?[=!]))?(?P<body>[^()]*)\)")
+_NEEDED = re.compile(r"ÿ(?![?*{])")
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -93,7 +100,9 @@ class _Database:
             flags |= hyperscan.HS_FLAG_UTF8
         grouped: dict[str, list[int]] = {}
         for entry in entries:
-            grouped.setdefault(translated(entry.pattern, is_ascii=is_ascii), []).append(entry.index)
+            for pattern in expressions(entry.pattern, is_ascii=is_ascii):
+                grouped.setdefault(pattern, []).append(entry.index)
+        grouped = grouped or {r"\xff": []}  # nothing to look for: Hyperscan wants one pattern all the same
         self._indexes = tuple(tuple(indexes) for indexes in grouped.values())
         self._database = hyperscan.Database()
         self._database.compile(
@@ -118,6 +127,16 @@ class _Database:
         return [index for number in found for index in self._indexes[number]] if found else found
 
 
+def expressions(pattern: str, *, is_ascii: bool) -> list[str]:
+    """What Hyperscan compiles for a Python pattern: each alternative by itself, so that it finds their literals.
+
+    For texts of ASCII, alternatives that need another character are left out.
+    """
+    flags, body = ("(?i)", pattern[4:]) if pattern.startswith("(?i)") else ("", pattern)
+    branches = [translated(flags + branch, is_ascii=is_ascii) for branch in _alternatives(body)]
+    return [branch for branch in branches if not (is_ascii and _is_beyond_ascii(branch))]
+
+
 def _note(number: int, _start: int, _end: int, _flags: int, found: list[int]) -> None:
     found.append(number)
 
@@ -131,7 +150,7 @@ def translated(pattern: str, *, is_ascii: bool) -> str:
     """
     pattern = _TRAILING.sub(r"(?:\\Z|[^\g<cls>])", pattern)
     leading = _LEADING.match(pattern)
-    if leading and not _has_alternatives(pattern):
+    if leading and len(_alternatives(pattern)) == 1:
         pattern = f"{leading['flags'] or ''}(?:^|[^{leading['cls']}])" + pattern[leading.end() :]
     pattern = _NAMED.sub("(?:", pattern)
     depth = 0
@@ -158,8 +177,9 @@ def translated(pattern: str, *, is_ascii: bool) -> str:
     return _PIECE.sub(piece, pattern)
 
 
-def _has_alternatives(pattern: str) -> bool:
-    """Whether there is a `|` outside every group: then a look-around at the edge is only one branch's."""
+def _alternatives(pattern: str) -> list[str]:
+    """The alternatives of a pattern that stand outside every group."""
+    branches = [""]
     depth = 0
     in_class = escaped = False
     for character in pattern:
@@ -172,8 +192,25 @@ def _has_alternatives(pattern: str) -> bool:
         elif character in "()":
             depth += 1 if character == "(" else -1
         elif character == "|" and depth == 0:
-            return True
-    return False
+            branches.append("")
+            continue
+        branches[-1] += character
+    return branches
+
+
+def _is_beyond_ascii(translation: str) -> bool:
+    """Whether every match of a pattern translated for ASCII holds the byte that stands for other characters.
+
+    A sketch of the pattern is reduced from its innermost group outwards. Whatever may be absent is taken to be absent.
+    """
+    sketch = _ESCAPED.sub(".", translation.replace(r"\xff", "ÿ"))
+    sketch = _CLASS.sub(lambda found: "ÿ" if _OTHERS_ONLY.fullmatch(found[1]) else ".", sketch)
+    group = _INNERMOST.search(sketch)
+    while group:
+        is_needed = group["kind"] in (None, "?:", "?i:") and all(map(_NEEDED.search, group["body"].split("|")))
+        sketch = sketch[: group.start()] + ("ÿ" if is_needed else ".") + sketch[group.end() :]
+        group = _INNERMOST.search(sketch)
+    return all(map(_NEEDED.search, sketch.split("|")))
 
 
 def build_prefilter(entries: Sequence[Entry], always: frozenset[int]) -> Prefilter:

@@ -71,7 +71,7 @@ SECRETS: tuple[Rule, ...] = (
     _secret("pypi-token", LEFT + rf"pypi-AgE{_TOKEN}{{50,200}}"),
     _secret("sendgrid-key", LEFT + rf"SG\.{_TOKEN}{{16,32}}\.{_TOKEN}{{16,64}}"),
     _secret("digitalocean-token", LEFT + r"do[opr]_v1_[0-9a-f]{64}" + RIGHT),
-    _secret("telegram-bot", LEFT + rf"[0-9]{{8,10}}:AA{_TOKEN}{{33}}" + _TAIL),
+    _secret("telegram-bot", LEFT + rf"[0-9]{{8,10}}:AA{_TOKEN}{{33}}" + _TAIL, trigger=rf":AA{_TOKEN}{{33}}"),
     _secret("twilio-key", LEFT + r"(?:SK|AC)[0-9a-f]{32}" + RIGHT),
     _secret("age-key", r"AGE-SECRET-KEY-1[0-9A-Z]{58}"),
     _secret("vault-token", LEFT + rf"hv[bsr]\.{_TOKEN}{{24,200}}"),

@@ -6,7 +6,7 @@ until a scanner is built.
 
 from gateway.detect import checksums
 from gateway.detect.patterns import PHONE_WORDS
-from gateway.detect.rules import GAP, LEFT, RIGHT, SOLID_NUMBER, Rule
+from gateway.detect.rules import GAP, LEFT, NUMBER, RIGHT, Rule
 
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?"
 _DATE = (
@@ -43,7 +43,7 @@ WORLDWIDE: tuple[Rule, ...] = (
         LEFT + r"(?:[2-69][0-9]{11,18}|1800[0-9]{11})" + RIGHT,
         0.9,
         check=checksums.bank_card,
-        trigger=SOLID_NUMBER,
+        trigger=NUMBER,
     ),
     Rule(
         "bank-account",
@@ -75,6 +75,7 @@ WORLDWIDE: tuple[Rule, ...] = (
         r"(?<![0-9A-Za-z+])(?:\+?1[-. ]{0,2})?[(]?[2-9][0-9]{2}[)]?[-. ]{1,2}[2-9][0-9]{2}[-. ][0-9]{4}" + RIGHT,
         0.8,
         check=_is_us_phone,
+        trigger=NUMBER,
     ),
     Rule(
         "us-phone-bare",
@@ -83,7 +84,7 @@ WORLDWIDE: tuple[Rule, ...] = (
         0.75,
         check=_is_us_phone,
         context=PHONE_WORDS,
-        trigger=SOLID_NUMBER,
+        trigger=NUMBER,
     ),
     Rule(
         "phone-international",
@@ -113,6 +114,7 @@ WORLDWIDE: tuple[Rule, ...] = (
         check=checksums.is_telling_ipv4,
         compact=False,
         unless=r"(?:version|ver|release|build|版本|v|rev)[\s:：.=号]{0,3}\Z",
+        trigger=r"\.[0-9]{1,3}\.[0-9]",
     ),
     Rule(
         "ipv6",
@@ -121,7 +123,7 @@ WORLDWIDE: tuple[Rule, ...] = (
         0.7,
         check=checksums.is_ipv6,
         compact=False,
-        trigger=r"[0-9A-Fa-f]:[0-9A-Fa-f]{0,4}:",
+        trigger=r":[0-9A-Fa-f]{0,4}:",
     ),
     Rule(
         "mac-address",
@@ -129,7 +131,7 @@ WORLDWIDE: tuple[Rule, ...] = (
         r"(?<![0-9A-Za-z:-])(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}(?![0-9A-Za-z:-])"
         r"|(?<![0-9A-Za-z:-])(?:[0-9A-Fa-f]{2}-){5}[0-9A-Fa-f]{2}(?![0-9A-Za-z:-])",
         0.8,
-        trigger=r"[0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}[:-]",
+        trigger=r"[:-][0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}[:-]",
     ),
     Rule(
         "bitcoin-base58",
@@ -137,6 +139,7 @@ WORLDWIDE: tuple[Rule, ...] = (
         LEFT + r"[13T][1-9A-HJ-NP-Za-km-z]{25,34}" + RIGHT,
         0.95,
         check=checksums.bitcoin_base58,
+        trigger=r"[1-9A-HJ-NP-Za-km-z]{26}",
     ),
     Rule(
         "bitcoin-bech32",
@@ -144,8 +147,9 @@ WORLDWIDE: tuple[Rule, ...] = (
         LEFT + r"[bB][cC]1[02-9ac-hj-np-zAC-HJ-NP-Z]{11,71}" + RIGHT,
         0.95,
         check=checksums.bitcoin_bech32,
+        trigger=r"[bB][cC]1[02-9ac-hj-np-zAC-HJ-NP-Z]{11}",
     ),
-    Rule("ethereum", "CRYPTO_WALLET", LEFT + r"0x[0-9A-Fa-f]{40}" + RIGHT, 0.85),
+    Rule("ethereum", "CRYPTO_WALLET", LEFT + r"0x[0-9A-Fa-f]{40}" + RIGHT, 0.85, trigger=r"0x[0-9A-Fa-f]{40}"),
     Rule(
         "medical-record",
         "MEDICAL_RECORD",
@@ -173,7 +177,7 @@ WORLDWIDE: tuple[Rule, ...] = (
         rf"(?<![0-9])(?P<v>{_DATE})\s?(?:出生|生(?![产效成活于]))",
         0.75,
         ignore_case=True,
-        trigger=r"出生|[0-9日]\s?生",
+        trigger=r"出生|[0-9日月]\s?生",
     ),
     # The text itself: words cut up by characters that nobody sees, or a message written in nothing else.
     Rule(
