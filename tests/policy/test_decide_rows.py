@@ -197,6 +197,8 @@ MODELS = "{chat: {pools: [home, burst, far]}, steer: {pools: [home, lab, burst, 
     [
         # Nothing of the cloud without the model: none with it.
         ("{pool: far, percent: 1}", "to: [home]", None),
+        ("{pool: far, percent: 1}", "to: [burst, home]", None),
+        ("{pool: far, percent: 1}", "to: [home], canary: {pool: burst, percent: 5}", None),
         # Reached as spill, so never first.
         ("{pool: far, percent: 1}", "to: [home], spill: [far]", None),
         # A larger share than without the model, and one that is no larger.
