@@ -92,6 +92,7 @@ _WORDS: Final[Table] = MappingProxyType(
             "The ceiling of its tenant class is above that of the policy.",
             "其租户类别的上限高于策略的上限。",
         ),
+        "again": ("A request shown above breaks this, too.", "上文的例子也违反这一条。"),
         "facts": ("As facts: {facts}", "以事实表示：{facts}"),
         "more": ("and {count} more like it", "另有 {count} 个类似的例子"),
         "leaves": (
@@ -142,6 +143,7 @@ class _Report:
         self._proof = proof
         self._compiled = compiled
         self._language: Language = language
+        self._shown: list[Counterexample] = []
         self._lines = {route.id: route.line for route in compiled.routes}
 
     def lines(self) -> Iterator[str]:
@@ -176,9 +178,13 @@ class _Report:
         if verdict.kind is Kind.LEAVING and verdict.outcome is Outcome.DISPROVED:
             unknown = dict.fromkeys(one.entity for one in self._proof.leaving if not one.acknowledged)
             yield f"      {self._say('unacknowledged', entities=self._list(unknown))}"
-        for example in verdict.counterexamples[:_MOST_EXAMPLES]:
+        new = [example for example in verdict.counterexamples if example not in self._shown]
+        if len(new) < len(verdict.counterexamples):
+            yield f"      {self._say('again')}"
+        for example in new[:_MOST_EXAMPLES]:
+            self._shown.append(example)
             yield from (f"      {line}" for line in self._example(verdict, example))
-        more = len(verdict.counterexamples) - _MOST_EXAMPLES
+        more = len(new) - _MOST_EXAMPLES
         if more > 0:
             yield f"      {self._say('more', count=more)}"
 

@@ -190,8 +190,9 @@ class Space:
         classes = dict.fromkeys(name for side in self.sides for name in side.compiled.layout.classes)
         cells = []
         for place, tenant_class in enumerate((*classes, OTHER_CLASS)):
-            # A class that no file names is less usual than any that one does.
-            cost = UNUSUAL if tenant_class == OTHER_CLASS and classes else min(place, 99) * 4
+            # The class `default` is the usual one, and a class that no file names less usual than any that one does.
+            cost = UNUSUAL if tenant_class == OTHER_CLASS and classes else min(place + 1, 99) * 4
+            cost = 0 if tenant_class == "default" else cost
             highest = max(self._ceiling_rank(tenant_class), default=NOWHERE)
             ceilings = (*(first.names[rank] for rank in range(highest, NOWHERE, -1)), None)
             for lower, ceiling in enumerate(ceilings):
