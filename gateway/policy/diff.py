@@ -80,9 +80,12 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class Diff:
-    """Everything that differs. `pools` are those of both, as the new policy has them;
-    `utc_offset_min` is that of its time windows.
-    `knows_classes` says that both were compiled with tenants.yaml, so that there is no other class."""
+    """Everything that differs.
+
+    `only_old` and `only_new` are labels, `dropped` the invariants that are gone. `pools` are those of both, as the new
+    policy has them; `utc_offset_min` is that of its time windows. `knows_classes` says that both were compiled with
+    tenants.yaml, so that there is no other class.
+    """
 
     changes: tuple[Change, ...]
     labels: tuple[LabelChange, ...]
@@ -90,6 +93,7 @@ class Diff:
     zones: tuple[ZoneChange, ...]
     only_old: tuple[str, ...]
     only_new: tuple[str, ...]
+    dropped: tuple[str, ...]
     is_reordered: bool
     unknown: tuple[Unknown, ...]
     pools: tuple[CompiledPool, ...]
@@ -140,6 +144,7 @@ def diff(
         zones=_zone_changes(old.zones, new.zones),
         only_old=tuple(name for name in old.order.names if name not in new.order.names),
         only_new=tuple(name for name in new.order.names if name not in old.order.names),
+        dropped=tuple(sorted({stated.id for stated in old.invariants} - {stated.id for stated in new.invariants})),
         is_reordered=both != [name for name in new.order.names if name in old.order.names],
         unknown=tuple(unknown),
         pools=tuple({pool.name: pool for pool in (*pools_of(old), *pools_of(new))}.values()),

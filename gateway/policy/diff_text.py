@@ -54,6 +54,8 @@ class _Telling:
         for key, labels in (("only_old", diff.only_old), ("only_new", diff.only_new)):
             if labels:
                 yield self._say(key, labels=self._listed(labels))
+        if diff.dropped:
+            yield self._say("dropped", ids=self._listed(diff.dropped))
         if diff.is_reordered:
             yield self._say("reordered")
         if diff.zones:
@@ -339,6 +341,7 @@ def as_json(diff: Diff, language: Language = "en") -> _Json:
         "zones": [{"zone": zone.zone, "is_wider": zone.is_wider} for zone in diff.zones],
         "labels_removed": list(diff.only_old),
         "labels_added": list(diff.only_new),
+        "invariants_removed": list(diff.dropped),
         "labels_reordered": diff.is_reordered,
     }
 

@@ -105,6 +105,10 @@ SENTENCES: Final[Table] = MappingProxyType(
         "zone_narrower": ("  · {zone}: lets in nobody new", "  · {zone}：未放宽"),
         "only_old": ("Labels that are gone: {labels}.", "已删除的标签：{labels}。"),
         "only_new": ("Labels that are new: {labels}.", "新增的标签：{labels}。"),
+        "dropped": (
+            "Invariants that are gone, and so not proved any more: {ids}.",
+            "已删除、不再证明的不变量：{ids}。",
+        ),
         "reordered": ("The labels stand in another order.", "标签的高低次序发生变化。"),
     }
 )
