@@ -45,7 +45,10 @@ SCAN_THREADS: Final = 2
 
 
 class Worker:
-    """One worker process's parts. `run` serves until `stop` is set, then drains."""
+    """One worker process's parts. `run` serves until `stop` is set, then drains.
+
+    `certificate` is the hash of what proves the bundle: the caller has checked it.
+    """
 
     def __init__(
         self,
@@ -54,7 +57,9 @@ class Worker:
         number: int,
         on_head: Callable[[Head], None] = lambda _: None,
         scanner: Scanner | None = None,
+        certificate: str = "",
     ) -> None:
+        self._certificate = certificate
         self._settings = settings
         self._number = number
         self._keyring = settings.keyring()
@@ -139,7 +144,7 @@ class Worker:
         """
         loop = asyncio.get_running_loop()
         self._audit.open()
-        self._audit.activated(self._bundle.digest, self._bundle.policy.order.names)
+        self._audit.activated(self._bundle.digest, self._bundle.policy.order.names, self._certificate)
         server = await loop.create_server(
             lambda: Connection(self._plane, loop), sock=data, ssl=self._tls(), backlog=4096
         )

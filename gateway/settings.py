@@ -97,14 +97,15 @@ def load(directory: Path, environ: Mapping[str, str]) -> Settings:
     return _Loader(directory, environ).settings()
 
 
-def load_bundle(directory: Path, environ: Mapping[str, str]) -> Bundle:
-    """What `directory` decides by, without any secret and any key; raises Problems. For whoever proves it."""
+def load_bundle(directory: Path, environ: Mapping[str, str]) -> tuple[Path, Bundle]:
+    """Where the policy is, and what `directory` decides by, without secrets and keys; raises Problems."""
     loader = _Loader(directory, environ)
     gateway = loader.gateway()
-    read = loader.read(gateway.files if gateway is not None else gateway_file.Files())
+    files = gateway.files if gateway is not None else gateway_file.Files()
+    read = loader.read(files)
     loader.reader.finish()
     assert read.policy is not None  # noqa: S101 -- nothing is missing without a problem
-    return read.bundle(read.policy, ())
+    return directory / files.policy, read.bundle(read.policy, ())
 
 
 def load_keys(directory: Path, environ: Mapping[str, str]) -> tuple[Path, tuple[KeyRecord, ...]]:

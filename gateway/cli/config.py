@@ -1,6 +1,7 @@
 """`tidegate config check` and `tidegate config show`: what the files say, and every problem in them at once.
 
-`show` prints values with their defaults and the places of secrets, never a secret.
+`check` proves the policy, as `serve` does before it starts. `show` prints values with their defaults and the places of
+secrets, never a secret.
 """
 
 import argparse
@@ -8,6 +9,7 @@ import os
 from pathlib import Path
 
 from gateway.cli.problem_report import as_json, report
+from gateway.cli.proved import load_proved, shown
 from gateway.config.gateway_file import GatewayFile
 from gateway.core.problems import Problems
 from gateway.core.topology import Endpoint, Pool
@@ -18,7 +20,7 @@ def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
     """Add `config` with its commands."""
     group = subparsers.add_parser("config", help="check and show the configuration")
     commands = group.add_subparsers(metavar="COMMAND", required=True)
-    check = commands.add_parser("check", help="read every file and report every problem")
+    check = commands.add_parser("check", help="read every file, prove the policy, and report every problem")
     _add_folder(check)
     check.add_argument("--json", action="store_true", help="print the problems as JSON")
     check.set_defaults(run=_check)
@@ -45,12 +47,14 @@ def _folder(arguments: argparse.Namespace) -> Path:
 def _check(arguments: argparse.Namespace) -> int:
     folder = _folder(arguments)
     try:
-        settings = load(folder, os.environ)
+        settings, proved = load_proved(folder, os.environ, shown())
     except Problems as found:
         return report(found.problems, json=arguments.json)
     if arguments.json:
-        print(as_json(()))
+        print(as_json((), proved.notes))
         return 0
+    for note in proved.notes:
+        print(f"note: {note}")
     bundle = settings.bundle
     pools, tenants, keys = len(bundle.topology.pools), len(bundle.tenants), len(bundle.keys)
     print(

@@ -1,4 +1,4 @@
-"""`tidegate serve`: check everything, then supervise the workers until told to stop."""
+"""`tidegate serve`: check and prove everything, seal the proof, then supervise the workers until told to stop."""
 
 import argparse
 import os
@@ -6,9 +6,15 @@ import sys
 from pathlib import Path
 
 from gateway.cli.main import Subparsers
+from gateway.cli.proved import load_proved, shown_or_logged
+from gateway.core.problems import Problems
+from gateway.runtime import certified
+from gateway.runtime.keyring import Purpose
 from gateway.runtime.supervisor import Plan, supervise
-from gateway.settings import CONFIG_VARIABLE, load
-from gateway.telemetry import log_to
+from gateway.settings import CONFIG_VARIABLE
+from gateway.telemetry import EventLog, log_to
+
+log = EventLog(__name__)
 
 
 def add_commands(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
@@ -26,15 +32,23 @@ def add_commands(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
 
 def _serve(arguments: argparse.Namespace) -> int:
     directory = arguments.config.resolve()
-    settings = load(directory, os.environ)
     log_to(sys.stderr)
+    try:
+        settings, proved = load_proved(directory, os.environ, shown_or_logged())
+    except Problems as found:
+        log.error("configuration_refused", count=len(found.problems))
+        raise
+    sealed = certified.seal(proved.certificate, settings.keyring().keyed_hash(Purpose.CERTIFICATES))
     settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    certified.keep(settings.state_dir, proved.bundle, sealed)
+    log.info("bundle_proved", bundle=proved.bundle)
     gateway = settings.gateway
     plan = Plan(
         config_dir=directory,
         audit_dir=settings.state_dir / "audit",
         data=gateway.listen,
         admin=gateway.admin.listen,
+        certificate=sealed,
         workers=gateway.workers,
         drain_s=gateway.limits.drain_s,
     )

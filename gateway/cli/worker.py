@@ -1,7 +1,7 @@
 """One worker process, started by the supervisor and by nobody else: `python -m gateway.cli.worker`.
 
-It reads the configuration itself, so that no secret passes through an argument, takes over the sockets that the
-supervisor opened, and drains when it is told to or when the supervisor is gone.
+It reads the configuration itself, so that no secret passes through an argument, starts only if that is what was proved,
+takes over the sockets that the supervisor opened, and drains when it is told to or when the supervisor is gone.
 """
 
 import argparse
@@ -10,14 +10,18 @@ import gc
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import uvloop
 
 from gateway.assemble import Worker
 from gateway.core.problems import Problems
+from gateway.detect.scanner import scanner_digest
+from gateway.runtime import certified
+from gateway.runtime.keyring import Purpose
 from gateway.runtime.lifeline import Inherited, die_with_parent, forbid_core_files
-from gateway.runtime.supervisor import REFUSED
+from gateway.runtime.supervisor import REFUSED, UNPROVED
 from gateway.settings import Settings, load
 from gateway.telemetry import EventLog, log_to
 
@@ -41,17 +45,24 @@ def main() -> int:
         log.error("configuration_refused", worker=arguments.worker, count=len(exc.problems))
         return REFUSED
     inherited = Inherited.from_argument(arguments.fds)
-    uvloop.run(_serve(settings, arguments.worker, inherited))
+    bundle = settings.bundle.with_scanner(scanner_digest(settings.bundle.policy.markers))
+    key = settings.keyring().keyed_hash(Purpose.CERTIFICATES)
+    try:
+        certificate = certified.check(inherited.certificate, key, bundle.digest)
+    except certified.Unproved as unproved:
+        log.error("bundle_unproved", worker=arguments.worker, bundle=bundle.digest, reason=unproved.reason)
+        return UNPROVED
+    uvloop.run(_serve(replace(settings, bundle=bundle), arguments.worker, inherited, certificate))
     return 0
 
 
-async def _serve(settings: Settings, number: int, inherited: Inherited) -> None:
+async def _serve(settings: Settings, number: int, inherited: Inherited, certificate: str) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     inherited.lifeline.when_cut(loop, stop.set)
-    worker = Worker(settings, number=number, on_head=inherited.lifeline.synced)
+    worker = Worker(settings, number=number, on_head=inherited.lifeline.synced, certificate=certificate)
     # What was built so far lives as long as the process: no reason to walk it in every collection.
     gc.collect()
     gc.freeze()

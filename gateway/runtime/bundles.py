@@ -11,6 +11,7 @@ from typing import Self
 from gateway.core.facts import Tenant
 from gateway.core.topology import Topology
 from gateway.policy.compiled import CompiledPolicy
+from gateway.policy.prove import PROVER_VERSION
 from gateway.runtime.authn import StoredKey
 
 
@@ -32,8 +33,8 @@ class Bundle:
 
     @property
     def digest(self) -> str:
-        """One name for the policy, the pools, the tenants and the scanner together."""
-        parts = (self.policy.digest, self.pools_digest, self.tenants_digest, self.scanner_digest)
+        """One name for the policy, the pools, the tenants, the scanner and the prover together."""
+        parts = (self.policy.digest, self.pools_digest, self.tenants_digest, self.scanner_digest, str(PROVER_VERSION))
         return hashlib.sha256("\n".join(("tidegate/v1 bundle", *parts)).encode()).hexdigest()
 
     def with_scanner(self, digest: str) -> Self:

@@ -1,4 +1,4 @@
-"""What ties a worker to its supervisor: the fds it inherits, the messages it sends, and dying when the other is gone.
+"""What ties a child to its supervisor: the fds it inherits, the messages it sends, and dying when the other is gone.
 
 One Unix socket pair per worker, message by message. The worker reports that it is ready and how far its audit segment
 is; the end of file means that the supervisor is gone. On Linux the kernel kills the worker then; elsewhere, and in the
@@ -7,6 +7,8 @@ moment before the kernel was asked, the end of file makes it drain.
 
 import contextlib
 import ctypes
+import fcntl
+import os
 import resource
 import socket
 import sys
@@ -94,26 +96,46 @@ class Lifeline:
 
 @dataclass(frozen=True, slots=True)
 class Inherited:
-    """What a worker gets from its supervisor. Only one worker has `admin`."""
+    """What a worker gets from its supervisor. Only one worker has `admin`; `certificate` is as it was sealed."""
 
     data: socket.socket
     admin: socket.socket | None
     lifeline: Lifeline
+    certificate: bytes
 
     @classmethod
     def from_argument(cls, fds: str) -> Self:
-        """From the value of `--fds`: three numbers for data, admin and lifeline, `-` where there is no admin socket."""
-        data, admin, lifeline = fds.split(",")
+        """From the value of `--fds`: data, admin (`-` where there is none), lifeline and certificate, as numbers."""
+        data, admin, lifeline, certificate = fds.split(",")
         return cls(
             socket.socket(fileno=int(data)),
             None if admin == "-" else socket.socket(fileno=int(admin)),
             Lifeline(socket.socket(fileno=int(lifeline))),
+            taken_over(int(certificate)),
         )
 
 
-def fds_argument(data: int, admin: int | None, lifeline: int) -> str:
+def fds_argument(data: int, admin: int | None, lifeline: int, certificate: int) -> str:
     """The value of `--fds` that `Inherited.from_argument` reads."""
-    return f"{data},{'-' if admin is None else admin},{lifeline}"
+    return f"{data},{'-' if admin is None else admin},{lifeline},{certificate}"
+
+
+def handed_over(data: bytes) -> int:
+    """A file descriptor from which every child reads `data`: a file without a name that nobody can change any more."""
+    fd = os.memfd_create("tidegate", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    with os.fdopen(os.dup(fd), "wb") as file:
+        file.write(data)
+    seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, seals)
+    return fd
+
+
+def taken_over(fd: int) -> bytes:
+    """What `handed_over` put behind `fd`, which is closed. Its position is left alone: all children share it."""
+    try:
+        return os.pread(fd, os.fstat(fd).st_size, 0)
+    finally:
+        os.close(fd)
 
 
 def die_with_parent() -> None:
@@ -128,6 +150,12 @@ def forbid_core_files() -> None:
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _prctl(_PR_SET_DUMPABLE, 0)
+
+
+def bound(*, memory: int, cpu_s: float) -> None:
+    """Let this process have no more than `memory` bytes of addresses and `cpu_s` seconds of processor."""
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CPU, (int(cpu_s), int(cpu_s) + 1))
 
 
 def _prctl(option: int, value: int) -> None:

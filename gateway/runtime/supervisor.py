@@ -2,7 +2,8 @@
 
 Connections wait in the sockets while a worker is replaced, so none is lost. A worker that keeps dying is started ever
 more slowly, and when nothing serves and one has died five times in a row the supervisor says so and ends, for the
-system above it to see. It handles no request and has no secret but the signing key.
+system above it to see. Each worker gets the certificate of what was proved before any of them started; one that was
+started on other files refuses. It handles no request and has no secret but the signing key.
 """
 
 import contextlib
@@ -29,6 +30,7 @@ from gateway.runtime.lifeline import (
     Synced,
     fds_argument,
     forbid_core_files,
+    handed_over,
     read_message,
     worker_command,
 )
@@ -41,6 +43,7 @@ SLOWEST_RESTART_S: Final = 30.0
 SIGN_EVERY_S: Final = 1.0
 GRACE_S: Final = 5.0
 REFUSED: Final = 78  # EX_CONFIG of sysexits.h: a worker that ends so will not start with these files
+UNPROVED: Final = 77  # EX_NOPERM: nor will this one, since what it read is not what was proved
 _STOPS: Final = (signal.SIGTERM, signal.SIGINT)
 
 log = EventLog(__name__)
@@ -48,12 +51,15 @@ log = EventLog(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to run. `command` makes a worker's argument list from the configuration folder, its number and its fds."""
+    """What to run. `certificate` is what workers are handed, sealed. `command` makes a worker's argument list from the
+    configuration folder, its number and its fds.
+    """
 
     config_dir: Path
     audit_dir: Path
     data: Listen
     admin: Listen
+    certificate: bytes
     workers: int = 1
     drain_s: float = 300.0
     command: Callable[[str, int, str], Sequence[str]] = worker_command
@@ -122,21 +128,30 @@ def supervise(plan: Plan) -> int:
         admin = closing.enter_context(listen(plan.admin))
         log.info("listening", listen=_place_of(data, plan.data), count=plan.workers)
         log.info("admin_listening", listen=_place_of(admin, plan.admin))
+        certificate = handed_over(plan.certificate)
+        closing.callback(os.close, certificate)
         with _signals() as wakened:
-            return Supervisor(plan, checkpoints, clock, data.fileno(), admin.fileno(), wakened).run()
+            fds = Fds(data.fileno(), admin.fileno(), certificate)
+            return Supervisor(plan, checkpoints, clock, fds, wakened).run()
+
+
+@dataclass(frozen=True, slots=True)
+class Fds:
+    """What workers inherit beside a lifeline of their own."""
+
+    data: int
+    admin: int
+    certificate: int
 
 
 class Supervisor:
     """The loop of `supervise`, with its parts handed in."""
 
-    def __init__(
-        self, plan: Plan, checkpoints: Checkpoints, clock: Clock, data: int, admin: int, wakened: socket.socket
-    ) -> None:
+    def __init__(self, plan: Plan, checkpoints: Checkpoints, clock: Clock, fds: Fds, wakened: socket.socket) -> None:
         self._plan = plan
         self._checkpoints = checkpoints
         self._clock = clock
-        self._data = data
-        self._admin = admin
+        self._fds = fds
         self._wakened = wakened
         self._places = tuple(_Place(number) for number in range(plan.workers))
         self._heads: dict[str, Head] = {}
@@ -190,14 +205,12 @@ class Supervisor:
         with theirs:
             ours.setblocking(False)
             # The admin port has one owner: its figures are one process's until they are merged here.
-            admin = self._admin if number == 0 else None
-            fds = [fd for fd in (self._data, admin, theirs.fileno()) if fd is not None]
+            admin = self._fds.admin if number == 0 else None
+            fds = self._fds.data, admin, theirs.fileno(), self._fds.certificate
             process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                self._plan.command(
-                    str(self._plan.config_dir), number, fds_argument(self._data, admin, theirs.fileno())
-                ),
+                self._plan.command(str(self._plan.config_dir), number, fds_argument(*fds)),
                 stdin=subprocess.DEVNULL,
-                pass_fds=fds,
+                pass_fds=[fd for fd in fds if fd is not None],
                 # A group of its own: Ctrl-C in a terminal reaches us alone, and we say when to drain.
                 process_group=0,
             )
@@ -260,9 +273,10 @@ class Supervisor:
         )
         if any(other.is_ready for other in self._workers()):
             return
-        if place.quick_deaths >= QUICK_DEATHS or (code == REFUSED and not worker.is_ready):
+        has_refused = code in (REFUSED, UNPROVED) and not worker.is_ready
+        if place.quick_deaths >= QUICK_DEATHS or has_refused:
             log.error("supervisor_gave_up", worker=worker.number, exit_code=code)
-            self._status = REFUSED if code == REFUSED else 1
+            self._status = code if has_refused else 1
             self._stop()
 
     def _handle_signals(self) -> None:

@@ -56,6 +56,23 @@ def test_every_problem_is_a_line_on_standard_error(folder: Path, capsys: pytest.
     assert report["problems"][1]["line"] == 3
 
 
+def test_a_policy_that_does_not_hold_is_a_problem_beside_those_of_the_other_files(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edit(folder, "policy.yaml", "    - URL\n", "")
+    (folder / "secrets" / "admin.token").unlink()
+    assert main(["config", "check", "--config", str(folder), "--json"]) == 1
+    problems = json.loads(capsys.readouterr().out)["problems"]
+    assert {Path(problem["file"]).name for problem in problems} == {"gateway.yaml", "policy.yaml"}
+    assert all(problem["line"] and problem["mend"] for problem in problems)
+    # Found by both processes, told once.
+    edit(folder, "policy.yaml", "cloud_ceiling: internal", "cloud_ceiling: intern")
+    assert main(["config", "check", "--config", str(folder)]) == 1
+    told = capsys.readouterr().err
+    assert told.count("`intern`") == 1
+    assert told.endswith("2 problems.\n")
+
+
 def test_show_says_what_holds_and_no_secret(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     edit(folder, "pools.yaml", "endpoints: [http://127.0.0.1:8000]", "endpoints: ['unix:/run/a.sock']")
     assert main(["config", "show", "--config", str(folder)]) == 0

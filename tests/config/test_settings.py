@@ -69,7 +69,8 @@ def test_what_is_decided_by_is_read_without_secrets_and_keys(folder: Path) -> No
     whole = loaded(folder).bundle
     for name in ("root.key", "admin.token"):
         (folder / "secrets" / name).unlink()
-    bundle = load_bundle(folder, {})
+    policy_file, bundle = load_bundle(folder, {})
+    assert policy_file == folder / "policy.yaml"
     assert (bundle.digest, bundle.topology, bundle.tenants) == (whole.digest, whole.topology, whole.tenants)
     assert bundle.keys == ()
     edit(folder, "policy.yaml", "US_SSN", "US_SNN")

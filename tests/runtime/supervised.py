@@ -1,9 +1,11 @@
 """Programs for the supervisor's tests: a supervisor over workers of this file, and the workers, by mode.
 
-`python supervised.py supervise FOLDER WORKERS MODE DRAIN_S` prints the supervisor's log on stderr.
+`python supervised.py supervise FOLDER WORKERS MODE DRAIN_S` prints the supervisor's log on stderr. Workers answer
+with their number, their process id, whether they have the admin port, and the certificate that they were handed.
 """
 
 import asyncio
+import hashlib
 import os
 import signal
 import sys
@@ -14,10 +16,12 @@ from gateway.runtime.audit import AuditLog
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.keyring import Keyring
 from gateway.runtime.lifeline import Inherited, die_with_parent, forbid_core_files
-from gateway.runtime.supervisor import Plan, supervise
+from gateway.runtime.supervisor import REFUSED, UNPROVED, Plan, supervise
 from gateway.telemetry import log_to
 
 ROOT = bytes(range(32))
+REFUSALS = {"refuses": REFUSED, "unproved": UNPROVED}
+CERTIFICATE = b"a-certificate-" * 20_000
 
 
 def command(mode):
@@ -37,7 +41,8 @@ async def serve(inherited, folder, number, mode):
 
     async def answer(reader, writer):
         await reader.readline()
-        writer.write(f"{number} {os.getpid()} {'admin' if inherited.admin else '-'}\n".encode())
+        certificate = hashlib.sha256(inherited.certificate).hexdigest()
+        writer.write(f"{number} {os.getpid()} {'admin' if inherited.admin else '-'} {certificate}\n".encode())
         await writer.drain()
         writer.close()
 
@@ -53,8 +58,8 @@ def main():
         _, _, folder, number, fds, mode = sys.argv
         if mode == "dies":
             sys.exit(3)
-        if mode == "refuses":
-            sys.exit(78)
+        if mode in REFUSALS:
+            sys.exit(REFUSALS[mode])
         if mode != "untied":
             die_with_parent()
         forbid_core_files()
@@ -69,6 +74,7 @@ def main():
             folder / "audit",
             Tcp("127.0.0.1", 0),
             Unix(str(folder / "admin.sock")),
+            CERTIFICATE,
             int(workers),
             float(drain_s),
             command(mode),

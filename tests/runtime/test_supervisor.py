@@ -1,6 +1,7 @@
 """The supervisor with real processes: workers share a socket, come back, drain, and never outlive it."""
 
 import contextlib
+import hashlib
 import json
 import os
 import signal
@@ -16,7 +17,7 @@ from gateway.config.addresses import Tcp, Unix
 from gateway.core.audit_verify import State, verify
 from gateway.runtime.checkpoints import load_public_key
 from gateway.runtime.keyring import Keyring, Purpose
-from gateway.runtime.lifeline import fds_argument, worker_command
+from gateway.runtime.lifeline import fds_argument, handed_over, taken_over, worker_command
 from gateway.runtime.supervisor import listen, restart_after
 from tests.runtime import supervised
 
@@ -79,7 +80,7 @@ def ask(port):
     with socket.create_connection(("127.0.0.1", port), 10) as connection:
         connection.settimeout(10)
         connection.sendall(b"who\n")
-        number, pid, admin = connection.makefile().readline().split()
+        number, pid, admin, _ = connection.makefile().readline().split()
     return int(number), int(pid), admin
 
 
@@ -160,10 +161,38 @@ def test_workers_that_keep_dying_end_the_supervisor(start):
     assert len(running.named("supervisor_gave_up")) == 1
 
 
-def test_files_that_a_worker_refuses_end_the_supervisor_at_once(start):
-    running = start(mode="refuses")
-    assert running.end(0) == 78
+@pytest.mark.parametrize(("mode", "status"), [("refuses", 78), ("unproved", 77)])
+def test_files_that_a_worker_refuses_end_the_supervisor_at_once(start, mode, status):
+    running = start(mode=mode)
+    assert running.end(0) == status
     assert len(running.named("worker_died")) == 1
+
+
+def test_every_worker_is_handed_the_whole_certificate_also_after_a_restart(start):
+    running = start(workers=2)
+    port = running.port()
+    seen = {}
+    while len(seen) < 3:
+        with socket.create_connection(("127.0.0.1", port), 10) as connection:
+            connection.sendall(b"who\n")
+            _, pid, _, certificate = connection.makefile().readline().split()
+        seen[pid] = certificate
+        if len(seen) == 2:
+            os.kill(int(pid), signal.SIGKILL)
+    assert set(seen.values()) == {hashlib.sha256(supervised.CERTIFICATE).hexdigest()}
+    assert running.end() == 0
+
+
+def test_what_is_handed_over_is_read_whole_and_can_be_changed_by_nobody():
+    fd = handed_over(b"x" * 100_000)
+    with pytest.raises(OSError, match="not permitted"):
+        os.pwrite(fd, b"y", 0)
+    with pytest.raises(OSError, match="not permitted"):
+        os.ftruncate(fd, 5)
+    assert taken_over(os.dup(fd)) == taken_over(os.dup(fd)) == b"x" * 100_000
+    assert taken_over(fd) == b"x" * 100_000
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(fd)
 
 
 def test_what_workers_synced_is_signed_and_verifies_with_the_public_key_alone(start, tmp_path):
@@ -230,5 +259,5 @@ def test_a_stale_unix_socket_is_replaced_and_a_file_is_not(tmp_path):
 
 
 def test_a_workers_command_line_holds_no_secret_and_imports_nothing_from_where_one_stands():
-    _, *arguments = worker_command("conf", 1, fds_argument(3, None, 5))
-    assert arguments == ["-P", "-m", "gateway.cli.worker", "--config", "conf", "--worker", "1", "--fds", "3,-,5"]
+    _, *arguments = worker_command("conf", 1, fds_argument(3, None, 5, 6))
+    assert arguments == ["-P", "-m", "gateway.cli.worker", "--config", "conf", "--worker", "1", "--fds", "3,-,5,6"]

@@ -1,0 +1,86 @@
+"""A certificate under this gateway's seal: made by the supervisor, checked by every worker, kept for the audit.
+
+The certificate says what was proved of which bundle; the seal, a MAC under a key of the root secret, that this
+gateway's own supervisor saw it proved. A worker that holds anything else does not start.
+"""
+
+import hashlib
+import hmac
+import os
+import tempfile
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from gateway.core.keyed_hash import KeyedHash
+from gateway.policy.certificate import Certificate, NotACertificate
+
+FOLDER: Final = "certificates"
+SEAL_VERSION: Final = 1
+
+
+class Unproved(Exception):
+    """These are not files that were proved. `reason` says why in fixed words."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class _Sealed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    v: int
+    certificate: msgspec.Raw
+    mac: str
+
+
+_encode: Final = msgspec.json.Encoder().encode
+_decode: Final = msgspec.json.Decoder(_Sealed).decode
+
+
+def seal(certificate: bytes, key: KeyedHash) -> bytes:
+    """`certificate` with its MAC, as one JSON object."""
+    return _encode(_Sealed(SEAL_VERSION, msgspec.Raw(certificate), key.digest(certificate).hex()))
+
+
+def check(sealed: bytes, key: KeyedHash, bundle: str) -> str:
+    """The hash of the certificate in `sealed`; raises Unproved unless it is ours and for the bundle so called."""
+    if not sealed:
+        raise Unproved("there is no certificate")
+    try:
+        found = _decode(sealed)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise Unproved("the certificate cannot be read") from None
+    if found.v != SEAL_VERSION:
+        raise Unproved("the certificate is of another version")
+    data = bytes(found.certificate)
+    if not hmac.compare_digest(key.digest(data).hex().encode(), found.mac.encode()):
+        raise Unproved("the certificate's seal is not ours")
+    try:
+        certificate = Certificate.read(data)
+    except NotACertificate:
+        raise Unproved("the certificate is not one of this build") from None
+    if certificate.bundle != bundle:
+        raise Unproved("the certificate is for another bundle: the files changed since they were proved")
+    return hash_of(data)
+
+
+def hash_of(certificate: bytes) -> str:
+    """What an activation calls the certificate in the audit log."""
+    return hashlib.sha256(certificate).hexdigest()
+
+
+def keep(state_dir: Path, bundle: str, sealed: bytes) -> None:
+    """Write `sealed` to `certificates/<bundle>.json`, whole or not at all."""
+    folder = state_dir / FOLDER
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fd, unfinished = tempfile.mkstemp(dir=folder, prefix=".", suffix=".new")
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(sealed)
+            file.flush()
+            os.fsync(fd)
+        Path(unfinished).rename(folder / f"{bundle}.json")
+    except BaseException:
+        Path(unfinished).unlink(missing_ok=True)
+        raise
