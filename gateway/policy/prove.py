@@ -51,7 +51,8 @@ class _Prover:
         # For each label that reaches the cloud, the most ordinary request that does.
         self._leavers: dict[Label, tuple[int, Counterexample]] = {}
         self._steered = Worst()
-        self._clouds = frozenset(pool.name for pool in pools_of(compiled) if pool.is_cloud)
+        # A pool that no row names counts as outside, should `decide` ever name one.
+        self._homes = frozenset(pool.name for pool in pools_of(compiled) if not pool.is_cloud)
 
     def proof(self) -> Proof:
         is_understood, is_spent = _is_understood(self._space), False
@@ -187,7 +188,7 @@ class _Prover:
                 canary,
             )
         else:
-            is_as_read = not isinstance(decision, Allow) or self._clouds.isdisjoint(decision.pools)
+            is_as_read = not isinstance(decision, Allow) or self._homes.issuperset(decision.pools)
         if not is_as_read:
             pools = decision.pools if isinstance(decision, Allow) else ()
             self._break(_id(Kind.DETERMINISTIC), cost, Counterexample(facts, decision.route, pools))
@@ -196,11 +197,11 @@ class _Prover:
         """What `decide` gives for a model, against what the table gives for none."""
         if isinstance(decision, Deny):
             return
-        added = [name for name in decision.pools if name in self._clouds - without.cloud]
+        added = [name for name in decision.pools if name not in self._homes | without.cloud]
         if without.leads_home:
-            added += [name for name in decision.to[:1] if name in self._clouds]
+            added += [name for name in decision.to[:1] if name not in self._homes]
             canary = decision.canary
-            if canary is not None and canary.pool in self._clouds and canary.percent > without.first_share_out:
+            if canary is not None and canary.pool not in self._homes and canary.percent > without.first_share_out:
                 added.append(canary.pool)
         if added:
             example = Counterexample(facts, decision.route, tuple(dict.fromkeys(added)))
