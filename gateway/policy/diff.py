@@ -55,11 +55,10 @@ class LabelChange:
 
 @dataclass(frozen=True, slots=True)
 class PlaceChange:
-    """A pool that is somewhere else than it was; None is nowhere."""
+    """A pool of both policies that is somewhere else than it was, or in other hands."""
 
-    pool: str
-    was: Destination | None
-    becomes: Destination | None
+    was: Destination
+    becomes: Destination
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,11 +262,12 @@ def _label_change(
 
 
 def _place_changes(old: CompiledPolicy, new: CompiledPolicy) -> tuple[PlaceChange, ...]:
-    sides = [{pool.name: destination(pool) for pool in pools_of(compiled)} for compiled in (old, new)]
+    before = {pool.name: destination(pool) for pool in pools_of(old)}
+    after = [destination(pool) for pool in pools_of(new)]
     return tuple(
-        PlaceChange(name, sides[0].get(name), sides[1].get(name))
-        for name in dict.fromkeys((*sides[0], *sides[1]))
-        if sides[0].get(name) != sides[1].get(name)
+        PlaceChange(before[place.pool], place)
+        for place in after
+        if place.pool in before and before[place.pool] != place
     )
 
 

@@ -192,6 +192,8 @@ class _Telling:
             return ""
         if high is None:
             return self._say("count_from", low=low)
+        if low == high - 1:
+            return self._say("count_exactly", low=low)
         if low == 1:
             return self._say("count_below", high=high)
         return self._say("count_between", low=low, high=high - 1)
@@ -200,11 +202,9 @@ class _Telling:
 
     def _place(self, change: PlaceChange) -> str:
         was, becomes = self._where(change.was), self._where(change.becomes)
-        return self._say("place_changed", pool=change.pool, was=was, becomes=becomes)
+        return self._say("place_changed", pool=change.was.pool, was=was, becomes=becomes)
 
-    def _where(self, place: Destination | None) -> str:
-        if place is None:
-            return self._say("place_nowhere")
+    def _where(self, place: Destination) -> str:
         none = self._say("none")
         return self._say(
             "place",
@@ -233,11 +233,19 @@ def _by_place(changes: Iterable[Change]) -> dict[Destination, list[Change]]:
 
 def _by_rows(changes: Iterable[Change]) -> list[list[Change]]:
     """Changes by the rows that they leave and come to, where anything but a new way out is to be said of them."""
-    found: dict[tuple[str, str], list[Change]] = {}
+    found: dict[object, list[Change]] = {}
     for change in changes:
-        found.setdefault((change.was.route, change.becomes.route), []).append(change)
+        found.setdefault((change.was.route, change.becomes.route, *_kept(change)), []).append(change)
     said = [group for group in found.values() if _says_more(group)]
     return sorted(said, key=lambda group: not any(change.moves for change in group))
+
+
+def _kept(change: Change) -> tuple[float, float]:
+    """For how long answers may be reused, before and after, if that differs: it goes by label, not by row."""
+    was, becomes = change.was, change.becomes
+    if not isinstance(was, Allowed) or not isinstance(becomes, Allowed) or was.cache_s == becomes.cache_s:
+        return 0.0, 0.0
+    return was.cache_s, becomes.cache_s
 
 
 def _says_more(group: Sequence[Change]) -> bool:
@@ -334,10 +342,7 @@ def as_json(diff: Diff, language: Language = "en") -> _Json:
             }
             for change in diff.labels
         ],
-        "pools": [
-            {"pool": place.pool, "was": _destination(place.was), "becomes": _destination(place.becomes)}
-            for place in diff.places
-        ],
+        "pools": [{"was": _destination(place.was), "becomes": _destination(place.becomes)} for place in diff.places],
         "zones": [{"zone": zone.zone, "is_wider": zone.is_wider} for zone in diff.zones],
         "labels_removed": list(diff.only_old),
         "labels_added": list(diff.only_new),
@@ -374,7 +379,7 @@ def _answer(answer: Answer) -> _Json:
         "route": answer.route,
         "to": [_destination(place) for place in answer.to],
         "spill": [_destination(place) for place in answer.spill],
-        "canary": _destination(answer.canary),
+        "canary": _destination(answer.canary) if answer.canary is not None else None,
         "percent": answer.percent,
         "queue_s": answer.queue_s,
         "cache_s": answer.cache_s,
@@ -382,9 +387,7 @@ def _answer(answer: Answer) -> _Json:
     }
 
 
-def _destination(place: Destination | None) -> _Json | None:
-    if place is None:
-        return None
+def _destination(place: Destination) -> _Json:
     return {
         "pool": place.pool,
         "zone": place.zone,

@@ -37,14 +37,29 @@ def spans(parts: Iterable[_Span], offset_min: int, language: str) -> str:
     days = _DAYS[language]
     said: list[str] = []
     for first, last, hours in _runs(by_day):
+        if (first, last) == (0, 6):
+            return _bracketed(_daily(hours, language), offset_min, language)
         name = days[first] if first == last else f"{days[first]}{between}{days[last]}"
-        times = also.join(f"{_clock(start)}–{_clock(end)}" for start, end in hours)
+        times = also.join(_hours(span) for span in hours)
         said.append(name if hours == ((0, _DAY),) else f"{name} {times}")
-    return (
-        f"{either.join(said)} ({zone(offset_min)})"
-        if language == "en"
-        else f"{either.join(said)}（{zone(offset_min)}）"
-    )
+    return _bracketed(either.join(said), offset_min, language)
+
+
+def _daily(hours: Sequence[_Span], language: str) -> str:
+    """The same hours on every day of the week; what goes on past midnight is one span."""
+    also, every, over = ("、", "每天", "–次日 ") if language == "zh" else (" and ", "daily", "–")
+    spans = [_hours(span) for span in hours]
+    if len(hours) > 1 and hours[0][0] == 0 and hours[-1][1] == _DAY:
+        spans = [*spans[1:-1], f"{_clock(hours[-1][0])}{over}{_clock(hours[0][1])}"]
+    return f"{every} {also.join(spans)}"
+
+
+def _bracketed(said: str, offset_min: int, language: str) -> str:
+    return f"{said} ({zone(offset_min)})" if language == "en" else f"{said}（{zone(offset_min)}）"
+
+
+def _hours(span: _Span) -> str:
+    return f"{_clock(span[0])}–{_clock(span[1])}"
 
 
 def _by_day(parts: Iterable[_Span], offset_min: int) -> tuple[tuple[_Span, ...], ...]:

@@ -240,9 +240,7 @@ def test_labels_in_another_order_are_not_the_same() -> None:
 def test_a_pool_that_is_elsewhere_is_another_place() -> None:
     moved = Topology((pool("home", "cloud"), *POOLS.pools[1:]))
     found = diff(compiled(), unproved(policy(ROWS, MODELS), moved))
-    assert [(one.pool, one.was and one.was.zone, one.becomes and one.becomes.zone) for one in found.places] == [
-        ("home", "onprem", "cloud")
-    ]
+    assert [(one.was.pool, one.was.zone, one.becomes.zone) for one in found.places] == [("home", "onprem", "cloud")]
     assert found.new_cloud_access
     theirs = Topology((*POOLS.pools[:2], replace(POOLS.pools[2], processor="somebody-else"), POOLS.pools[3]))
     assert diff(compiled(), unproved(policy(ROWS, MODELS), theirs)).new_cloud_access
