@@ -15,7 +15,7 @@ from urllib.parse import unquote_to_bytes
 import httptools
 
 from gateway.api.downstream import HttpDownstream
-from gateway.api.reading import Reading
+from gateway.api.reading import JSON, Reading
 from gateway.errors import (
     HeadersTooLarge,
     InvalidRequest,
@@ -191,6 +191,7 @@ class Connection(asyncio.Protocol):
             return
         reading.unfinished = 0
         reading.method = self._parser.get_method()
+        reading.path = reading.url.partition(b"?")[0]
         reading.minor = 1 if self._parser.get_http_version() == "1.1" else 0
         reading.keep_alive = self._parser.should_keep_alive()
         reading.error = self._plane.objection(reading)
@@ -237,7 +238,7 @@ class Connection(asyncio.Protocol):
         self._answering = downstream
         inbound = Inbound(
             method=reading.method,
-            path=reading.url.partition(b"?")[0],
+            path=reading.path,
             authorization=reading.credential,
             body=reading.body[0] if len(reading.body) == 1 else b"".join(reading.body),
             received_at=self._loop.time(),
@@ -330,7 +331,7 @@ class DataPlane:
         """What is wrong with a request as far as its head tells; None if its body should be read and served."""
         if reading.head_size > self.limits.head:
             return HeadersTooLarge()
-        path = reading.url.partition(b"?")[0]
+        path = reading.path
         if not path.startswith(b"/") or reading.hosts != 1 or reading.chunked not in (b"", b"chunked"):
             return InvalidRequest("The request is not valid HTTP/1.1.", code="invalid_http")
         if path == MODELS or path.startswith(MODELS + b"/"):
@@ -339,7 +340,7 @@ class DataPlane:
             return NotFound()
         if reading.method != b"POST":
             return MethodNotAllowed("Use POST for this path.")
-        if reading.content_type != b"application/json" or reading.content_encoding not in (b"", b"identity"):
+        if reading.content_type != JSON or reading.content_encoding not in (b"", b"identity"):
             return UnsupportedMediaType()
         if reading.length is not None and reading.length > self.limits.body:
             return self.too_large()

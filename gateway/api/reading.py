@@ -8,49 +8,45 @@ from typing import Final
 
 from gateway.errors import TidegateError
 
+JSON: Final = b"application/json"
 _DIGITS: Final = re.compile(rb"[0-9]{1,15}")
 _TOO_LONG: Final = 10**15
+_ASKED_FOR: Final = frozenset(
+    {
+        b"host",
+        b"authorization",
+        b"content-type",
+        b"content-encoding",
+        b"content-length",
+        b"transfer-encoding",
+        b"expect",
+    }
+)
 
 
 class Reading:
     """One request while it arrives."""
 
-    __slots__ = (
-        "authorization",
-        "body",
-        "chunked",
-        "content_encoding",
-        "content_type",
-        "error",
-        "expects",
-        "head_size",
-        "hosts",
-        "keep_alive",
-        "length",
-        "method",
-        "minor",
-        "size",
-        "unfinished",
-        "url",
-    )
+    # Defaults in the class: one of these is made for every request, and most of it stays as it is.
+    url = b""
+    path = b""
+    method = b""
+    minor = 1
+    hosts = 0
+    content_type = b""
+    content_encoding = b""
+    length: int | None = None
+    chunked = b""
+    expects = False
+    keep_alive = True
+    head_size = 0
+    unfinished = 0
+    size = 0
+    error: TidegateError | None = None
 
     def __init__(self) -> None:
-        self.url = b""
-        self.method = b""
-        self.minor = 1
-        self.hosts = 0
         self.authorization: list[bytes] = []
-        self.content_type = b""
-        self.content_encoding = b""
-        self.length: int | None = None
-        self.chunked = b""
-        self.expects = False
-        self.keep_alive = True
-        self.head_size = 0
-        self.unfinished = 0
         self.body: list[bytes] = []
-        self.size = 0
-        self.error: TidegateError | None = None
 
     @property
     def credential(self) -> bytes | None:
@@ -72,20 +68,21 @@ class Reading:
     def header(self, name: bytes, value: bytes) -> None:
         """Take in one line of the head."""
         self.head_size += len(name) + len(value)
-        match name.lower():
+        name = name.lower()
+        if name not in _ASKED_FOR:
+            return
+        match name:
             case b"host":
                 self.hosts += 1
             case b"authorization":
                 self.authorization.append(value)
             case b"content-type":
-                self.content_type = value.partition(b";")[0].strip().lower()
+                self.content_type = JSON if value == JSON else value.partition(b";")[0].strip().lower()
             case b"content-encoding":
                 self.content_encoding = value.strip().lower()
             case b"content-length":
                 self.length = int(value) if _DIGITS.fullmatch(value) else _TOO_LONG
             case b"transfer-encoding":
                 self.chunked += value.strip().lower()
-            case b"expect":
+            case _:  # expect
                 self.expects = value.strip().lower() == b"100-continue"
-            case _:
-                pass

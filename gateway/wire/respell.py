@@ -28,7 +28,7 @@ def _replaced(data: bytes, key: bytes, theirs: str, ours: bytes) -> bytes | None
     # has a bare quote before its colon is a member of some object; if it is the only one, it is this one.
     if at < 1 or data[at - 1] == _BACKSLASH or data.find(spelled, at + 1) >= 0:
         return None
-    return b"%b%b%b%b" % (data[:at], key, ours, data[at + len(spelled) :])
+    return b"".join((data[:at], key, ours, data[at + len(spelled) :]))
 
 
 class Respeller:
