@@ -8,6 +8,7 @@ What this cannot catch: a reply that somebody retypes, paraphrases, translates o
 and of which the client kept another piece than we sent; and what was copied to another credential.
 """
 
+import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from gateway.core.labels import Label, LabelOrder, join
 
 SHORT: Final = 120
 """Letters and digits up to which a reply says too little to be told from the same words said elsewhere."""
+
+
+_ELSE: Final = re.compile(r"[\W_]+")
 
 
 class Speaker(StrEnum):
@@ -56,8 +60,9 @@ class Provenance:
 
 def folded(text: str) -> str:
     """The letters and digits of `text`, compatibility forms and cases made equal: wrapping, quoting and Markdown go."""
-    plain = unicodedata.normalize("NFKC", text).casefold()
-    return plain if plain.isalnum() else "".join([character for character in plain if character.isalnum()])
+    if text.isascii():
+        return _ELSE.sub("", text).lower()
+    return _ELSE.sub("", unicodedata.normalize("NFKC", text)).casefold()
 
 
 def material(credential: str, text: str, before: Sequence[str]) -> bytes:
