@@ -16,7 +16,7 @@ from gateway.backends.http1 import Http1Backend, Http1Settings
 from gateway.core.message import Headers, Message
 from gateway.core.topology import Endpoint
 from gateway.errors import TidegateError
-from gateway.pipeline import Pipeline
+from gateway.pipeline import Pipeline, Spawn
 from gateway.ports import Downstream, Inbound, UpstreamConnection
 
 JSON: Headers = ((b"content-type", b"application/json"),)
@@ -51,8 +51,18 @@ class _PassThrough:
         self._endpoint = endpoint
         self._backend = Http1Backend(Http1Settings())
 
-    async def serve(self, dialect: object, inbound: Inbound, downstream: Downstream) -> None:  # noqa: ARG002
+    def serve(self, dialect: object, inbound: Inbound, downstream: Downstream, spawn: Spawn) -> None:  # noqa: ARG002
+        upstream = self._backend.idle(self._endpoint)
+        if upstream is None:
+            spawn(self._serve_anew(inbound, downstream))
+        else:
+            self._forward(inbound, upstream, downstream)
+
+    async def _serve_anew(self, inbound: Inbound, downstream: Downstream) -> None:
         upstream = await self._backend.connect(self._endpoint, timeout_s=1.0, may_dial=lambda _: True)
+        self._forward(inbound, upstream, downstream)
+
+    def _forward(self, inbound: Inbound, upstream: UpstreamConnection, downstream: Downstream) -> None:
         upstream.start(Message(inbound.method, inbound.path, JSON, inbound.body), _Copy(upstream, downstream))
 
     def refuse(self, inbound: Inbound, downstream: Downstream, error: TidegateError) -> None:  # noqa: ARG002

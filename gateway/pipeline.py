@@ -6,6 +6,7 @@ happens, the exchange settles exactly once, synchronously, and its record goes i
 
 import asyncio
 import contextlib
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
 from dataclasses import replace
 from functools import partial
@@ -14,7 +15,7 @@ from typing import Final
 from gateway.core.decision import Allow, Deny, DenyCode
 from gateway.core.exchange import Exchange, Patience
 from gateway.core.facts import RequestFacts, Tenant
-from gateway.core.findings import Unscanned
+from gateway.core.findings import Evidence, Unscanned
 from gateway.core.records import Ending
 from gateway.errors import AuditUnavailable, Forbidden, NotFound, TidegateError, Unauthenticated
 from gateway.policy.decide import decide
@@ -24,7 +25,7 @@ from gateway.runtime.authn import Authenticator
 from gateway.runtime.bundles import Bundle
 from gateway.runtime.call import Call, Ids
 from gateway.runtime.classify import Classifier
-from gateway.runtime.dispatch import Dispatcher
+from gateway.runtime.dispatch import Dispatcher, Later
 from gateway.runtime.relay import Relay
 from gateway.telemetry import EventLog
 from gateway.wire import replies
@@ -35,6 +36,10 @@ log = EventLog(__name__)
 
 READ_INLINE: Final = 256 << 10
 """Bodies above this size are decoded in a thread, so that one large request does not hold up all others."""
+
+Work = Callable[[], Coroutine[None, None, None]]
+Spawn = Callable[[Coroutine[None, None, None]], "asyncio.Task[None]"]
+"""Makes a task of what a request has to wait for; whoever gave it awaits the task before the process ends."""
 
 STRIPPED: Final = (Unscanned("control_tokens", ""),)
 
@@ -65,55 +70,83 @@ class Pipeline:
         self._executor = executor
         self._patience = patience
         self._started_at = started_at
-        self._live: set[Relay] = set()
+        self._live: dict[Call, Relay] = {}
         self._ids = Ids()
 
-    async def serve(self, dialect: Dialect, inbound: Inbound, downstream: Downstream) -> None:
-        """Answer one request for a model. Never raises but for cancellation."""
+    def serve(self, dialect: Dialect, inbound: Inbound, downstream: Downstream, spawn: Spawn) -> None:
+        """Answer one request for a model: at once as far as nothing has to be waited for, the rest in one task."""
         call = Call(self._ids.new(), inbound, path=str(dialect), order=self._bundle.policy.order)
         relay = self._relay(call, downstream)
-        self._live.add(relay)
+        self._live[call] = relay
+        later = partial(self._later, call, relay, spawn)
         try:
-            task = asyncio.current_task()
-            assert task is not None  # noqa: S101 -- serve() is a task's coroutine
-            relay.watch(task)
-            call.tenant = self._identify(call)
-            call.request, call.flags = await self._read(dialect, inbound.body)
-            if call.request.streamed:
-                relay.exchange.expect_stream()
-            await self._answer(call, relay)
+            relay.watch()
+            if relay.exchange.is_over:
+                return
+            tenant = call.tenant = self._identify(call)
+            size = len(inbound.body)
+            if size > READ_INLINE:
+                later(partial(self._serve_beside, call, relay, dialect, tenant, later))
+                return
+            request = self._take(call, relay, _read(dialect, inbound.body))
+            call.evidence = self._classifier.classify_now(dialect, request.document, size=size, flags=call.flags)
+            if call.evidence is None:
+                later(partial(self._classify_beside, call, relay, request, tenant, later))
+            else:
+                self._answer(call, relay, request, tenant, call.evidence, later)
+        except Exception as exc:  # noqa: BLE001 -- the outermost mapping, as in `_guarded`
+            self._fail(call, relay, exc)
+
+    def _later(self, call: Call, relay: Relay, spawn: Spawn, work: Work) -> None:
+        relay.runs_in(spawn(self._guarded(call, relay, work)))
+
+    async def _guarded(self, call: Call, relay: Relay, work: Work) -> None:
+        try:
+            await work()
         except asyncio.CancelledError:
             if not relay.exchange.is_over:
                 relay.cancel()
                 raise
-        except TidegateError as error:
-            relay.give_up(error, ending=Ending.REFUSED)
         except Exception as exc:  # noqa: BLE001 -- the outermost mapping: a fault of ours becomes a plain 500
+            self._fail(call, relay, exc)
+
+    def _fail(self, call: Call, relay: Relay, exc: Exception) -> None:
+        if isinstance(exc, TidegateError):
+            relay.give_up(exc, ending=Ending.REFUSED)
+        else:
             log.crash("request_failed", exc, request_id=call.id)
             relay.abandon(TidegateError(detail=type(exc).__name__))
-        finally:
-            self._live.discard(relay)
 
-    async def _read(self, dialect: Dialect, body: bytes) -> tuple[Request, tuple[Unscanned, ...]]:
-        if len(body) <= READ_INLINE:
-            return _read(dialect, body)
-        return await asyncio.get_running_loop().run_in_executor(self._executor, _read, dialect, body)
+    async def _serve_beside(self, call: Call, relay: Relay, dialect: Dialect, tenant: Tenant, later: Later) -> None:
+        """A large body is decoded in a thread, so that it does not hold up all others."""
+        loop = asyncio.get_running_loop()
+        read = await loop.run_in_executor(self._executor, _read, dialect, call.inbound.body)
+        await self._classify_beside(call, relay, self._take(call, relay, read), tenant, later)
 
-    async def _answer(self, call: Call, relay: Relay) -> None:
-        tenant, request = call.tenant, call.request
-        assert tenant is not None  # noqa: S101 -- serve() has just set both
-        assert request is not None  # noqa: S101
-        call.evidence = await self._classifier.classify(
+    async def _classify_beside(self, call: Call, relay: Relay, request: Request, tenant: Tenant, later: Later) -> None:
+        call.evidence = evidence = await self._classifier.classify(
             request.dialect, request.document, size=len(call.inbound.body), flags=call.flags
         )
-        low, high = label(self._bundle.policy, call.evidence)
+        self._answer(call, relay, request, tenant, evidence, later)
+
+    def _take(self, call: Call, relay: Relay, read: tuple[Request, tuple[Unscanned, ...]]) -> Request:
+        request, call.flags = read
+        call.request = request
+        if request.streamed:
+            relay.exchange.expect_stream()
+        return request
+
+    def _answer(
+        self, call: Call, relay: Relay, request: Request, tenant: Tenant, evidence: Evidence, later: Later
+    ) -> None:
+        low, high = label(self._bundle.policy, evidence)
         call.facts = RequestFacts(low, high, tenant.tenant_class, tenant.ceiling, request.model, request.capabilities)
-        call.decision = decide(self._bundle.policy, call.facts)
-        match call.decision:
-            case Deny() as deny:
-                relay.give_up(_refusal(deny), ending=Ending.REFUSED)
-            case Allow() as allow:
-                await self._dispatcher.dispatch(call, relay, request, tenant, allow)
+        call.decision = decision = decide(self._bundle.policy, call.facts)
+        match decision:
+            case Deny():
+                relay.give_up(_refusal(decision), ending=Ending.REFUSED)
+            case Allow():
+                self._dispatcher.dispatch(call, relay, request, tenant, decision, later=later)
 
     def models(self, inbound: Inbound, downstream: Downstream, model: str | None) -> None:
         """Answer `GET /v1/models`, or `/v1/models/{id}` for one `model`."""
@@ -150,12 +183,12 @@ class Pipeline:
     def tick(self) -> None:
         """Look at every exchange's clock; called a few times a second."""
         now = self._clock.monotonic()
-        for relay in tuple(self._live):
+        for relay in tuple(self._live.values()):
             relay.tick(now)
 
     def cancel_all(self) -> None:
         """Stop waiting for answers; what has begun ends with an error event."""
-        for relay in tuple(self._live):
+        for relay in tuple(self._live.values()):
             relay.cancel()
 
     @property
@@ -181,6 +214,7 @@ class Pipeline:
         return tenant
 
     def _settle(self, call: Call, ending: Ending, error: TidegateError | None) -> None:
+        self._live.pop(call, None)
         if call.is_reserved:
             call.is_reserved = False
             if call.facts is not None and call.facts.model not in self._bundle.policy.aliases:

@@ -123,11 +123,13 @@ class UpstreamConnection(Protocol):
 class Backend(Protocol):
     """The protocol adapter that reaches an endpoint.
 
-    `connect` returns an idle connection, unless it is to be `fresh`, or dials a new one within `timeout_s` seconds; it
-    dials only addresses for which `may_dial` holds, and raises UpstreamUnreachable otherwise. It adds credentials and
+    `idle` returns a connection that is ready for a request now, None if there is none. `connect` returns an idle
+    connection, unless it is to be `fresh`, or dials a new one within `timeout_s` seconds; it dials only addresses for
+    which `may_dial` holds, and raises UpstreamUnreachable otherwise. Each connection adds credentials and
     framing itself.
     """
 
+    def idle(self, endpoint: Endpoint) -> UpstreamConnection | None: ...
     async def connect(
         self,
         endpoint: Endpoint,

@@ -8,6 +8,7 @@ arrives is bounded and checked before anything is read from it, a lost client is
 import asyncio
 import contextlib
 from collections import deque
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Final, cast
 from urllib.parse import unquote_to_bytes
@@ -358,11 +359,16 @@ class DataPlane:
         if error is not None:
             self.pipeline.refuse(inbound, downstream, error)
         elif (dialect := PATHS.get(inbound.path)) is not None:
-            task = asyncio.get_running_loop().create_task(self.pipeline.serve(dialect, inbound, downstream))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self.pipeline.serve(dialect, inbound, downstream, self._spawn)
         else:
             self.pipeline.models(inbound, downstream, _model_of(inbound.path))
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """A task for what a request has to wait for; `drain` waits for all of them."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     def left(self, connection: Connection) -> None:
         """`connection` is gone."""

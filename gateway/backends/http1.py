@@ -62,6 +62,20 @@ class Http1Backend:
         self._names = NameLookup()
         self._tls: ssl.SSLContext | None = None
 
+    def idle(self, endpoint: Endpoint) -> "_Connection | None":
+        """An idle connection to `endpoint`: quiet, and younger than what servers close."""
+        idle = self._idle.get(endpoint)
+        if not idle:
+            return None
+        oldest = asyncio.get_running_loop().time() - IDLE_S
+        while idle:
+            connection = idle.pop()
+            if connection.is_usable and connection.idle_since > oldest and connection.is_quiet:
+                connection.is_reused = True
+                return connection
+            connection.abort()
+        return None
+
     async def connect(
         self,
         endpoint: Endpoint,
@@ -71,9 +85,9 @@ class Http1Backend:
         fresh: bool = False,
     ) -> "_Connection":
         """An idle connection to `endpoint` or a new one; UpstreamUnreachable with a reason that quotes nothing."""
+        if not fresh and (idle := self.idle(endpoint)) is not None:
+            return idle
         loop = asyncio.get_running_loop()
-        if not fresh and (reused := self._reused(endpoint, oldest=loop.time() - IDLE_S)) is not None:
-            return reused
         deadline = loop.time() + timeout_s
         try:
             async with asyncio.timeout_at(deadline):
@@ -88,16 +102,6 @@ class Http1Backend:
         if connection.is_usable:
             self._open.add(connection)
         return connection
-
-    def _reused(self, endpoint: Endpoint, *, oldest: float) -> "_Connection | None":
-        idle = self._idle.get(endpoint)
-        while idle:
-            connection = idle.pop()
-            if connection.is_usable and connection.idle_since > oldest and connection.is_quiet:
-                connection.is_reused = True
-                return connection
-            connection.abort()
-        return None
 
     async def close(self) -> None:
         """Close every connection, busy ones included."""
@@ -259,9 +263,10 @@ class _Connection(asyncio.Protocol):
         had_head = reader.head is not None
         body = reader.feed(data)
         if not had_head:
-            if reader.head is None:
+            head = reader.head
+            if head is None:
                 return
-            receiver.on_head(reader.head.status, reader.head.headers)
+            receiver.on_head(head.status, head.headers)
         # The receiver may have aborted us in any of these calls; then it hears no more.
         if body and self._receiver is receiver:
             receiver.on_data(body)

@@ -53,6 +53,10 @@ class SageMakerBackend:
         if self.preflight is not None:
             await self.preflight.run(stop)
 
+    def idle(self, endpoint: Endpoint) -> UpstreamConnection | None:  # noqa: ARG002 -- the port's signature
+        """None: whether the credentials are still good has to be waited for."""
+        return None
+
     async def connect(
         self,
         endpoint: Endpoint,

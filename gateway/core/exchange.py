@@ -183,6 +183,13 @@ class Exchange:
             self._attempt_at = self._heard_at = now
             self._first_content_s, self._idle_s = first_content_s, idle_s
 
+    def flows(self, *, now: float) -> bool:
+        """Whether events that have come now may be sent as they are: the usual case of `events`, without actions."""
+        if self._state is _State.FLOWING and self.is_open:
+            self._heard_at = self._spoke_at = now
+            return True
+        return False
+
     def events(self, data: bytes, *, has_content: bool, now: float) -> Actions:
         """Whole SSE events to forward. What comes before the first content is held, in case the attempt fails."""
         self._heard_at = now

@@ -74,11 +74,18 @@ class Admission:
 
     def try_enter(self, pools: Sequence[str]) -> Place | None:
         """A free place in the first of `pools` that has one and that nobody waits for."""
+        name = self.free(pools)
+        if name is None:
+            return None
+        self._gates[name].in_flight += 1
+        return Place(self, name)
+
+    def free(self, pools: Sequence[str]) -> str | None:
+        """The first of `pools` in which `try_enter` would find a place now."""
         for name in pools:
             gate = self._gates[name]
             if gate.in_flight < gate.limit and not gate.queue:
-                gate.in_flight += 1
-                return Place(self, name)
+                return name
         return None
 
     async def enter(self, to: Sequence[str], spill: Sequence[str], *, wait_s: float) -> Place:

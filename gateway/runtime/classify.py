@@ -44,15 +44,18 @@ class Classifier:
         self, dialect: str, document: object, *, size: int, flags: tuple[Unscanned, ...] = ()
     ) -> Evidence:
         """The evidence for a decoded request of `size` bytes; `flags` is what was noticed before the scan."""
-        evidence = await self._scan(dialect, document, size)
-        if not flags:
+        evidence = self.classify_now(dialect, document, size=size, flags=flags)
+        if evidence is not None:
             return evidence
-        coverage = evidence.coverage
-        return replace(evidence, coverage=replace(coverage, unscanned=(*flags, *coverage.unscanned)))
+        return _flagged(await self._scan_beside(dialect, document, size), flags)
 
-    async def _scan(self, dialect: str, document: object, size: int) -> Evidence:
-        if size <= self._inline:
-            return self._scanner.scan(dialect, document)
+    def classify_now(
+        self, dialect: str, document: object, *, size: int, flags: tuple[Unscanned, ...] = ()
+    ) -> Evidence | None:
+        """What `classify` returns, if the request is small enough to be scanned on the loop."""
+        return _flagged(self._scanner.scan(dialect, document), flags) if size <= self._inline else None
+
+    async def _scan_beside(self, dialect: str, document: object, size: int) -> Evidence:
         if size > self._home_only_above:
             return nothing_covered("too large to scan")
         loop = asyncio.get_running_loop()
@@ -70,3 +73,10 @@ class Classifier:
             return self._policy.order.top
         evidence = await self.classify(shape, document, size=len(message.body))
         return label(self._policy, evidence)[1]
+
+
+def _flagged(evidence: Evidence, flags: tuple[Unscanned, ...]) -> Evidence:
+    if not flags:
+        return evidence
+    coverage = evidence.coverage
+    return replace(evidence, coverage=replace(coverage, unscanned=(*flags, *coverage.unscanned)))

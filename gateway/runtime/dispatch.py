@@ -5,7 +5,8 @@ It walks the pools of the decision and nothing else, at most three tries, and no
 """
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from typing import Final
 
 from gateway.core.decision import Allow
@@ -14,8 +15,8 @@ from gateway.core.message import Message
 from gateway.core.records import Ending, Intent
 from gateway.core.topology import Endpoint, Pool, Topology, Zone
 from gateway.errors import AuditUnavailable, Overloaded, TidegateError, Unavailable
-from gateway.ports import STALE, AuditSink, Clock, UpstreamUnreachable
-from gateway.runtime.admission import Admission
+from gateway.ports import STALE, AuditSink, Clock, UpstreamConnection, UpstreamUnreachable
+from gateway.runtime.admission import Admission, Place
 from gateway.runtime.call import Call
 from gateway.runtime.forward import Forwarder
 from gateway.runtime.mint import Mint
@@ -24,6 +25,9 @@ from gateway.wire.encode import encode
 from gateway.wire.requests import Request
 
 MAX_TRIES: Final = 3
+
+Later = Callable[[Callable[[], Coroutine[None, None, None]]], None]
+"""Takes what has to wait for something, to be run as a task of its request."""
 
 _MISCONFIGURED: Final = frozenset({401, 403, 404})
 
@@ -59,92 +63,107 @@ class Dispatcher:
         self._epoch = epoch
         self._turn = 0
 
-    async def dispatch(self, call: Call, relay: Relay, request: Request, tenant: Tenant, allow: Allow) -> None:
-        """Relay an answer to `request` from one of the pools of `allow`, or tell the client why there is none."""
-        untried = {name: self._rotated(name) for name in allow.pools}
-        error: TidegateError | None = None
-        tries, fresh = 0, False
-        while tries < MAX_TRIES:
-            to = tuple(name for name in allow.to if untried[name])
-            spill = tuple(name for name in allow.spill if untried[name])
-            if not to and not spill:
-                break
-            began = self._clock.monotonic()
+    def dispatch(
+        self, call: Call, relay: Relay, request: Request, tenant: Tenant, allow: Allow, *, later: Later
+    ) -> None:
+        """Relay an answer to `request` from one of the pools of `allow`, or tell the client why there is none.
+
+        At once where a place and a connection are free and nothing has to be on disk first; `later` gets what waits.
+        """
+        walk = _Walk(call, relay, request, tenant, allow, later, {name: self._rotated(name) for name in allow.pools})
+        if not self._is_sent_now(walk):
+            later(partial(self._walk, walk))
+
+    def _is_sent_now(self, walk: "_Walk") -> bool:
+        """Send without waiting for anything; False, and nothing done, where something must be waited for."""
+        allow, relay = walk.allow, walk.relay
+        name = self._admission.free(allow.to) or self._admission.free(allow.spill)
+        if name is None:
+            return False
+        pool = self._pools[name]
+        endpoint = walk.untried[name][0]
+        connection = None if _needs_intent(self._zones[pool.zone]) else self._forwarder.idle(pool, endpoint)
+        place = None if connection is None else self._admission.try_enter((name,))
+        if connection is None or place is None:
+            return False
+        try:
+            epoch = self._epoch()
+            message = self._encoded(walk, pool, endpoint)
+            clearance = self._mint.clear(allow, message, pool, ceiling=walk.tenant.ceiling, epoch=epoch)
+            walk.call.begin_attempt(pool, endpoint, now=self._clock.monotonic())
+            self._forwarder.send_now(clearance, message, pool, connection, relay, sending=walk.sending(pool))
+        except BaseException:
+            connection.abort()
+            place.leave()
+            raise
+        relay.when_over(partial(self._over, walk, place, pool))
+        return True
+
+    def _over(self, walk: "_Walk", place: Place, pool: Pool, failed: TidegateError | None) -> None:
+        place.leave()
+        if failed is not None:
+            walk.learn(pool, failed)
+            walk.later(partial(self._walk, walk))
+
+    async def _walk(self, walk: "_Walk") -> None:
+        """Try one place after the other."""
+        while (place := await self._entered(walk)) is not None:
+            pool = self._pools[place.pool]
             try:
-                place = await self._admission.enter(to, spill, wait_s=allow.queue_s - call.queued_s)
-            except (Overloaded, Unavailable):
-                # A second turn that does not come: what went wrong in the first is what the caller can act upon.
-                if error is None:
-                    raise
-                break
-            finally:
-                call.queued_s += self._clock.monotonic() - began
-            try:
-                pool = self._pools[place.pool]
-                endpoint = untried[pool.name][0]
-                failed = await self._attempt(call, relay, request, tenant, allow, pool, endpoint, fresh=fresh)
+                failed = await self._attempt(walk, pool, walk.untried[pool.name][0])
             finally:
                 place.leave()
             if failed is None:
                 return
-            if isinstance(failed, AuditUnavailable):
-                error = failed
-                untried[pool.name] = ()
-                continue
-            tries += 1
-            if failed.detail == STALE:
-                # A kept connection that the server closed as we wrote says nothing about the server: same place
-                # again. Whether it has read the request is unknown, so once, and on a connection of its own.
-                error, fresh = error or failed, True
-                continue
-            error = failed
-            # A pool that refuses our credential, path or model name refuses them at each of its endpoints; another
-            # pool has its own, and may serve (resilience.md: never again on a 4xx, which the request would be).
-            is_misconfigured = call.attempts[-1].status in _MISCONFIGURED
-            untried[pool.name] = () if is_misconfigured else untried[pool.name][1:]
-        relay.give_up(error or Unavailable())
+            walk.learn(pool, failed)
+        walk.relay.give_up(walk.error or Unavailable())
 
-    async def _attempt(
-        self,
-        call: Call,
-        relay: Relay,
-        request: Request,
-        tenant: Tenant,
-        allow: Allow,
-        pool: Pool,
-        endpoint: Endpoint,
-        *,
-        fresh: bool,
-    ) -> TidegateError | None:
-        """Try one endpoint, on a `fresh` connection or any.
+    async def _entered(self, walk: "_Walk") -> Place | None:
+        """The next place to try; None if there is none, and what went wrong before is what the caller can act upon."""
+        to = tuple(name for name in walk.allow.to if walk.untried[name])
+        spill = tuple(name for name in walk.allow.spill if walk.untried[name])
+        if walk.tries == MAX_TRIES or (not to and not spill):
+            return None
+        began = self._clock.monotonic()
+        try:
+            return await self._admission.enter(to, spill, wait_s=walk.allow.queue_s - walk.call.queued_s)
+        except (Overloaded, Unavailable):
+            if walk.error is None:
+                raise
+            return None
+        finally:
+            walk.call.queued_s += self._clock.monotonic() - began
 
-        None once the exchange is over; otherwise why the next may be tried.
-        """
-        zone = self._zones[pool.zone]
+    async def _attempt(self, walk: "_Walk", pool: Pool, endpoint: Endpoint) -> TidegateError | None:
+        """Try one endpoint: None once the exchange is over; otherwise why the next may be tried."""
         epoch = self._epoch()
-        message = encode(request, pool, zone, salt=self._salt_of(tenant.id))
-        relay.prepare(request, private=(pool.model, endpoint.name))
-        if zone.is_cloud:
+        message = self._encoded(walk, pool, endpoint)
+        if _needs_intent(self._zones[pool.zone]):
             try:
-                await self._audit.committed(self._intent(call, tenant, allow, pool, message, epoch))
+                await self._audit.committed(self._intent(walk, pool, message, epoch))
             except AuditUnavailable as error:
                 return error
-        clearance = self._mint.clear(allow, message, pool, ceiling=tenant.ceiling, epoch=epoch)
-        call.begin_attempt(pool, endpoint, now=self._clock.monotonic())
+        clearance = self._mint.clear(walk.allow, message, pool, ceiling=walk.tenant.ceiling, epoch=epoch)
+        walk.call.begin_attempt(pool, endpoint, now=self._clock.monotonic())
         try:
             await self._forwarder.send(
                 clearance,
                 message,
                 pool,
                 endpoint,
-                relay,
-                sending=lambda connection: relay.sending(connection, pool.timeouts),
-                fresh=fresh,
+                walk.relay,
+                sending=walk.sending(pool),
+                fresh=walk.is_fresh,
             )
         except UpstreamUnreachable as exc:
-            call.end_attempt(Ending.UPSTREAM_FAILED, None, exc.reason, now=self._clock.monotonic())
+            walk.call.end_attempt(Ending.UPSTREAM_FAILED, None, exc.reason, now=self._clock.monotonic())
             return Unavailable(detail=f"{endpoint.name}: {exc.reason}")
-        return await relay.result()
+        return await walk.relay.result()
+
+    def _encoded(self, walk: "_Walk", pool: Pool, endpoint: Endpoint) -> Message:
+        message = encode(walk.request, pool, self._zones[pool.zone], salt=self._salt_of(walk.tenant.id))
+        walk.relay.prepare(walk.request, private=(pool.model, endpoint.name))
+        return message
 
     def _rotated(self, pool: str) -> tuple[Endpoint, ...]:
         # Plain turns; balancing by load and prefix is part E's.
@@ -153,16 +172,72 @@ class Dispatcher:
         start = self._turn % len(endpoints)
         return endpoints[start:] + endpoints[:start]
 
-    def _intent(self, call: Call, tenant: Tenant, allow: Allow, pool: Pool, message: Message, epoch: int) -> Intent:
+    def _intent(self, walk: "_Walk", pool: Pool, message: Message, epoch: int) -> Intent:
+        call = walk.call
         return Intent(
             request_id=call.id,
             at=self._clock.wall(),
-            tenant=tenant.id,
+            tenant=walk.tenant.id,
             pool=pool.name,
             zone=pool.zone,
-            label=call.order.name(allow.label),
-            route=allow.route,
+            label=call.order.name(walk.allow.label),
+            route=walk.allow.route,
             bundle=self._bundle,
             epoch=epoch,
             digest=self._digest_of(message),
         )
+
+
+class _Walk:
+    """One request on its way through the pools of its decision: what is left to try, and what went wrong so far."""
+
+    __slots__ = ("allow", "call", "error", "is_fresh", "later", "relay", "request", "tenant", "tries", "untried")
+
+    def __init__(
+        self,
+        call: Call,
+        relay: Relay,
+        request: Request,
+        tenant: Tenant,
+        allow: Allow,
+        later: Later,
+        untried: dict[str, tuple[Endpoint, ...]],
+    ) -> None:
+        self.call = call
+        self.relay = relay
+        self.request = request
+        self.tenant = tenant
+        self.allow = allow
+        self.later = later
+        self.untried = untried
+        self.error: TidegateError | None = None
+        self.tries = 0
+        self.is_fresh = False
+
+    def sending(self, pool: Pool) -> Callable[[UpstreamConnection], None]:
+        """Who is told just before the first byte leaves for `pool`."""
+        relay, timeouts = self.relay, pool.timeouts
+        return lambda connection: relay.sending(connection, timeouts)
+
+    def learn(self, pool: Pool, failed: TidegateError) -> None:
+        """An attempt at the first untried endpoint of `pool` has failed."""
+        if isinstance(failed, AuditUnavailable):
+            self.error = failed
+            self.untried[pool.name] = ()
+            return
+        self.tries += 1
+        if failed.detail == STALE:
+            # A kept connection that the server closed as we wrote says nothing about the server: same place again.
+            # Whether it has read the request is unknown, so once, and on a connection of its own.
+            self.error, self.is_fresh = self.error or failed, True
+            return
+        self.error = failed
+        # A pool that refuses our credential, path or model name refuses them at each of its endpoints; another pool
+        # has its own, and may serve (resilience.md: never again on a 4xx, which the request would be).
+        is_misconfigured = self.call.attempts[-1].status in _MISCONFIGURED
+        self.untried[pool.name] = () if is_misconfigured else self.untried[pool.name][1:]
+
+
+def _needs_intent(zone: Zone) -> bool:
+    """Whether an attempt must be on disk before it is made."""
+    return zone.is_cloud

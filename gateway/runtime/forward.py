@@ -105,12 +105,44 @@ class Forwarder:
         """
         if pool.clearance < self._top and await self._rescan(message) > pool.clearance:
             raise ClearanceRefused(detail=f"{pool.name}: the final bytes are above the pool's clearance")
-        zone = self._zones[pool.zone]
         connection = await self._backends[pool.name].connect(
-            endpoint, timeout_s=pool.timeouts.connect_s, may_dial=zone.holds, fresh=fresh
+            endpoint, timeout_s=pool.timeouts.connect_s, may_dial=self._zones[pool.zone].holds, fresh=fresh
         )
+        self._send(clearance, message, pool, connection, receiver, sending=sending)
+
+    def idle(self, pool: Pool, endpoint: Endpoint) -> UpstreamConnection | None:
+        """A connection over which `send_now` needs to wait for nothing; None where the final bytes are scanned once
+        more, or there is none."""
+        return None if pool.clearance < self._top else self._backends[pool.name].idle(endpoint)
+
+    def send_now(
+        self,
+        clearance: Clearance,
+        message: Message,
+        pool: Pool,
+        connection: UpstreamConnection,
+        receiver: Receiver,
+        *,
+        sending: Callable[[UpstreamConnection], None],
+    ) -> None:
+        """`send` over a connection that `idle` has just returned. Raises ClearanceRefused if the door stays shut."""
+        if pool.clearance < self._top:
+            connection.abort()
+            raise ClearanceRefused(detail=f"{pool.name}: the final bytes have not been scanned")
+        self._send(clearance, message, pool, connection, receiver, sending=sending)
+
+    def _send(
+        self,
+        clearance: Clearance,
+        message: Message,
+        pool: Pool,
+        connection: UpstreamConnection,
+        receiver: Receiver,
+        *,
+        sending: Callable[[UpstreamConnection], None],
+    ) -> None:
         try:
-            self._door.open(clearance, message, pool, zone, connection)
+            self._door.open(clearance, message, pool, self._zones[pool.zone], connection)
         except ClearanceRefused:
             connection.abort()
             raise

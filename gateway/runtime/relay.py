@@ -48,6 +48,7 @@ _JSON_HEAD: Final = ((b"content-type", b"application/json"),)
 log = EventLog(__name__)
 
 Settled = Callable[[Ending, TidegateError | None], None]
+AttemptOver = Callable[[TidegateError | None], None]
 
 
 class Relay:
@@ -63,7 +64,9 @@ class Relay:
         self._settled = settled
         self._task: asyncio.Task[None] | None = None
         self._upstream: UpstreamConnection | None = None
-        self._result: asyncio.Future[TidegateError | None] | None = None
+        self._is_attempt_over = True
+        self._failed: TidegateError | None = None
+        self._on_over: AttemptOver | None = None
         self._request: Request | None = None
         self._private: tuple[str, ...] = ()
         self._is_settled = False
@@ -79,19 +82,23 @@ class Relay:
 
     # What the pipeline calls
 
-    def watch(self, task: asyncio.Task[None]) -> None:
-        """Notice from now on when the client leaves or cannot keep up; `task` is cancelled if it waits in vain."""
-        self._task = task
+    def watch(self) -> None:
+        """Notice from now on when the client leaves or cannot keep up."""
         self._downstream.watch(self._client_gone, self._client_full, self._client_drained)
         if self._downstream.is_gone:
             self._client_gone()
+
+    def runs_in(self, task: asyncio.Task[None]) -> None:
+        """`task` does what has to wait for something; it is cancelled if it waits in vain."""
+        self._task = task
 
     def prepare(self, request: Request, *, private: tuple[str, ...]) -> None:
         """The next attempt of `request` is about to connect; `private` are names that no error may show."""
         self._reset()
         self._request = request
         self._private = private
-        self._result = asyncio.get_running_loop().create_future()
+        self._is_attempt_over = False
+        self._failed = self._on_over = None
 
     def sending(self, upstream: UpstreamConnection, timeouts: Timeouts) -> None:
         """`upstream` was let through the door and gets its first byte now."""
@@ -118,8 +125,24 @@ class Relay:
 
     async def result(self) -> TidegateError | None:
         """Why the running attempt failed and another place may be tried; None once the exchange is over."""
-        assert self._result is not None  # noqa: S101 -- prepare() comes first
-        return await self._result
+        if self._is_attempt_over:
+            return self._failed
+        over: asyncio.Future[TidegateError | None] = asyncio.get_running_loop().create_future()
+        self.when_over(lambda failed: None if over.done() else over.set_result(failed))
+        return await over
+
+    def when_over(self, tell: "AttemptOver") -> None:
+        """Call `tell` once with what `result` would return, as soon as the running attempt is over."""
+        self._on_over = tell
+        if self._is_attempt_over:
+            tell(self._failed)
+
+    def _attempt_over(self, failed: TidegateError | None) -> None:
+        if not self._is_attempt_over:
+            self._is_attempt_over = True
+            self._failed = failed
+            if self._on_over is not None:
+                self._on_over(failed)
 
     def give_up(self, error: TidegateError, *, ending: Ending = Ending.UPSTREAM_FAILED) -> None:
         """No place is left to try, or none was permitted."""
@@ -239,10 +262,15 @@ class Relay:
                     return
                 case _:
                     pass
-        if forward:
-            self._perform(self.exchange.events(b"".join(forward), has_content=has_content, now=now))
-        else:
+        if not forward:
             self.exchange.bytes_arrived(now=now)
+        elif self.exchange.flows(now=now):
+            try:
+                self._write(b"".join(forward))
+            except Exception as exc:  # noqa: BLE001 -- as in _perform
+                self._break_off(exc)
+        else:
+            self._perform(self.exchange.events(b"".join(forward), has_content=has_content, now=now))
 
     def _linger(self) -> None:
         # The answer is complete; the connection is clean only once its framing has ended too.
@@ -278,10 +306,10 @@ class Relay:
         try:
             self._carry_out(actions)
         except Exception as exc:  # noqa: BLE001 -- whatever a connection raises, the exchange ends, and once
-            log.crash("send_failed", exc, request_id=self._call.id)
-            self._break_off()
+            self._break_off(exc)
 
-    def _break_off(self) -> None:
+    def _break_off(self, exc: Exception) -> None:
+        log.crash("send_failed", exc, request_id=self._call.id)
         upstream, self._upstream = self._upstream, None
         if upstream is not None:
             upstream.abort()
@@ -291,8 +319,15 @@ class Relay:
         self._downstream.abort()
 
     def _carry_out(self, actions: Actions) -> None:
+        # A match looks at one case after the other: what every answer has comes first.
         for action in actions:
             match action:
+                case Answer(body=body):
+                    self._start(200, _JSON_HEAD, length=len(body))
+                    self._write(body)
+                    self._downstream.finish()
+                case Settle(ending=ending, error=cause):
+                    self._settle(ending, cause)
                 case Send(data=data):
                     self._write(data)
                 case OpenStream():
@@ -300,10 +335,6 @@ class Relay:
                 case SendError(error=error):
                     self._write(wire_errors.event_of(error))
                 case Finish():
-                    self._downstream.finish()
-                case Answer(body=body):
-                    self._start(200, _JSON_HEAD, length=len(body))
-                    self._write(body)
                     self._downstream.finish()
                 case Refuse(error=error):
                     body = wire_errors.body_of(error)
@@ -314,8 +345,7 @@ class Relay:
                     self._call.end_attempt(
                         Ending.UPSTREAM_FAILED, self._status or None, error.detail, now=self._clock.monotonic()
                     )
-                    if self._result is not None and not self._result.done():
-                        self._result.set_result(error)
+                    self._attempt_over(error)
                 case StopUpstream():
                     upstream, self._upstream = self._upstream, None
                     if upstream is not None:
@@ -328,15 +358,12 @@ class Relay:
                         self._upstream.resume()
                 case Drop():
                     self._downstream.abort()
-                case Settle(ending=ending, error=cause):
-                    self._settle(ending, cause)
 
     def _settle(self, ending: Ending, error: TidegateError | None) -> None:
         self._is_settled = True
         detail = error.detail if error is not None else ""
         self._call.end_attempt(ending, self._status or None, detail, now=self._clock.monotonic())
-        if self._result is not None and not self._result.done():
-            self._result.set_result(None)
+        self._attempt_over(None)
         self._settled(ending, error)
 
     def _start(self, status: int, content: Headers, *, length: int | None) -> None:

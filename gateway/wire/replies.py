@@ -61,8 +61,7 @@ class Failed:
 Piece = Forward | Skip | Done | Failed
 
 
-@dataclass(frozen=True, slots=True)
-class WholeReply:
+class WholeReply(msgspec.Struct, frozen=True, gc=False):
     """An unstreamed answer, ready to send."""
 
     body: bytes
@@ -254,8 +253,10 @@ def whole(dialect: Dialect, body: bytes, *, alias: str, reply_id: str) -> WholeR
             raise UpstreamFailed(detail="200 without embeddings")
     elif not reply.choices:
         raise UpstreamFailed(detail="200 without choices")
-    elif any(choice.finish_reason is None or choice.finish_reason in _BROKEN_OFF for choice in reply.choices):
-        raise UpstreamFailed("The model server broke off its answer.", detail="choice without a finish")
+    else:
+        for choice in reply.choices:
+            if choice.finish_reason is None or choice.finish_reason in _BROKEN_OFF:
+                raise UpstreamFailed("The model server broke off its answer.", detail="choice without a finish")
     usage = None if reply.usage is None else _counted(reply.usage)
     return WholeReply(ours, usage)
 

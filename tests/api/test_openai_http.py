@@ -23,7 +23,10 @@ class Echo:
         self.served = 0
         self.go_on = asyncio.Event()
 
-    async def serve(self, dialect, inbound, downstream):
+    def serve(self, dialect, inbound, downstream, spawn):
+        spawn(self._serve(dialect, inbound, downstream))
+
+    async def _serve(self, dialect, inbound, downstream):
         self.served += 1
         downstream.watch(self.gone.set, lambda: None, lambda: None)
         if inbound.body == b"hang":

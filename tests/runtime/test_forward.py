@@ -49,6 +49,9 @@ class FakeBackend:
     connection: FakeConnection
     may_dial: Callable[[Address | None], bool] | None = None
 
+    def idle(self, endpoint):
+        return self.connection
+
     async def connect(self, endpoint, *, timeout_s, may_dial, fresh=False):
         self.may_dial = may_dial
         return self.connection
@@ -82,6 +85,10 @@ class House:
 
     async def send(self, clearance, message=MESSAGE, pool=AT_HOME):
         await self.forwarder.send(clearance, message, pool, pool.endpoints[0], None, sending=lambda connection: None)
+
+    def send_now(self, clearance, message=MESSAGE, pool=AT_HOME):
+        connection = self.backends[pool.name].connection
+        self.forwarder.send_now(clearance, message, pool, connection, None, sending=lambda connection: None)
 
     def clear(self, message=MESSAGE, pool=AT_HOME, allow=ALLOW, ceiling=INTERNAL):
         return self.mint.clear(allow, message, pool, ceiling=ceiling, epoch=self.epoch)
@@ -167,6 +174,25 @@ async def test_the_final_bytes_are_scanned_again_only_where_not_everything_may_b
     with pytest.raises(ClearanceRefused):
         await house.send(house.clear(pool=BURST), pool=BURST)
     assert len(house.burst.sent) == 1
+
+
+async def test_without_a_wait_only_what_need_not_be_scanned_again_is_sent(house):
+    assert house.forwarder.idle(AT_HOME, AT_HOME.endpoints[0]) is house.home
+    assert house.forwarder.idle(BURST, BURST.endpoints[0]) is None
+    house.send_now(house.clear())
+    assert house.home.sent == [MESSAGE]
+    with pytest.raises(ClearanceRefused):
+        house.send_now(house.clear(pool=BURST), pool=BURST)
+    assert house.burst.sent == []
+    assert house.burst.is_aborted
+
+
+async def test_the_door_is_the_same_without_a_wait(house):
+    clearance = house.clear()
+    with pytest.raises(ClearanceRefused):
+        house.send_now(clearance, changed(MESSAGE, body=b'{"more": 1}'))
+    assert house.home.sent == []
+    assert house.home.is_aborted
 
 
 @pytest.mark.parametrize(
