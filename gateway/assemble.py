@@ -5,6 +5,7 @@ The only file that names implementations. Two gateways fit in one process: nothi
 
 import asyncio
 import contextlib
+import random
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
@@ -35,6 +36,7 @@ from gateway.runtime.dispatch import Dispatcher
 from gateway.runtime.forward import Door, Forwarder
 from gateway.runtime.keyring import Purpose
 from gateway.runtime.mint import Mint, new_key
+from gateway.runtime.surroundings import Outlook
 from gateway.settings import Settings
 from gateway.telemetry import EventLog
 
@@ -113,12 +115,21 @@ class Worker:
             digest_of=digest_of,
             bundle=bundle.digest,
             epoch=epoch,
+            draw=random.Random().random,  # noqa: S311 -- a share of the traffic, no secret
+        )
+        outlook = Outlook(
+            policy.layout,
+            bundle.topology,
+            self._clock,
+            has_place=self._admission.has_place,
+            is_closed=self._is_closed,
         )
         self._pipeline = Pipeline(
             bundle=bundle,
             authenticator=Authenticator(bundle.keys, bundle.tenants, self._keyring),
             classifier=classifier,
             dispatcher=dispatcher,
+            outlook=outlook,
             audit=self._audit,
             clock=self._clock,
             executor=self._executor,
@@ -197,6 +208,10 @@ class Worker:
 
     def _clouds(self) -> Mapping[str, SageMakerBackend]:
         return {name: backend for name, backend in self._backends.items() if isinstance(backend, SageMakerBackend)}
+
+    def _is_closed(self, pool: str) -> bool:
+        backend = self._backends[pool]
+        return isinstance(backend, SageMakerBackend) and backend.closed is not None
 
     def _status(self) -> Status:
         reasons = []

@@ -27,6 +27,7 @@ from gateway.runtime.call import Call, Ids
 from gateway.runtime.classify import Classifier
 from gateway.runtime.dispatch import Dispatcher, Later
 from gateway.runtime.relay import Relay
+from gateway.runtime.surroundings import Outlook
 from gateway.telemetry import EventLog
 from gateway.wire import replies
 from gateway.wire.control_tokens import strip_control_tokens
@@ -54,6 +55,7 @@ class Pipeline:
         authenticator: Authenticator,
         classifier: Classifier,
         dispatcher: Dispatcher,
+        outlook: Outlook,
         audit: AuditSink,
         clock: Clock,
         executor: Executor,
@@ -65,6 +67,7 @@ class Pipeline:
         self._authenticator = authenticator
         self._classifier = classifier
         self._dispatcher = dispatcher
+        self._outlook = outlook
         self._audit = audit
         self._clock = clock
         self._executor = executor
@@ -139,8 +142,18 @@ class Pipeline:
     def _answer(
         self, call: Call, relay: Relay, request: Request, tenant: Tenant, evidence: Evidence, later: Later
     ) -> None:
-        low, high = label(self._bundle.policy, evidence)
-        call.facts = RequestFacts(low, high, tenant.tenant_class, tenant.ceiling, request.model, request.capabilities)
+        low, high = label(self._bundle.policy, evidence, tenant.attested)
+        call.facts = RequestFacts(
+            low,
+            high,
+            tenant.tenant_class,
+            tenant.ceiling,
+            request.model,
+            request.capabilities,
+            modalities=request.modalities,
+            context_tokens=request.context_tokens,
+            surroundings=self._outlook.now(),
+        )
         call.decision = decision = decide(self._bundle.policy, call.facts)
         match decision:
             case Deny():

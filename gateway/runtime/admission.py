@@ -72,6 +72,11 @@ class Admission:
         """Every pool's load."""
         return {name: PoolLoad(gate.in_flight, gate.limit, len(gate.queue)) for name, gate in self._gates.items()}
 
+    def has_place(self, pool: str) -> bool:
+        """Whether `pool` has a free place that nobody waits for."""
+        gate = self._gates[pool]
+        return gate.in_flight < gate.limit and not gate.queue
+
     def try_enter(self, pools: Sequence[str]) -> Place | None:
         """A free place in the first of `pools` that has one and that nobody waits for."""
         name = self.free(pools)

@@ -65,14 +65,17 @@ class Classifier:
         except TimeoutError:
             return nothing_covered("deadline")
 
-    async def rescan(self, message: Message) -> Label:
-        """The label of a message as it is about to leave. What cannot be read back counts as the top label."""
+    async def rescan(self, message: Message, attested: Label | None = None) -> Label:
+        """The label of a message as it is about to leave; `attested` as in `labelling.label`.
+
+        What cannot be read back counts as the top label.
+        """
         document = strict_json.decode(message.body)
         shape = shape_of(message.target, document)
         if shape is None:
             return self._policy.order.top
         evidence = await self.classify(shape, document, size=len(message.body))
-        return label(self._policy, evidence)[1]
+        return label(self._policy, evidence, attested)[1]
 
 
 def _flagged(evidence: Evidence, flags: tuple[Unscanned, ...]) -> Evidence:

@@ -1,7 +1,8 @@
 """One decided request finds its way to a model server: place, encoding, intent, clearance, door, and the next try.
 
 It walks the pools of the decision and nothing else, at most three tries, and none after the first content byte
-(resilience.md). Each attempt has its own encoding, its own clearance and, for the cloud, its own intent on disk.
+(resilience.md). Each attempt has its own encoding, its own clearance and, for the cloud or where the policy asks for
+it, its own intent on disk.
 """
 
 import functools
@@ -9,7 +10,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Final
 
-from gateway.core.decision import Allow
+from gateway.core.decision import Allow, AuditLevel
 from gateway.core.facts import Tenant
 from gateway.core.message import Message
 from gateway.core.records import Ending, Intent
@@ -33,7 +34,7 @@ _MISCONFIGURED: Final = frozenset({401, 403, 404})
 
 
 class Dispatcher:
-    """Sends decided requests of one bundle."""
+    """Sends decided requests of one bundle. `draw` gives numbers from 0 to below 1, for canaries."""
 
     def __init__(
         self,
@@ -49,6 +50,7 @@ class Dispatcher:
         digest_of: Callable[[Message], str],
         bundle: str,
         epoch: Callable[[], int],
+        draw: Callable[[], float],
     ) -> None:
         self._pools = {pool.name: pool for pool in topology.pools}
         self._zones = zones
@@ -61,6 +63,7 @@ class Dispatcher:
         self._digest_of = digest_of
         self._bundle = bundle
         self._epoch = epoch
+        self._draw = draw
         self._turn = 0
 
     def dispatch(
@@ -71,18 +74,22 @@ class Dispatcher:
         At once where a place and a connection are free and nothing has to be on disk first; `later` gets what waits.
         """
         walk = _Walk(call, relay, request, tenant, allow, later, {name: self._rotated(name) for name in allow.pools})
+        walk.canary = self._canary(allow)
         if not self._is_sent_now(walk):
             later(partial(self._walk, walk))
 
     def _is_sent_now(self, walk: "_Walk") -> bool:
         """Send without waiting for anything; False, and nothing done, where something must be waited for."""
         allow, relay = walk.allow, walk.relay
-        name = self._admission.free(allow.to) or self._admission.free(allow.spill)
+        canary = (walk.canary,) if walk.canary is not None else ()
+        name = self._admission.free((*canary, *allow.to)) or self._admission.free(allow.spill)
+        if name != walk.canary:
+            walk.canary = None
         if name is None:
             return False
         pool = self._pools[name]
         endpoint = walk.untried[name][0]
-        connection = None if _needs_intent(self._zones[pool.zone]) else self._forwarder.idle(pool, endpoint)
+        connection = None if _needs_intent(allow, self._zones[pool.zone]) else self._forwarder.idle(pool, endpoint)
         place = None if connection is None else self._admission.try_enter((name,))
         if connection is None or place is None:
             return False
@@ -126,6 +133,11 @@ class Dispatcher:
             return None
         began = self._clock.monotonic()
         try:
+            # Nobody waits for a canary: where it has no place, the request goes where the others of its row go.
+            canary = self._admission.try_enter((walk.canary,)) if walk.canary is not None else None
+            if canary is not None:
+                return canary
+            walk.canary = None
             return await self._admission.enter(to, spill, wait_s=walk.allow.queue_s - walk.call.queued_s)
         except (Overloaded, Unavailable):
             if walk.error is None:
@@ -138,7 +150,7 @@ class Dispatcher:
         """Try one endpoint: None once the exchange is over; otherwise why the next may be tried."""
         epoch = self._epoch()
         message = self._encoded(walk, pool, endpoint)
-        if _needs_intent(self._zones[pool.zone]):
+        if _needs_intent(walk.allow, self._zones[pool.zone]):
             try:
                 await self._audit.committed(self._intent(walk, pool, message, epoch))
             except AuditUnavailable as error:
@@ -154,6 +166,7 @@ class Dispatcher:
                 walk.relay,
                 sending=walk.sending(pool),
                 fresh=walk.is_fresh,
+                attested=walk.tenant.attested,
             )
         except UpstreamUnreachable as exc:
             walk.call.end_attempt(Ending.UPSTREAM_FAILED, None, exc.reason, now=self._clock.monotonic())
@@ -164,6 +177,11 @@ class Dispatcher:
         message = encode(walk.request, pool, self._zones[pool.zone], salt=self._salt_of(walk.tenant.id))
         walk.relay.prepare(walk.request, private=(pool.model, endpoint.name))
         return message
+
+    def _canary(self, allow: Allow) -> str | None:
+        """The pool to try first, if this request is one of the canary's share."""
+        canary = allow.canary
+        return canary.pool if canary is not None and self._draw() * 100 < canary.percent else None
 
     def _rotated(self, pool: str) -> tuple[Endpoint, ...]:
         # Plain turns; balancing by load and prefix is part E's.
@@ -189,9 +207,12 @@ class Dispatcher:
 
 
 class _Walk:
-    """One request on its way through the pools of its decision: what is left to try, and what went wrong so far."""
+    """One request on its way through the pools of its decision: what is left to try, and what went wrong so far.
 
-    __slots__ = ("allow", "call", "error", "is_fresh", "later", "relay", "request", "tenant", "tries", "untried")
+    `canary` is the pool to try before the others, None once it has been tried or has no place.
+    """
+
+    __slots__ = ("allow", "call", "canary", "error", "is_fresh", "later", "relay", "request", "tenant", "tries", "untried")
 
     def __init__(
         self,
@@ -211,6 +232,7 @@ class _Walk:
         self.later = later
         self.untried = untried
         self.error: TidegateError | None = None
+        self.canary: str | None = None
         self.tries = 0
         self.is_fresh = False
 
@@ -222,7 +244,7 @@ class _Walk:
     def learn(self, pool: Pool, failed: TidegateError) -> None:
         """An attempt at the first untried endpoint of `pool` has failed."""
         if isinstance(failed, AuditUnavailable):
-            self.error = failed
+            self.error, self.canary = failed, None
             self.untried[pool.name] = ()
             return
         self.tries += 1
@@ -231,13 +253,13 @@ class _Walk:
             # Whether it has read the request is unknown, so once, and on a connection of its own.
             self.error, self.is_fresh = self.error or failed, True
             return
-        self.error = failed
+        self.error, self.canary = failed, None
         # A pool that refuses our credential, path or model name refuses them at each of its endpoints; another pool
         # has its own, and may serve (resilience.md: never again on a 4xx, which the request would be).
         is_misconfigured = self.call.attempts[-1].status in _MISCONFIGURED
         self.untried[pool.name] = () if is_misconfigured else self.untried[pool.name][1:]
 
 
-def _needs_intent(zone: Zone) -> bool:
+def _needs_intent(allow: Allow, zone: Zone) -> bool:
     """Whether an attempt must be on disk before it is made."""
-    return zone.is_cloud
+    return zone.is_cloud or allow.audit is AuditLevel.STRICT

@@ -30,7 +30,7 @@ class Epoch(Protocol):
 class Rescan(Protocol):
     """The label of the final bytes of a message, scanned anew."""
 
-    async def __call__(self, message: Message) -> Label: ...
+    async def __call__(self, message: Message, attested: Label | None) -> Label: ...
 
 
 class Door:
@@ -97,13 +97,15 @@ class Forwarder:
         *,
         sending: Callable[[UpstreamConnection], None],
         fresh: bool = False,
+        attested: Label | None = None,
     ) -> None:
         """Send `message` to `endpoint` of `pool`, on a `fresh` connection or any; the answer goes to `receiver`.
 
+        `attested` is the label that the tenant's class vouches for, None if it does not.
         `sending` is called with the connection just before the first byte. Raises UpstreamUnreachable if no
         connection into the zone could be had, ClearanceRefused if the door stays shut.
         """
-        if pool.clearance < self._top and await self._rescan(message) > pool.clearance:
+        if pool.clearance < self._top and await self._rescan(message, attested) > pool.clearance:
             raise ClearanceRefused(detail=f"{pool.name}: the final bytes are above the pool's clearance")
         connection = await self._backends[pool.name].connect(
             endpoint, timeout_s=pool.timeouts.connect_s, may_dial=self._zones[pool.zone].holds, fresh=fresh

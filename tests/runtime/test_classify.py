@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from gateway.core.findings import Coverage, Evidence, Finding, Tier, Unscanned
+from gateway.core.labels import Label
 from gateway.core.message import Message
 from gateway.policy.labelling import label
 from gateway.runtime.classify import Classifier
@@ -93,3 +94,9 @@ async def test_what_was_noticed_before_the_scan_is_part_of_the_evidence(make):
 async def test_a_message_about_to_leave_is_labelled_by_its_own_bytes(make, target, body, evidence, expected):
     message = Message(b"POST", target, (), json.dumps(body).encode())
     assert await make(FakeScanner(evidence)).rescan(message) == expected
+
+
+async def test_what_a_tenants_class_vouches_for_holds_for_the_final_bytes_too(make):
+    message = Message(b"POST", b"/v1/embeddings", (), b'{"input":"hello"}')
+    assert await make(FakeScanner(CLEAN)).rescan(message, Label(0)) == Label(0)
+    assert await make(FakeScanner(FOUND)).rescan(message, Label(0)) == RESTRICTED

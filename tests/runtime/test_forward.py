@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace as changed
 
-from gateway.core.decision import Allow
+from gateway.core.decision import Allow, Canary
 from gateway.core.labels import Label
 from gateway.core.message import Message
 from gateway.core.topology import Address, Endpoint, Peer, Pool, Zone, address_of
@@ -79,7 +79,7 @@ class House:
             rescan=self.rescan,
         )
 
-    async def rescan(self, message):
+    async def rescan(self, message, attested):
         self.rescans += 1
         return self.label_of_bytes
 
@@ -163,6 +163,15 @@ async def test_only_addresses_of_the_pools_zone_may_be_dialled(house):
     may_dial = house.backends["home"].may_dial
     inside, outside = address_of("10.1.2.3"), address_of("203.0.113.1")
     assert [may_dial(address) for address in (inside, outside, None)] == [True, False, False]
+
+
+async def test_a_canary_is_cleared_by_the_decision_that_names_it_and_by_no_other(house):
+    at_home = replace(ALLOW, to=("home",), spill=())
+    await house.send(house.clear(pool=BURST, allow=replace(at_home, canary=Canary("burst", 0.0))), pool=BURST)
+    assert len(house.burst.sent) == 1
+    for canary in (None, Canary("home", 100.0)):
+        with pytest.raises(ClearanceRefused):
+            house.clear(pool=BURST, allow=replace(at_home, canary=canary))
 
 
 async def test_the_final_bytes_are_scanned_again_only_where_not_everything_may_be_seen(house):
