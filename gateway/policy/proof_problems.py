@@ -146,7 +146,7 @@ class _Faults:
         taken = f"the route {_list(one.by)} takes" if len(one.by) == 1 else f"the routes {_list(one.by)} take"
         if route.deny is not None:
             message = f"The route `{route.id}` refuses nothing: {taken} everything that it is for."
-            return self._at(route, message, "Move it before them, or remove it.")
+            return self._at(route, message, "Move it up, or remove it.")
         message = f"No request ever matches the route `{route.id}`: {taken} everything that it accepts."
         return self._at(route, message, "Move it up, or remove it.")
 

@@ -114,7 +114,7 @@ _WORDS: Final[Table] = MappingProxyType(
         "worth": ("Worth knowing:", "值得注意："),
         "dead": ("No request can match the route `{route}`.", "没有请求能够命中路由 `{route}`。"),
         "shadowed": (
-            "The route `{route}` is never used: {by} take everything that it accepts.",
+            "The route `{route}` is never used: everything that it accepts is taken by {by}.",
             "路由 `{route}` 永远用不到：它接受的请求全部先被 {by} 接走。",
         ),
         "idle": (

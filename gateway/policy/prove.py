@@ -65,7 +65,7 @@ class _Prover:
             self._unmatched()
             found = self._leaving()
         except BudgetSpent:
-            is_spent = True
+            is_spent, self._nodes = True, self._most_nodes
         is_known = is_understood and not is_spent
         return Proof(
             verdicts=tuple(self._verdict(claim, is_known=is_known) for claim in _claims(self._compiled)),

@@ -113,7 +113,7 @@ HOLES = (
     Hole(
         "a route that refuses, behind one that takes its requests",
         {Kind.REACHABLE},
-        "p:21:5: The route `no-batch` refuses nothing: the routes `keep`, `batches` take everything that it is for. Move it before them, or remove it.",
+        "p:21:5: The route `no-batch` refuses nothing: the routes `keep`, `batches` take everything that it is for. Move it up, or remove it.",
         (("  - {id: no-batch", '  - {id: batches, when: {tenant_class: batch}, to: [home]}\n  - {id: no-batch'),),
         "tenant class batch, model chat",
         {"tenant_class": "batch"},

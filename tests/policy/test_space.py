@@ -10,6 +10,7 @@ from gateway.core.facts import Budget, Capability, Complexity, Modality, Pressur
 from gateway.core.labels import Label
 from gateway.policy.compiled import ABOVE_CEILING, OTHER_CLASS, CompiledPolicy, Fact
 from gateway.policy.decide import state_of
+from gateway.policy.lines import Guards, as_decided
 from gateway.policy.space import BudgetSpent, Space, Who, walk
 
 from .making import CLASSES, POOLS, example, policy, unproved
@@ -191,3 +192,17 @@ def test_any_guards_part_the_states_into_regions(guards: list[int]) -> None:
 def test_facts_that_nobody_asks_about_have_no_axis() -> None:
     quiet = unproved(policy("  - {id: rest, when: {}, to: [home]}", "{chat: {pools: [home]}}"), topology=POOLS)
     assert [axis.fact for axis in Space((quiet,)).axes] == [None, Fact.LABEL]
+
+
+def test_a_model_that_a_policy_does_not_have_matches_none_of_its_rows() -> None:
+    plain = "  - {id: rest, when: {}, to: [home]}"
+    one, two = (unproved(policy(plain, f"{{{name}: {{pools: [home]}}}}")) for name in ("chat", "talk"))
+    space = Space((one, two))
+    guards = Guards()
+    lines = [as_decided(space, side, guards) for side in space.sides]
+    regions, _ = walk(space, guards.refused, most_nodes=100)
+    found = {
+        space.facts(region.path).model: [[pool.name for pool in side.reach(region.alive).pools] for side in lines]
+        for region in regions
+    }
+    assert found == {"chat": [["home"], []], "talk": [[], ["home"]]}
