@@ -132,14 +132,16 @@ class _Walk:
         old, new = (side.compiled for side in self._space.sides)
         models = self._space.models
         classes = tuple(dict.fromkeys((*old.layout.classes, *new.layout.classes, OTHER_CLASS)))
-        done: dict[object, int] = {}
+        done: list[tuple[tuple[object, object], int]] = []
         of_models: list[int] = []
         for model in models:
             aliases = old.alias(model), new.alias(model)
-            key = tuple(alias.rows if alias is not None else None for alias in aliases)
-            if key not in done:
-                done[key] = self._of_model(model, aliases, classes)
-            of_models.append(done[key])
+            # Compared, not hashed: what a row holds need not be hashable.
+            rows = tuple(alias.rows if alias is not None else None for alias in aliases)
+            known = next((node for other, node in done if other == rows), None)
+            node = known if known is not None else self._of_model(model, aliases, classes)
+            done.append(((rows[0], rows[1]), node))
+            of_models.append(node)
         axes = (
             Axis(MODEL, "", tuple((model,) for model in models)),
             Axis(Fact.TENANT_CLASS, "", tuple((name,) for name in classes)),

@@ -247,8 +247,8 @@ def test_every_slip_of_a_file_is_told_at_once_and_once() -> None:
         )
     assert [str(one).split(" Known")[0].split(" Did")[0] for one in found.value.problems] == [
         "c:2:22: The facts has no key `tenant`.",
-        "c:4:37: `expect` must not be empty. Write `expect: {action: allow, to: [home]}`.",
-        "c:5:45: The route `x` does not exist.",
+        "c:4:38: `expect` must not be empty. Write `expect: {action: allow, to: [home]}`.",
+        "c:5:46: The route `x` does not exist.",
         "c:6:12: A case of the same name stands on line 4. Give each its own, so that a failure names one of them.",
         "c:7:12: The name of a case must be a text that is not empty.",
     ]
