@@ -35,6 +35,7 @@ NATIONAL: tuple[Rule, ...] = (
         0.99,
         check=checksums.resident_id,
         trigger=NUMBER,
+        runs=frozenset((17, 18)),
     ),
     # Mistyped or made up: still somebody's number if the text says what it is.
     Rule(
@@ -46,6 +47,7 @@ NATIONAL: tuple[Rule, ...] = (
         context=_ID_WORDS,
         after=12,
         trigger=NUMBER,
+        runs=frozenset((17, 18)),
     ),
     Rule(
         "cn-resident-id-legacy",
@@ -56,6 +58,7 @@ NATIONAL: tuple[Rule, ...] = (
         context=_ID_WORDS,
         after=12,
         trigger=NUMBER,
+        runs=frozenset((15,)),
     ),
     Rule(
         "cn-mobile",
@@ -63,6 +66,7 @@ NATIONAL: tuple[Rule, ...] = (
         r"(?<![0-9A-Za-z])(?<![0-9]\.)(?:(?:\+|00)?86[-\s]{0,2})?" + _MOBILE_RANGE + r"[0-9]{8}" + RIGHT,
         0.85,
         trigger=NUMBER,
+        runs=frozenset((11, 13, 15)),
     ),
     Rule(
         "cn-landline",
@@ -72,6 +76,7 @@ NATIONAL: tuple[Rule, ...] = (
         context=PHONE_WORDS + r"|座机|固话|传真|总机|分机|热线",
         bare=0.5,
         trigger=NUMBER,
+        runs=frozenset((7, 8, 10, 11, 12)),
     ),
     Rule(
         "cn-landline-local",
@@ -122,6 +127,7 @@ NATIONAL: tuple[Rule, ...] = (
         0.85,
         check=checksums.hong_kong_id,
         trigger=SOLID,
+        runs=frozenset((6,)),
     ),
     Rule(
         "hong-kong-id-in-context",
@@ -131,6 +137,7 @@ NATIONAL: tuple[Rule, ...] = (
         check=checksums.hong_kong_id,
         context=r"hkid|hong kong id|香港",
         trigger=SOLID,
+        runs=frozenset((6, 7)),
     ),
     Rule(
         "taiwan-id",
@@ -141,6 +148,7 @@ NATIONAL: tuple[Rule, ...] = (
         context=_ID_WORDS + r"|台湾|臺灣|台灣|taiwan|国民身|國民身",
         bare=0.5,
         trigger=SOLID,
+        runs=frozenset((9,)),
     ),
     Rule(
         "cn-plate",
@@ -188,6 +196,7 @@ NATIONAL: tuple[Rule, ...] = (
         0.9,
         check=checksums.ssn,
         trigger=NUMBER,
+        runs=frozenset((4,)),
     ),
     Rule(
         "us-ssn-bare",
@@ -198,6 +207,7 @@ NATIONAL: tuple[Rule, ...] = (
         context=_SSN_WORDS,
         after=16,
         trigger=NUMBER,
+        runs=frozenset((9,)),
     ),
     Rule(
         "us-itin",
@@ -209,6 +219,7 @@ NATIONAL: tuple[Rule, ...] = (
         bare=0.5,
         trigger=NUMBER,
         after=16,
+        runs=frozenset((4, 6, 9)),
     ),
     Rule(
         "driver-license",
@@ -230,6 +241,7 @@ NATIONAL: tuple[Rule, ...] = (
         context=r"dea|prescriber|medical licen|registration",
         bare=0.5,
         trigger=SOLID,
+        runs=frozenset((7, 8)),
     ),
     Rule(
         "npi",
@@ -239,6 +251,7 @@ NATIONAL: tuple[Rule, ...] = (
         check=checksums.npi,
         context=r"(?<![a-z])npi(?![a-z])|national provider|provider (?:id|number)",
         trigger=NUMBER,
+        runs=frozenset((10,)),
     ),
     # Other countries
     Rule(
@@ -250,6 +263,7 @@ NATIONAL: tuple[Rule, ...] = (
         context=r"(?<![a-z])nhs(?![a-z])|national health",
         after=16,
         trigger=NUMBER,
+        runs=frozenset((4, 7, 10)),
     ),
     Rule(
         "uk-nino",
@@ -269,6 +283,7 @@ NATIONAL: tuple[Rule, ...] = (
         context=r"aadha?ar|uidai|आधार",
         bare=0.5,
         trigger=NUMBER,
+        runs=frozenset((4, 8, 12)),
     ),
     Rule(
         "in-pan",
@@ -276,5 +291,6 @@ NATIONAL: tuple[Rule, ...] = (
         LEFT + r"[A-Z]{3}[ABCFGHLJPT][A-Z][0-9]{4}[A-Z]" + RIGHT,
         0.85,
         trigger=r"[0-9]{4}[A-Z]",
+        runs=frozenset((4,)),
     ),
 )

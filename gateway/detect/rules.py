@@ -6,10 +6,11 @@ touches one would be missed. Pure.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from gateway.core.findings import MARKER_PREFIX, Finding, Tier
+from gateway.detect.runs import DigitRuns
 
 # The edges of a candidate.
 LEFT = r"(?<![0-9A-Za-z])"
@@ -26,6 +27,9 @@ GAP = (
 # any letter keeps Hyperscan awake all through a text, at a nanosecond a byte.
 NUMBER = r"[0-9](?:[^0-9A-Za-z\x00]{0,4}[0-9]){8}"
 SOLID = r"[0-9]{6}"
+
+# How far around a run of digits a rule with `runs` is tried: wider than any match of such a rule and its edges.
+AROUND = 48
 
 # White space that hardly anybody writes.
 ODD_SPACE = r"[\x0b\x0c\x1c-\x1f\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
@@ -46,7 +50,8 @@ class Rule:
     The candidate is the group `v` of `pattern`, or the whole match. `check` sees it, `compact` without separators. With
     `context`, `score` holds only if one of those words stands within `reach` characters before or `after` characters
     behind; otherwise the score is `bare`, and a `bare` of 0 drops it. `unless` drops a candidate if it matches the few
-    characters right before it. `trigger` is a wider, cheaper pattern for the prefilter.
+    characters right before it. `trigger` is a wider, cheaper pattern for the prefilter. `runs` says that every match
+    holds a whole run of digits of one of these lengths: the rule is then tried around such runs only.
     """
 
     name: str
@@ -62,6 +67,7 @@ class Rule:
     unless: str | None = None
     ignore_case: bool = False
     trigger: str | None = None
+    runs: frozenset[int] = frozenset()
     tier: Tier = Tier.STRUCTURED
 
 
@@ -81,9 +87,32 @@ class PatternRecognizer:
 
     def find(self, text: str, path: str) -> Sequence[Finding]:
         """Every finding in one text; offsets are code points of that text."""
+        return self._checked(self.regex.finditer(text), text, path)
+
+    def find_near(self, runs: DigitRuns, text: str, path: str) -> Sequence[Finding]:
+        """What `find` would find, for a rule that knows its `runs`. Those of the text are found once for all rules."""
+        spans = [span for length, spans in runs.items() if length in self.rule.runs for span in spans]
+        if not spans:
+            return ()
+        return self._checked(self._around(spans, text), text, path)
+
+    def _around(self, spans: list[tuple[int, int]], text: str) -> Iterator[re.Match[str]]:
+        windows: list[tuple[int, int]] = []
+        for first, last in sorted(spans):
+            start, end = max(0, first - AROUND), last + AROUND
+            if windows and start <= windows[-1][1]:
+                start, _ = windows.pop()
+            windows.append((start, end))
+        for start, end in windows:
+            for match in self.regex.finditer(text, start, end):
+                # What ends beside the end of a window may be cut off there; nothing that holds the run reaches so far.
+                if match.end() < end - 8 or end >= len(text):
+                    yield match
+
+    def _checked(self, matches: Iterable[re.Match[str]], text: str, path: str) -> Sequence[Finding]:
         rule, group = self.rule, self.group
         findings = []
-        for match in self.regex.finditer(text):
+        for match in matches:
             start, end = match.span(group)
             if rule.check is not None:
                 candidate = match[group]

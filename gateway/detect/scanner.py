@@ -6,19 +6,30 @@ evidence that nothing was covered (threats.md I2, I3).
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from time import perf_counter
 
 from gateway.core.findings import Coverage, Evidence, Finding, Tier, Unscanned, nothing_covered
-from gateway.detect import composed, decode, names, patterns, rules, secrets, views, worldwide
+from gateway.detect import composed, decode, names, patterns, rules, runs, secrets, views, worldwide
 from gateway.detect.leaves import Leaf, LeafKind, walk
 from gateway.detect.prefilter import SEPARATOR, Entry, Prefilter, build_prefilter
-from gateway.detect.sources import LeafSource, Source, batches, seams, view_source
+from gateway.detect.sources import (
+    BATCH,
+    Hit,
+    LeafSource,
+    Mark,
+    Root,
+    Source,
+    batches,
+    seam_source,
+    seams,
+    view_source,
+)
 from gateway.ports import Recognizer
 
 BASE_S = 0.150
 PER_CHARACTER_S = 0.6e-6
 MAX_FINDINGS = 2_000
+_MAX_HITS = 16 * MAX_FINDINGS  # in one root; the same finding is hit again in overlaps and views
 
 _LEVELS = 4  # the plain view and three levels of decoding
 _TIERS = frozenset((Tier.STRUCTURED, Tier.NAMES))
@@ -32,15 +43,6 @@ _CONTROL_TOKENS = (
 
 class _Stopped(Exception):
     """The scan cannot go on. The argument names why."""
-
-
-@dataclass(slots=True)
-class _Scan:
-    """What one scan has gathered so far."""
-
-    deadline: float
-    findings: dict[tuple[str, str, int, int], Finding] = field(default_factory=dict)
-    unscanned: dict[Unscanned, None] = field(default_factory=dict)
 
 
 class RequestScanner:
@@ -61,6 +63,10 @@ class RequestScanner:
         self._control = _control()
         count = len(self._recognizers)
         self._control_gate, self._plain_gate, self._numeral_gate, self._decode_gate = range(count, count + 4)
+        # Those that are tried around runs of digits only, at the place of their index.
+        self._near_digits = tuple(
+            found if isinstance(found, rules.PatternRecognizer) and found.rule.runs else None for found in recognizers
+        )
         entries = _entries(self._recognizers, self._control)
         always = frozenset(index for index, found in enumerate(recognizers) if not found.patterns)
         self._prefilter = build(entries, always)
@@ -93,66 +99,89 @@ class RequestScanner:
     def _scanned(
         self, leaves: tuple[Leaf, ...], unscanned: tuple[Unscanned, ...], failure: str | None, started: float
     ) -> Evidence:
-        characters = sum([len(leaf.text) for leaf in leaves])
-        scan = _Scan(started + BASE_S + characters * PER_CHARACTER_S, unscanned=dict.fromkeys(unscanned))
-        try:
-            self._pass([*(LeafSource(leaf.text, leaf.path) for leaf in leaves), *seams(leaves)], 0, scan)
-        except _Stopped as stopped:
-            failure = failure or str(stopped)
+        texts = [leaf.text for leaf in leaves]
+        characters = sum(map(len, texts))
+        deadline = started + BASE_S + characters * PER_CHARACTER_S
+        around = seams(texts)
+        findings: tuple[Finding, ...] = ()
+        # A small request goes through the prefilter in one piece, and nearly always that is all.
+        if characters > BATCH or self._prefilter.triggered(
+            SEPARATOR.join((*texts, *[text for text, _, _, _, _, _ in around]))
+        ):
+            roots: tuple[Root, ...] = (
+                *(LeafSource(leaf.text, leaf.path) for leaf in leaves),
+                *(seam_source(seam, leaves) for seam in around),
+            )
+            try:
+                self._pass(roots, 0, deadline)
+            except _Stopped as stopped:
+                failure = failure or str(stopped)
+            findings, marks, is_whole = _told(roots)
+            failure = failure or (None if is_whole else "TooManyFindings")
+            unscanned = tuple(dict.fromkeys((*unscanned, *marks)))
         return Evidence(
-            tuple(scan.findings.values()),
-            Coverage(frozenset() if failure else _TIERS, tuple(scan.unscanned), len(leaves), characters, failure),
+            findings,
+            Coverage(frozenset() if failure else _TIERS, unscanned, len(leaves), characters, failure),
         )
 
-    def _pass(self, sources: Sequence[Source], level: int, scan: _Scan) -> None:
+    def _pass(self, sources: Sequence[Source], level: int, deadline: float) -> None:
         """Scan `sources`, then the views of them that they call for."""
         has_gates = False
         for batch in batches(sources):
-            self._look_at_clock(scan)
+            self._look_at_clock(deadline)
             if not self._prefilter.triggered(SEPARATOR.join([chunk for _, _, chunk in batch])):
                 continue
             for source, offset, chunk in batch:
-                for index in sorted(self._prefilter.triggered(chunk)):
-                    if index < len(self._recognizers):
-                        self._recognize(self._recognizers[index], source, offset, chunk, scan)
-                    else:
-                        has_gates = True
-                        source.gates.add(index)
+                triggered = self._prefilter.triggered(chunk)
+                if triggered:
+                    self._recognize(triggered, source, offset, chunk, level, deadline)
+                    has_gates = has_gates or bool(source.gates)
         if has_gates:
-            derived = [view for source in sources if source.gates for view in self._views(source, level, scan)]
+            derived = [view for source in sources if source.gates for view in self._views(source, level, deadline)]
             if derived:
-                self._pass(derived, level + 1, scan)
+                self._pass(derived, level + 1, deadline)
 
-    def _recognize(self, recognizer: Recognizer, source: Source, offset: int, chunk: str, scan: _Scan) -> None:
-        found = recognizer.find(chunk, "")
-        self._look_at_clock(scan)
-        for finding in found:
-            # What touches a cut edge may be a piece of something longer; the overlap shows it whole.
-            if finding.start == 0 and (offset or not source.is_head):
+    def _recognize(
+        self, triggered: frozenset[int], source: Source, offset: int, chunk: str, level: int, deadline: float
+    ) -> None:
+        """Run what a chunk triggered, and note what it finds where it is in the root."""
+        digits: runs.DigitRuns | None = None
+        end = len(chunk)
+        has_head = not offset and source.is_head
+        has_tail = offset + end >= len(source.text) and source.is_tail
+        hits = source.seen.hits
+        for index in sorted(triggered):
+            if index >= len(self._recognizers):
+                source.gates.add(index)
                 continue
-            if finding.end == len(chunk) and (offset + len(chunk) < len(source.text) or not source.is_tail):
-                continue
-            path, start, end = source.locate(offset + finding.start, offset + finding.end)
-            key = (finding.entity, path, start, end)
-            known = scan.findings.get(key)
-            if known is None or known.score < finding.score:
-                transforms = known.transforms if known is not None else source.transforms + finding.transforms
-                scan.findings[key] = Finding(
-                    finding.entity, finding.score, path, start, end, finding.detector, transforms
-                )
-                if len(scan.findings) > MAX_FINDINGS:
-                    raise _Stopped("TooManyFindings")
+            near = self._near_digits[index]
+            if near is None:
+                found = self._recognizers[index].find(chunk, "")
+            else:
+                if digits is None:
+                    digits = runs.digit_runs(chunk)
+                found = near.find_near(digits, chunk, "")
+            self._look_at_clock(deadline)
+            for finding in found:
+                # What touches a cut edge may be a piece of something longer; the overlap shows it whole.
+                if (finding.start == 0 and not has_head) or (finding.end == end and not has_tail):
+                    continue
+                first, last = source.span(offset + finding.start, offset + finding.end)
+                transforms = source.transforms + finding.transforms
+                hits.append((level, finding.entity, finding.score, first, last, finding.detector, transforms))
+            if len(hits) > _MAX_HITS:
+                raise _Stopped("TooManyFindings")
 
-    def _views(self, source: Source, level: int, scan: _Scan) -> Iterator[Source]:
+    def _views(self, source: Source, level: int, deadline: float) -> Iterator[Source]:
         """The other readings of `source` that its gates call for."""
-        gates, text = source.gates, source.text
+        gates, text, marks = source.gates, source.text, source.seen.marks
         if self._control_gate in gates:
             for token in self._control.find(text, ""):
-                scan.unscanned[Unscanned("control_tokens", source.locate(token.start, token.end)[0])] = None
+                marks.append((level, "control_tokens", *source.span(token.start, token.end)))
         found: list[views.View | None] = []
 
         def tick() -> None:
-            self._look_at_clock(scan)
+            self._look_at_clock(deadline)
 
         if self._plain_gate in gates:
             found.append(self._plain.of(text, tick))
@@ -162,19 +191,40 @@ class RequestScanner:
             decoded = self._decoder.of(text, tick)
             found.append(decoded.view)
             if decoded.is_opaque:
-                scan.unscanned[Unscanned("opaque_blob", source.locate(0, 1)[0])] = None
+                marks.append((level, "opaque_blob", *source.span(0, 1)))
         for view in found:
             if view is None or view.text == text:
                 continue
             if level >= _LEVELS:
                 # Wrapped deeper than anybody has a reason to.
-                scan.unscanned[Unscanned("opaque_blob", source.locate(0, 1)[0])] = None
+                marks.append((level, "opaque_blob", *source.span(0, 1)))
             elif view.text:
                 yield view_source(view, source)
 
-    def _look_at_clock(self, scan: _Scan) -> None:
-        if self._clock() > scan.deadline:
+    def _look_at_clock(self, deadline: float) -> None:
+        if self._clock() > deadline:
             raise _Stopped("DeadlineExceeded")
+
+
+def _told(roots: Sequence[Root]) -> tuple[tuple[Finding, ...], list[Unscanned], bool]:
+    """What was seen in all roots, each finding once, as written before it is through a view; False if too much."""
+    findings: dict[tuple[str, str, int, int], Finding] = {}
+    for root, hit in sorted([(of, hit) for of in roots for hit in of.seen.hits], key=_level):
+        _, entity, score, first, last, detector, seen_through = hit
+        path, start, end = root.locate(first, last)
+        key = (entity, path, start, end)
+        known = findings.get(key)
+        if known is None or known.score < score:
+            transforms = known.transforms if known is not None else seen_through
+            findings[key] = Finding(entity, score, path, start, end, detector, transforms)
+            if len(findings) > MAX_FINDINGS:
+                return tuple(findings.values()), [], False
+    marks = sorted([(of, mark) for of in roots for mark in of.seen.marks], key=_level)
+    return tuple(findings.values()), [Unscanned(m[1], root.locate(m[2], m[3])[0]) for root, m in marks], True
+
+
+def _level(seen: tuple[Root, Hit] | tuple[Root, Mark]) -> int:
+    return seen[1][0]
 
 
 def _control() -> rules.PatternRecognizer:

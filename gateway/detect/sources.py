@@ -4,7 +4,6 @@ A source is a leaf, the text around a seam between neighbouring leaves, or a vie
 which leaf, and to which code points there, a span of it belongs. Pure.
 """
 
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -19,6 +18,20 @@ SEAM = 160  # characters on each side of a seam: a cue, a gap and an identifier
 Place = tuple[str, int, int]
 """A leaf's path and a span of it."""
 
+Hit = tuple[int, str, float, int, int, str, tuple[str, ...]]
+"""What was found: how many views deep, entity, score, start, end, detector, transforms. Places are the root's own."""
+
+Mark = tuple[int, str, int, int]
+"""What nobody can read: how many views deep, carrier, start, end."""
+
+
+@dataclass(slots=True)
+class Seen:
+    """All that was found in one root, a leaf or a seam, and in the views of it. There is no text in it."""
+
+    hits: list[Hit] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
+
 
 @dataclass(slots=True)
 class LeafSource:
@@ -26,10 +39,15 @@ class LeafSource:
 
     text: str
     path: str
+    seen: Seen = field(default_factory=Seen)
     transforms: tuple[str, ...] = ()
     is_head: bool = True
     is_tail: bool = True
     gates: set[int] = field(default_factory=set)
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """Where a span of the text is in the root."""
+        return start, end
 
     def locate(self, start: int, end: int) -> Place:
         """Where a span of the text is."""
@@ -38,22 +56,33 @@ class LeafSource:
 
 @dataclass(slots=True)
 class SeamSource:
-    """A piece of all leaves joined in prompt order, `offset` characters into them."""
+    """The end of a leaf, the beginning of a later one, and the whole of those in between, joined by `glue`."""
 
     text: str
-    offset: int
     leaves: Sequence[Leaf]
-    starts: Sequence[int]
+    cut: int  # how many characters of the first leaf are left out
+    glue: str
     transforms: tuple[str, ...]
-    is_head: bool  # whether the text begins where the joined text begins
-    is_tail: bool  # and ends where that ends
+    is_head: bool  # whether nothing that belongs to it stands before
+    is_tail: bool  # and nothing behind
+    seen: Seen = field(default_factory=Seen)
     gates: set[int] = field(default_factory=set)
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """Where a span of the text is in the root."""
+        return start, end
 
     def locate(self, start: int, end: int) -> Place:
         """Where a span of the text begins; what reaches into the next leaf is cut off there."""
-        index = bisect_right(self.starts, start + self.offset) - 1
+        shift = self.cut
+        index = 0
+        while index < len(self.leaves) - 1:
+            step = len(self.leaves[index].text) + len(self.glue)
+            if start + shift < step:
+                break
+            shift -= step
+            index += 1
         leaf = self.leaves[index]
-        shift = self.offset - self.starts[index]
         return leaf.path, min(start + shift, len(leaf.text)), min(end + shift, len(leaf.text))
 
 
@@ -67,13 +96,15 @@ class ViewSource:
     transforms: tuple[str, ...]
     is_head: bool
     is_tail: bool
+    seen: Seen
     gates: set[int] = field(default_factory=set)
 
-    def locate(self, start: int, end: int) -> Place:
-        """Where the original of a span is."""
-        return self.of.locate(*self.view.original(start, end))
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """Where the original of a span is in the root."""
+        return self.of.span(*self.view.original(start, end))
 
 
+Root = LeafSource | SeamSource
 Source = LeafSource | SeamSource | ViewSource
 
 Chunk = tuple[Source, int, str]
@@ -82,46 +113,51 @@ Chunk = tuple[Source, int, str]
 
 def view_source(view: View, of: Source) -> ViewSource:
     """The source that `view` is."""
-    return ViewSource(view, of, view.text, of.transforms + view.transforms, of.is_head, of.is_tail)
+    return ViewSource(view, of, view.text, of.transforms + view.transforms, of.is_head, of.is_tail, of.seen)
 
 
-def seams(leaves: Sequence[Leaf]) -> Iterator[SeamSource]:
-    """The text around every seam between neighbours, joined with nothing and with one space."""
-    if len(leaves) < 2:
-        return
-    texts = [leaf.text for leaf in leaves]
-    for glue, transforms in (("", ("joined",)), (" ", ("joined-by-space",))):
-        joined = glue.join(texts)
-        starts = [0]
-        for text in texts[:-1]:
-            starts.append(starts[-1] + len(text) + len(glue))
-        first = last = starts[1]
-        for seam in (*starts[2:], len(joined) + 4 * SEAM):
-            if seam - last > 2 * SEAM:
-                offset = max(0, first - SEAM)
-                end = last + SEAM
-                yield SeamSource(
-                    joined[offset:end], offset, leaves, starts, transforms, offset == 0, end >= len(joined)
-                )
-                first = seam
-            last = seam
+Seam = tuple[str, int, int, str, bool, bool]
+"""The text around some seams: itself, the first and the last leaf that it touches, the glue, is it head, is it tail."""
+
+
+def seams(texts: Sequence[str]) -> list[Seam]:
+    """The text around every seam between neighbours, joined with nothing and with one space.
+
+    Plain tuples of pieces: nothing is found around nearly all seams of nearly all requests.
+    """
+    found: list[Seam] = []
+    end = len(texts) - 1
+    for glue in ("", " "):
+        reach = SEAM - len(glue)
+        first = 0
+        for last in range(1, end + 1):
+            # Seams on both sides of a short leaf are one text; a long leaf keeps them apart.
+            if last == end or len(texts[last]) > SEAM + reach:
+                left, right = texts[first], texts[last]
+                text = glue.join((left[-reach:], *texts[first + 1 : last], right[:SEAM]))
+                is_head, is_tail = first == 0 and len(left) <= reach, last == end and len(right) <= SEAM
+                found.append((text, first, last, glue, is_head, is_tail))
+                first = last
         if not glue:
-            yield from _pairs(joined, texts, leaves, starts, transforms)
+            _add_pairs(found, texts, end)
+    return found
 
 
-def _pairs(
-    joined: str, texts: Sequence[str], leaves: Sequence[Leaf], starts: Sequence[int], transforms: tuple[str, ...]
-) -> Iterator[SeamSource]:
+def _add_pairs(found: list[Seam], texts: Sequence[str], end: int) -> None:
     """Each two neighbours by themselves, where a third would touch them: it could hide what the two make up."""
-    last = len(texts) - 2
-    for index in range(last + 1):
+    for index in range(end):
         left, right = texts[index], texts[index + 1]
-        if (index < last and len(right) < SEAM) or (index and len(left) < SEAM):
-            seam = starts[index + 1]
-            offset, end = max(starts[index], seam - SEAM), seam + min(len(right), SEAM)
-            yield SeamSource(
-                joined[offset:end], offset, leaves, starts, transforms, offset == starts[index], len(right) <= SEAM
-            )
+        if (len(right) < SEAM and index + 1 < end) or (len(left) < SEAM and index):
+            text = left[-SEAM:] + right[:SEAM]
+            found.append((text, index, index + 1, "", len(left) <= SEAM, len(right) <= SEAM))
+
+
+def seam_source(seam: Seam, leaves: Sequence[Leaf]) -> SeamSource:
+    """The source that `seam` is; `leaves` are all of the request's."""
+    text, first, last, glue, is_head, is_tail = seam
+    cut = max(0, len(leaves[first].text) - SEAM + len(glue))
+    transforms = ("joined-by-space",) if glue else ("joined",)
+    return SeamSource(text, leaves[first : last + 1], cut, glue, transforms, is_head, is_tail)
 
 
 def batches(sources: Sequence[Source]) -> Iterator[list[Chunk]]:

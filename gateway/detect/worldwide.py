@@ -44,6 +44,7 @@ WORLDWIDE: tuple[Rule, ...] = (
         0.9,
         check=checksums.bank_card,
         trigger=NUMBER,
+        runs=frozenset(range(12, 20)),
     ),
     Rule(
         "bank-account",
@@ -76,6 +77,7 @@ WORLDWIDE: tuple[Rule, ...] = (
         0.8,
         check=_is_us_phone,
         trigger=NUMBER,
+        runs=frozenset((4,)),
     ),
     Rule(
         "us-phone-bare",
@@ -85,6 +87,7 @@ WORLDWIDE: tuple[Rule, ...] = (
         check=_is_us_phone,
         context=PHONE_WORDS,
         trigger=NUMBER,
+        runs=frozenset((10, 11)),
     ),
     Rule(
         "phone-international",
