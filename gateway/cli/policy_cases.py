@@ -17,9 +17,9 @@ from gateway.cli.endings import told
 from gateway.cli.main import Subparsers
 from gateway.cli.page import Page
 from gateway.cli.policy_asked import asked, scanned, scanner_for
-from gateway.cli.policy_explain import add_language, language
 from gateway.cli.policy_files import POLICY, PolicyFiles
 from gateway.cli.problem_report import FOUND, GOOD, Misuse, text_of
+from gateway.cli.spoken import add_language, language
 from gateway.core.problems import Problem, Problems
 from gateway.policy import cases_file
 from gateway.policy.cases import Look, Report, Seen, as_json, lines, run

@@ -4,18 +4,24 @@ Every problem at once, each with line, column and the likely mend. Where request
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
+from types import MappingProxyType
+from typing import Final
 
 from gateway.cli import policy_files
 from gateway.cli.endings import told
 from gateway.cli.main import Subparsers
+from gateway.cli.page import Page
 from gateway.cli.problem_report import GOOD, Misuse, as_json, report
+from gateway.cli.spoken import add_language, language
 from gateway.core.problems import Problem
 from gateway.core.reading import Reader
 from gateway.policy import form
 from gateway.policy.compiled import CompiledPolicy
 from gateway.policy.schema import schema
+from gateway.policy.words import Language, Table, fill
 
 
 def add_command(commands: "Subparsers[argparse.ArgumentParser]") -> None:
@@ -23,6 +29,7 @@ def add_command(commands: "Subparsers[argparse.ArgumentParser]") -> None:
     check = commands.add_parser("check", help="report every problem of a policy file at once")
     policy_files.add_file(check)
     check.add_argument("--after", metavar="OLD", type=Path, help="the policy in force: the version must be above its")
+    add_language(check)
     check.set_defaults(run=told(_check))
 
 
@@ -66,20 +73,46 @@ def _check(arguments: argparse.Namespace) -> int:
         }
         print(as_json((), policy.notes, **more))
         return GOOD
+    spoken = language(arguments)
     for note in policy.notes:
-        print(f"note: {note}")
-    print(
-        f"{file}: the policy is good ({_seen(loaded.files)}): version {policy.version}, "
-        f"labels: {len(policy.order.names)}, label rules: {len(policy.labels.rules)}, "
-        f"routes: {len(policy.routes)}, models: {models}."
-    )
+        print(fill(_WORDS, "note", spoken, note=note))
+    gaps = {
+        "file": file,
+        "seen": _seen(loaded.files, spoken),
+        "version": policy.version,
+        "labels": len(policy.order.names),
+        "rules": len(policy.labels.rules),
+        "routes": len(policy.routes),
+        "models": models,
+    }
+    Page.on(sys.stdout, os.environ).say(fill(_WORDS, "good", spoken, **gaps))
     return GOOD
 
 
-def _seen(files: policy_files.PolicyFiles) -> str:
+_WORDS: Final[Table] = MappingProxyType(
+    {
+        "good": (
+            "{file}: the policy is good ({seen}): version {version}, labels: {labels}, label rules: {rules}, "
+            "routes: {routes}, models: {models}.",
+            "{file}：策略无误（{seen}）：版本 {version}，标签 {labels} 级，标签规则 {rules} 条，路由 {routes} 条，"
+            "模型 {models} 个。",
+        ),
+        "note": ("note: {note}", "提示：{note}"),
+        "alone": (
+            "by itself; with --pools also whether what it names exists",
+            "仅策略本身；加上 --pools 还会检查所提到的名称是否存在",
+        ),
+        "with": ("with {others}", "连同 {others}"),
+        "and": (" and ", " 和 "),
+    }
+)
+
+
+def _seen(files: policy_files.PolicyFiles, spoken: Language) -> str:
     if files.pools is None:
-        return "by itself; with --pools also whether what it names exists"
-    return "with " + " and ".join(str(path) for path in files.others)
+        return fill(_WORDS, "alone", spoken)
+    others = fill(_WORDS, "and", spoken).join(str(path) for path in files.others)
+    return fill(_WORDS, "with", spoken, others=others)
 
 
 def _version_of(old: Path) -> int:

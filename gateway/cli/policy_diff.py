@@ -17,10 +17,10 @@ from gateway.cli.endings import told
 from gateway.cli.main import Subparsers
 from gateway.cli.page import Page
 from gateway.cli.policy_check import version_problem
-from gateway.cli.policy_explain import add_language, language
 from gateway.cli.policy_files import POOLS, TENANTS, Loaded, PolicyFiles
 from gateway.cli.problem_report import FOUND, GOOD, fields_of, text_of
 from gateway.cli.progress import still_at
+from gateway.cli.spoken import add_language, language
 from gateway.core.problems import Problem
 from gateway.policy.diff import Diff, diff
 from gateway.policy.diff_text import as_json, said
@@ -77,7 +77,7 @@ def _diff(arguments: argparse.Namespace) -> int:
     for line in rest:
         page.say(line)
     if version is not None:
-        page.say(str(version))
+        print(version)
     if failed:
         page.say(fill(_WORDS, "failed", spoken, on=", ".join(failed)), Colour.WRONG)
     return FOUND if failed else GOOD

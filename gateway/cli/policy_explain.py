@@ -12,13 +12,13 @@ from pathlib import Path
 
 from gateway.cli import explain as of_record
 from gateway.cli import policy_files
-from gateway.cli.demo_words import language_of
 from gateway.cli.endings import told
 from gateway.cli.main import Subparsers
 from gateway.cli.page import Page
 from gateway.cli.policy_asked import Asked, asked, chat, scanned, scanner_for
 from gateway.cli.policy_files import Loaded
 from gateway.cli.problem_report import GOOD, Misuse, text_of
+from gateway.cli.spoken import add_language, language
 from gateway.core import written
 from gateway.core.facts import RequestFacts, Tenant
 from gateway.core.reading import Reader
@@ -27,7 +27,6 @@ from gateway.policy import given_facts
 from gateway.policy.compiled import CompiledPolicy
 from gateway.policy.explain import as_json, explanation, lines
 from gateway.policy.labelling import label
-from gateway.policy.words import Language
 from gateway.settings import CONFIG_VARIABLE
 
 _FROM_CONTENT = ("label", "label_low", "capabilities", "modalities", "context")
@@ -52,17 +51,6 @@ def add_command(commands: "Subparsers[argparse.ArgumentParser]") -> None:
     what.add_argument("--model", metavar="NAME", help="the model that is asked for; the policy's first if not given")
     add_language(parser)
     parser.set_defaults(run=told(_explain))
-
-
-def add_language(parser: argparse.ArgumentParser) -> None:
-    """Let the command line choose the language of a report."""
-    parser.add_argument("--language", choices=("en", "zh"), help="default: what your locale says")
-
-
-def language(arguments: argparse.Namespace) -> Language:
-    """The language that the command line or the locale asks for."""
-    chosen = arguments.language or language_of(dict(os.environ))
-    return "zh" if chosen == "zh" else "en"
 
 
 def _explain(arguments: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ What is written are the files that ship with the gateway, word for word; whateve
 
 import argparse
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from gateway.cli.demo_shipped import shipped_file
@@ -12,8 +13,10 @@ from gateway.cli.endings import told
 from gateway.cli.main import Subparsers
 from gateway.cli.policy_files import POLICY, POOLS, TENANTS
 from gateway.cli.problem_report import GOOD, MISUSED, report, text_of
+from gateway.cli.spoken import add_language, language
 from gateway.core.problems import Problem
 from gateway.policy.schema import schema
+from gateway.policy.words import Table, fill
 
 EXAMPLES: Final = ("bank", "hospital", "startup")
 DEFAULT: Final = "default"
@@ -29,6 +32,7 @@ def add_command(commands: "Subparsers[argparse.ArgumentParser]") -> None:
         "--example", choices=(DEFAULT, *EXAMPLES), default=DEFAULT, help="which one to start from; default: %(default)s"
     )
     init.add_argument("--json", action="store_true", help="print one JSON object, for programs")
+    add_language(init)
     init.set_defaults(run=told(_init))
 
 
@@ -74,18 +78,30 @@ def _init(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(text_of({"ok": True, "problems": [], "written": [str(folder / name) for name in files]}))
         return GOOD
-    print("Written:")
+    spoken = language(arguments)
+    print(fill(_WORDS, "written", spoken))
     for name in files:
         print(f"  {folder / name}")
-    into = "" if folder == Path() else f"cd {folder}, then "
-    print(f"\nNext: {into}edit {POLICY} and {POOLS}, and after each change")
-    for command, does in _NEXT:
-        print(f"  tidegate policy {command:<8}{does}")
+    into = "" if folder == Path() else fill(_WORDS, "into", spoken, folder=folder)
+    print(f"\n{fill(_WORDS, 'next', spoken, into=into)}")
+    for command in ("check", "test", "prove"):
+        print(f"  tidegate policy {command:<8}{fill(_WORDS, command, spoken)}")
     return GOOD
 
 
-_NEXT: Final = (
-    ("check", "is it well formed, and does everything that it names exist?"),
-    ("test", "do the cases in cases/ still come out as you expect?"),
-    ("prove", "does every invariant hold in every state?"),
+_WORDS: Final[Table] = MappingProxyType(
+    {
+        "written": ("Written:", "已写入："),
+        "into": ("cd {folder}, then ", "cd {folder}，"),
+        "next": (
+            f"Next: {{into}}edit {POLICY} and {POOLS}, and after each change",
+            f"接下来：{{into}}编辑 {POLICY} 和 {POOLS}，每次改完依次运行",
+        ),
+        "check": (
+            "is it well formed, and does everything that it names exist?",
+            "写得对不对，提到的名称是否都存在？",
+        ),
+        "test": ("do the cases in cases/ still come out as you expect?", "cases/ 里的用例是否仍符合预期？"),
+        "prove": ("does every invariant hold in every state?", "每条底线是否在任何状态下都守得住？"),
+    }
 )

@@ -17,10 +17,10 @@ from gateway.cli import policy_files
 from gateway.cli.endings import told
 from gateway.cli.main import Subparsers
 from gateway.cli.page import Page
-from gateway.cli.policy_explain import add_language, language
 from gateway.cli.policy_files import Loaded
 from gateway.cli.problem_report import FOUND, GOOD, Misuse, fields_of, text_of
 from gateway.cli.progress import Progress, still_at
+from gateway.cli.spoken import add_language, language
 from gateway.policy.certificate import Certificate
 from gateway.policy.compiled import CompiledPolicy
 from gateway.policy.proof import Counterexample, Proof, Verdict

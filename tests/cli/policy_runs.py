@@ -41,7 +41,10 @@ def _built(markers: tuple[str, ...]) -> RequestScanner:
 
 @pytest.fixture(scope="module", autouse=True)
 def one_scanner_for_each_policy() -> Iterator[None]:
-    """The real scanner, built once for each set of markers instead of once for each command."""
+    """The real scanner, built once for each set of markers instead of once for each command; reports in English, on
+    lines that hold the path of a test's folder."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LC_ALL", "en_US.UTF-8")
+        patch.setenv("COLUMNS", "120")
         patch.setattr(policy_asked, "build_scanner", lambda markers: _built(tuple(markers)))
         yield

@@ -42,6 +42,11 @@ def shown(text: str, out: io.StringIO, **environment: str) -> str:
             "   适用：模型为 chat-auto，租户类别为 default，不需要 vision",
             ["   适用：模型为 chat-auto，租户类别为", "         default，不需要 vision"],
         ),
+        # An opening bracket does not end a line.
+        (
+            "时间为每天二十点到次日八点，按北京时间（UTC+08:00）",
+            ["时间为每天二十点到次日八点，按北京时间", "（UTC+08:00）"],
+        ),
         (
             "上限（cloud_ceiling）以上的内容都不出行（一律如此）",
             ["上限（cloud_ceiling）以上的内容都不出行", "（一律如此）"],

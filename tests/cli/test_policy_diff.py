@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.policy_runs import one_scanner_for_each_policy as one_scanner_for_each_policy
 from tests.cli.policy_runs import run
 from tests.config.folder import edit, make
 
@@ -13,9 +14,8 @@ GATE = ("--fail-on", "new-cloud-access")
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path) -> Path:
     """The new policy; the old one, alike, stands in `old/`."""
-    monkeypatch.setenv("LANG", "en_US.UTF-8")
     (tmp_path / "old").mkdir()
     make(tmp_path / "old")
     return make(tmp_path)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.policy.certificate import Certificate
+from tests.cli.policy_runs import one_scanner_for_each_policy as one_scanner_for_each_policy
 from tests.cli.policy_runs import policy_file, run
 from tests.config.folder import edit, make
 
@@ -14,8 +15,7 @@ HOLE = ('when: {label: ">= confidential"}, to', 'when: {label: ">= restricted"},
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("LANG", "en_US.UTF-8")
+def folder(tmp_path: Path) -> Path:
     return make(tmp_path)
 
 
@@ -43,7 +43,7 @@ def test_a_hole_is_a_request_that_falls_through_it(folder: Path, capsys: Capsys)
     edit(folder, "policy.yaml", *HOLE)
     status, out, _ = run(capsys, "prove", folder / "policy.yaml", "--certificate", folder / "c.json")
     assert status == 1
-    assert out.count("For example, a request with: label confidential") == 3
+    assert "For example, a request with: label confidential" in out
     assert "✗ N1: " in out
     assert "No certificate was written." in out
     assert not (folder / "c.json").exists()

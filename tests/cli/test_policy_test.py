@@ -28,7 +28,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     make(tmp_path)
     (tmp_path / "cases").mkdir()
     (tmp_path / "cases" / "first.yaml").write_text(CASES)
-    monkeypatch.setenv("LANG", "en_US.UTF-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

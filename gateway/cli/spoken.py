@@ -1,0 +1,18 @@
+"""Which language a report is in: what the command line asks for, or else the locale."""
+
+import argparse
+import os
+
+from gateway.cli.demo_words import language_of
+from gateway.policy.words import Language
+
+
+def add_language(parser: argparse.ArgumentParser) -> None:
+    """Let the command line choose the language of a report."""
+    parser.add_argument("--language", choices=("en", "zh"), help="default: what your locale says")
+
+
+def language(arguments: argparse.Namespace) -> Language:
+    """The language that the command line or the locale asks for."""
+    chosen = arguments.language or language_of(dict(os.environ))
+    return "zh" if chosen == "zh" else "en"
