@@ -19,7 +19,7 @@ from gateway.ports import Clock
 
 LONGEST_PROOF_S: Final = 300.0
 MOST_MEMORY: Final = 2 << 30
-LONGEST_SAYING: Final = 32 << 20
+LONGEST_SAYING: Final = 8 << 20
 _CHUNK: Final = 1 << 16
 _TELL_EVERY_S: Final = 0.5
 _SIMPLER: Final = "Simplify it: fewer facts named in `when`, fewer constants, fewer pools in a row."
@@ -99,7 +99,7 @@ class Proof:
         self._place = place
         self._clock = clock
         self._began = clock.monotonic()
-        self._buffer = b""
+        self._buffer = bytearray()
         self._nodes = 0
 
     def result(self, on_progress: Progress, *, within_s: float = LONGEST_PROOF_S) -> Proved:
@@ -122,8 +122,10 @@ class Proof:
         raise self._failed(f"The policy was not proved within {within_s:g} s, so nothing is proved.", _SIMPLER)
 
     def _heard(self, data: bytes) -> Proved | None:
-        *lines, self._buffer = (self._buffer + data).split(b"\n")
-        if len(self._buffer) > LONGEST_SAYING:
+        self._buffer += data
+        *lines, rest = self._buffer.split(b"\n") if b"\n" in data else (self._buffer,)
+        self._buffer = rest
+        if len(rest) > LONGEST_SAYING:
             raise self._unreadable()
         for line in lines:
             try:
