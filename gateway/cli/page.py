@@ -47,11 +47,13 @@ class Page:
         in_colour = is_terminal and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
         return cls(out, max(_NARROWEST, min(columns, _WIDEST)), in_colour)
 
-    def say(self, text: str = "", colour: Colour | None = None) -> None:
-        """Print a paragraph, or several that stand on lines of their own."""
+    def say(self, text: str = "", colour: Colour | None = None, *, crossed: Colour = Colour.WRONG) -> None:
+        """Print a paragraph, or several that stand on lines of their own; `crossed` is for those that begin with ✗."""
+        marked = {"✓ ": Colour.HOME, "✗ ": crossed}
         for paragraph in text.split("\n"):
+            meant = colour or marked.get(paragraph.lstrip(" ")[:2])
             for line in wrapped(paragraph, self.columns):
-                print(painted(line, colour or _meant(paragraph), in_colour=self.in_colour), file=self.out)
+                print(painted(line, meant, in_colour=self.in_colour), file=self.out)
 
 
 def wrapped(paragraph: str, columns: int) -> Iterator[str]:
@@ -78,9 +80,3 @@ def _pieces(paragraph: str) -> Iterator[str]:
         yield paragraph[:start]
     for found in _PIECE.finditer(paragraph, start):
         yield found[0]
-
-
-def _meant(paragraph: str) -> Colour | None:
-    """The colour of a line that begins with a mark."""
-    mark = paragraph.lstrip(" ")[:2]
-    return {"✓ ": Colour.HOME, "✗ ": Colour.WRONG}.get(mark)

@@ -9,9 +9,11 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from gateway.cli import explain as of_record
 from gateway.cli import policy_files
+from gateway.cli.demo_table import Colour
 from gateway.cli.endings import told
 from gateway.cli.main import Subparsers
 from gateway.cli.page import Page
@@ -21,7 +23,8 @@ from gateway.cli.problem_report import GOOD, Misuse, text_of
 from gateway.cli.spoken import add_language, language
 from gateway.core import written
 from gateway.core.facts import RequestFacts, Tenant
-from gateway.core.reading import Reader
+from gateway.core.problems import did_you_mean
+from gateway.core.reading import Reader, shown
 from gateway.core.written import Group, Node, Place, Scalar
 from gateway.policy import given_facts
 from gateway.policy.compiled import CompiledPolicy
@@ -29,7 +32,9 @@ from gateway.policy.explain import as_json, explanation, lines
 from gateway.policy.labelling import label
 from gateway.settings import CONFIG_VARIABLE
 
-_FROM_CONTENT = ("label", "label_low", "capabilities", "modalities", "context")
+UNNAMED_CLASS: Final = "any-other-class"
+"""What a counterexample calls a tenant class that no file names (`policy/shown_facts.py`)."""
+_FROM_CONTENT: Final = ("label", "label_low", "capabilities", "modalities", "context")
 
 
 def add_command(commands: "Subparsers[argparse.ArgumentParser]") -> None:
@@ -71,7 +76,8 @@ def _explain(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(text_of({"ok": True, "problems": [], **as_json(explained)}))
     else:
-        Page.on(sys.stdout, os.environ).say("\n".join(lines(explained, language(arguments))))
+        # A route that is for others is nothing wrong.
+        Page.on(sys.stdout, os.environ).say("\n".join(lines(explained, language(arguments))), crossed=Colour.DIM)
     return GOOD
 
 
@@ -116,30 +122,26 @@ def _tenant(arguments: argparse.Namespace, loaded: Loaded) -> Tenant | None:
 
 def _facts(arguments: argparse.Namespace, loaded: Loaded, what: Asked | None) -> RequestFacts:
     """The facts that are given, over those of the tenant and of the request. Its label is not known yet."""
-    policy, tenant = loaded.policy, _tenant(arguments, loaded)
     document = written.parse((arguments.facts or "{}").encode(errors="replace"), "--facts")
     reader = Reader(document.problems)
-    root, at = document.root, document.root.at
-    if not isinstance(root, Group) and not reader.problems:
-        reader.report(Place("--facts"), "The facts must be a group of keys.", 'Write `{"label": "internal"}`.')
-    given: dict[str, tuple[Scalar, Node]] = {}
-    for key, value in root.entries if isinstance(root, Group) else ():
-        if what is not None and key.text in _FROM_CONTENT:
-            reader.report(key.at, f"`{key.text}` follows from what is asked.", "Leave it out.")
-        given[key.text] = key, value
+    given = _given(document.root, reader, what)
 
     def put(key: str, text: str) -> None:
-        given[key] = Scalar(key, True, at), Scalar(text, False, at)
+        given[key] = Scalar(key, True, document.root.at), Scalar(text, False, document.root.at)
 
+    tenant = _tenant(arguments, loaded)
     if arguments.model is not None or "model" not in given:
-        put("model", arguments.model or (what.request.model if what is not None else _usual_model(policy)))
+        put("model", arguments.model or (what.request.model if what is not None else _usual_model(loaded.policy)))
     if tenant is not None:
         put("tenant_class", tenant.tenant_class)
     if what is not None:
-        put("label", policy.order.names[0])
-    facts = given_facts.read(Group(tuple(given.values()), at), reader, policy) if not reader.problems else None
+        put("label", loaded.policy.order.names[0])
+    facts = None
+    if not reader.problems:
+        facts = given_facts.read(Group(tuple(given.values()), document.root.at), reader, loaded.policy)
     if facts is None or reader.problems:
         raise _MisusedFacts(reader)
+    _check_class(facts.tenant_class, loaded, is_given="tenant_class" in given)
     if what is None:
         return facts
     request = what.request
@@ -149,6 +151,30 @@ def _facts(arguments: argparse.Namespace, loaded: Loaded, what: Asked | None) ->
         modalities=request.modalities,
         context_tokens=request.context_tokens,
     )
+
+
+def _given(root: Node, reader: Reader, what: Asked | None) -> dict[str, tuple[Scalar, Node]]:
+    """The keys and values of `--facts`; what the request says itself is reported."""
+    if not isinstance(root, Group):
+        if not reader.problems:
+            reader.report(Place("--facts"), "The facts must be a group of keys.", 'Write `{"label": "internal"}`.')
+        return {}
+    for key, _ in root.entries:
+        if what is not None and key.text in _FROM_CONTENT:
+            reader.report(key.at, f"`{key.text}` follows from what is asked.", "Leave it out.")
+    return {key.text: (key, value) for key, value in root.entries}
+
+
+def _check_class(tenant_class: str, loaded: Loaded, *, is_given: bool) -> None:
+    """A class that does not exist would be told a story about nobody."""
+    classes = loaded.policy.class_ceilings
+    if not classes or tenant_class in (*classes, UNNAMED_CLASS):
+        return
+    if is_given:
+        raise Misuse("--facts", f"There is no tenant class {shown(tenant_class)}.", did_you_mean(tenant_class, classes))
+    known = ", ".join(sorted(loaded.tenants)) or "none"
+    mend = f'Name one with --tenant (known: {known}), or write `"tenant_class"` into --facts.'
+    raise Misuse("explain", "Nobody is said to ask, and there is no tenant class `default`.", mend)
 
 
 class _MisusedFacts(Misuse):

@@ -216,6 +216,19 @@ def test_a_tenant_brings_its_class(folder: Path, capsys: Capsys) -> None:
     assert "Known: none: name the file with --tenants." in err
 
 
+def test_somebody_must_ask(capsys: Capsys) -> None:
+    hospital, facts = policy_file("hospital"), '{"label": "internal", "tenant_class": "%s"}'
+    status, _, err = run(capsys, "explain", hospital, "--facts", '{"label": "internal"}')
+    assert status == 2
+    assert (
+        "Nobody is said to ask, and there is no tenant class `default`. Name one with --tenant (known: billing, " in err
+    )
+    status, _, err = run(capsys, "explain", hospital, "--facts", facts % "clincal")
+    assert (status, "no tenant class `clincal`. Did you mean `clinical`?" in err) == (2, True)
+    for known in ("clinical", "any-other-class"):
+        assert run(capsys, "explain", hospital, "--facts", facts % known)[0] == 0
+
+
 def test_what_a_class_vouches_for_counts_only_where_nothing_was_found(capsys: Capsys) -> None:
     policy, site = policy_file("startup"), ("--tenant", "site", "--json")
     _, out, _ = run(capsys, "explain", policy, "--text", "What does it cost?", *site)
