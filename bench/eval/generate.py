@@ -1,6 +1,6 @@
 """Writes labelled requests as JSON lines: see bench/eval/README.md.
 
-    python bench/eval/generate.py --seed 1 --count 1000 --split held-out > requests.jsonl
+python bench/eval/generate.py --seed 1 --count 1000 --split held-out > requests.jsonl
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """Measures the detector on generated requests, beside plain Presidio: see bench/eval/README.md.
 
-    python bench/eval/run.py            # everything, a few minutes; writes the record and the pages
-    python bench/eval/run.py --quick    # a small sample in seconds; prints, writes nothing
-    python bench/eval/run.py --render   # the pages again from the record and the list of gaps
+python bench/eval/run.py            # everything, a few minutes; writes the record and the pages
+python bench/eval/run.py --quick    # a small sample in seconds; prints, writes nothing
+python bench/eval/run.py --render   # the pages again from the record and the list of gaps
 """
 
 import argparse
@@ -136,11 +136,13 @@ def _keep(made: Record, outcomes: Sequence[Outcome], failed: Sequence[Cell]) -> 
     head = list(rows[0]) if rows else []
     lines = [",".join(head), *(",".join(f'"{row[name]}"' for name in head) for row in rows)]
     (OUT / "cells.csv").write_text("\n".join(lines) + "\n", "utf-8")
-    (OUT / "wrong.md").write_text(_wrong(outcomes, failed), "utf-8")
+    # Whoever mends recognizers reads this file, so it shows nothing of the held-out half but counts.
+    with_examples = made["split"] == Split.DEVELOPMENT
+    (OUT / "wrong.md").write_text(_wrong(outcomes, failed, with_examples), "utf-8")
 
 
-def _wrong(outcomes: Sequence[Outcome], failed: Sequence[Cell]) -> str:
-    """What went wrong, ranked by how often, with examples: for whoever mends the recognizers next."""
+def _wrong(outcomes: Sequence[Outcome], failed: Sequence[Cell], with_examples: bool) -> str:
+    """What went wrong, ranked by how often, for whoever mends the recognizers next."""
     missed: defaultdict[str, list[str]] = defaultdict(list)
     counts: Counter[str] = Counter()
     for outcome in outcomes:
@@ -167,7 +169,8 @@ def _wrong(outcomes: Sequence[Outcome], failed: Sequence[Cell]) -> str:
                 missed["harmless, kept home"].append(f"{example.text[:160]!r} · {example.template} · {outcome.length}")
     lines = ["# What went wrong, most frequent first", ""]
     for name, count in counts.most_common():
-        lines += [f"## {count} × {name}", "", *(f"- {line}" for line in missed[name]), ""]
+        examples = missed[name] if with_examples else ()
+        lines += [f"## {count} × {name}", "", *(f"- {line}" for line in examples), ""]
     by_pair = Counter((cell.transform, f"{cell.item.maker} ({cell.item.language})") for cell in failed)
     lines += ["# Cells of the matrix that fail, over all places", ""]
     lines += [f"- {count} × {transform} × {maker}" for (transform, maker), count in by_pair.most_common()]

@@ -1,4 +1,4 @@
-"""Puts requests together: a template, its values, a disguise, a length, a place in a request; with every value labelled.
+"""Puts requests together: a template, its values, a disguise, a length, a place; with every value labelled.
 
 Everything follows from the seed and the number of the request, so that the same arguments give the same bytes, in any
 order and on any number of processes.
@@ -170,9 +170,7 @@ def _value(slot: Slot, rng: Random) -> str:
     return NEGATIVES[slot.maker[1:]](rng) if slot.maker.startswith("#") else MAKERS[slot.maker](rng)
 
 
-def _padded(
-    text: str, marks: tuple[Mark, ...], wanted: int, held: Stock, rng: Random
-) -> tuple[str, tuple[Mark, ...]]:
+def _padded(text: str, marks: tuple[Mark, ...], wanted: int, held: Stock, rng: Random) -> tuple[str, tuple[Mark, ...]]:
     """`text` with harmless requests before and behind it, until it is as long as wanted."""
     before: list[str] = []
     behind: list[str] = []

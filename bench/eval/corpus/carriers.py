@@ -93,7 +93,9 @@ CARRIERS: Mapping[str, Carrier] = MappingProxyType(
         ),
         "assistant message": lambda text: _chat(_ASK, {"role": "assistant", "content": text}, _ASK),
         "messages.name": lambda text: _chat({**_ASK, "name": text}),
-        "reasoning_content": lambda text: _chat({"role": "assistant", "content": "OK", "reasoning_content": text}, _ASK),
+        "reasoning_content": lambda text: _chat(
+            {"role": "assistant", "content": "OK", "reasoning_content": text}, _ASK
+        ),
         "tool result": lambda text: _chat(_ASK, {"role": "tool", "tool_call_id": "call_1", "content": text}),
         "tool_call_id": lambda text: _chat(_ASK, {"role": "tool", "tool_call_id": text, "content": "ok"}),
         "tool_calls arguments": lambda text: _calls(json.dumps({"query": {"note": text}})),
@@ -101,7 +103,8 @@ CARRIERS: Mapping[str, Carrier] = MappingProxyType(
         "tool_calls arguments, a key": lambda text: _calls(json.dumps({text: True}, ensure_ascii=False)),
         "tool_calls arguments, a number": _as_number(lambda number: _calls(json.dumps({"id": number}))),
         "function_call arguments": lambda text: _chat(
-            {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": json.dumps([text])}}, _ASK
+            {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": json.dumps([text])}},
+            _ASK,
         ),
         "tools description": lambda text: _chat(_ASK, tools=[_function(description=text)]),
         "tools parameters enum": lambda text: _chat(
@@ -158,13 +161,16 @@ CARRIERS: Mapping[str, Carrier] = MappingProxyType(
         "JSON in JSON in a string": lambda text: _user(json.dumps({"record": json.dumps({"note": text})})),
         "CSV in a string": lambda text: _user(_csv(text)),
         "Markdown table": lambda text: _user(_table(text)),
-        "SQL": lambda text: _user("INSERT INTO notes (id, body) VALUES (1, '" + text.replace("'", "''") + "');"),
+        "SQL": lambda text: _user("INSERT INTO notes (id, body) VALUES (1, '" + text.replace("'", "''") + "');"),  # noqa: S608
         "XML": lambda text: _user(f"<record><note>{text}</note></record>"),
         "YAML": lambda text: _user(f"record:\n  id: 7\n  note: {text}\n"),
         "code comment": lambda text: _user(f"def f(x):\n    # {text}\n    return x"),
         "completions prompt": lambda text: ("completions", {"model": "chat-auto", "prompt": text}),
         "completions prompt array": lambda text: ("completions", {"model": "chat-auto", "prompt": ["hi", text]}),
-        "completions suffix": lambda text: ("completions", {"model": "chat-auto", "prompt": "def f():", "suffix": text}),
+        "completions suffix": lambda text: (
+            "completions",
+            {"model": "chat-auto", "prompt": "def f():", "suffix": text},
+        ),
         "embeddings input": lambda text: ("embeddings", {"model": "embed", "input": text}),
         "embeddings input array": lambda text: ("embeddings", {"model": "embed", "input": ["hi", text]}),
     }

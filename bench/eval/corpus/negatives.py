@@ -40,7 +40,9 @@ def order(rng: Random) -> str:
 def amount(rng: Random) -> str:
     """A sum of money."""
     value = rng.choice((rng.randint(10, 999), rng.randint(1000, 99_999), rng.randint(100_000, 99_999_999)))
-    return rng.choice((f"{value:,}.{rng.randint(0, 99):02}", f"{value:,}", f"{value}.{rng.randint(0, 99):02}", str(value)))
+    return rng.choice(
+        (f"{value:,}.{rng.randint(0, 99):02}", f"{value:,}", f"{value}.{rng.randint(0, 99):02}", str(value))
+    )
 
 
 def version(rng: Random) -> str:
@@ -103,7 +105,15 @@ def timestamp(rng: Random) -> str:
     seconds = rng.randint(1_500_000_000, 1_790_000_000)
     day = f"{rng.randint(2019, 2026)}-{rng.randint(1, 12):02}-{rng.randint(1, 28):02}"
     clock = f"{rng.randint(0, 23):02}:{rng.randint(0, 59):02}:{rng.randint(0, 59):02}"
-    return rng.choice((str(seconds), f"{seconds}{digits(rng, 3)}", f"{day} {clock}", f"{day}T{clock}Z", f"{day} {clock},{digits(rng, 3)}"))
+    return rng.choice(
+        (
+            str(seconds),
+            f"{seconds}{digits(rng, 3)}",
+            f"{day} {clock}",
+            f"{day}T{clock}Z",
+            f"{day} {clock},{digits(rng, 3)}",
+        )
+    )
 
 
 def hash_(rng: Random) -> str:
@@ -118,22 +128,52 @@ def uuid_(rng: Random) -> str:
 
 def tracking(rng: Random) -> str:
     """A parcel's number."""
-    return rng.choice((f"SF{digits(rng, 13)}", f"YT{digits(rng, 13)}", f"1Z{letters(rng, 6, string.ascii_uppercase + string.digits)}{digits(rng, 10)}", f"JD{digits(rng, 13)}"))
+    return rng.choice(
+        (
+            f"SF{digits(rng, 13)}",
+            f"YT{digits(rng, 13)}",
+            f"1Z{letters(rng, 6, string.ascii_uppercase + string.digits)}{digits(rng, 10)}",
+            f"JD{digits(rng, 13)}",
+        )
+    )
 
 
 def ratio(rng: Random) -> str:
     """A number with decimals, or a percentage."""
-    return rng.choice((f"{rng.uniform(0, 100):.2f}%", f"{rng.random():.6f}", f"{rng.uniform(-180, 180):.6f}", f"{rng.random():.11f}"))
+    return rng.choice(
+        (f"{rng.uniform(0, 100):.2f}%", f"{rng.random():.6f}", f"{rng.uniform(-180, 180):.6f}", f"{rng.random():.11f}")
+    )
 
 
 def historic_zh(rng: Random) -> str:
     """A name from history or fiction."""
-    return rng.choice("李白 杜甫 苏轼 曹操 诸葛亮 秦始皇 武则天 鲁迅 孙悟空 林黛玉 爱因斯坦 图灵 牛顿 康熙 王羲之 李清照 司马迁 张衡".split())
+    return rng.choice(
+        [
+            "李白",
+            "杜甫",
+            "苏轼",
+            "曹操",
+            "诸葛亮",
+            "秦始皇",
+            "武则天",
+            "鲁迅",
+            "孙悟空",
+            "林黛玉",
+            "爱因斯坦",
+            "图灵",
+            "牛顿",
+            "康熙",
+            "王羲之",
+            "李清照",
+            "司马迁",
+            "张衡",
+        ]
+    )
 
 
 def historic_en(rng: Random) -> str:
     """A name from history or fiction."""
-    return rng.choice("Shakespeare|Isaac Newton|Marie Curie|Sherlock Holmes|Alan Turing|Jane Austen|Napoleon|Ada Lovelace|Abraham Lincoln|Albert Einstein|Leonardo da Vinci|Elizabeth Bennet".split("|"))  # fmt: skip
+    return rng.choice(["Shakespeare", "Isaac Newton", "Marie Curie", "Sherlock Holmes", "Alan Turing", "Jane Austen", "Napoleon", "Ada Lovelace", "Abraham Lincoln", "Albert Einstein", "Leonardo da Vinci", "Elizabeth Bennet"])  # fmt: skip
 
 
 NEGATIVES: Mapping[str, Maker] = MappingProxyType(

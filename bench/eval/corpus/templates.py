@@ -117,9 +117,7 @@ def _both_halves(phrases: list[Phrase]) -> Sequence[Phrase]:
         return phrases
     ranked = sorted(phrases, key=lambda phrase: sha256((phrase.before + phrase.after).encode()).digest())
     halves = tuple(Split)
-    return [
-        Phrase(p.id, p.language, p.maker, p.before, p.after, halves[place % 2]) for place, p in enumerate(ranked)
-    ]
+    return [Phrase(p.id, p.language, p.maker, p.before, p.after, halves[place % 2]) for place, p in enumerate(ranked)]
 
 
 def _blocks(file: Path) -> Iterator[tuple[int, str, str]]:

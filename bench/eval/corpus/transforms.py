@@ -26,7 +26,7 @@ _DEVANAGARI = str.maketrans("0123456789", "०१२३४५६७८९")
 _HAN = str.maketrans("0123456789", "零一二三四五六七八九")
 _HAN_FORMAL = str.maketrans("0123456789", "零壹贰叁肆伍陆柒捌玖")
 _HAN_SPOKEN = str.maketrans("0123456789", "零幺二三四五六七八九")
-_WORDS = "zero one two three four five six seven eight nine".split()
+_WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 _LOOK_ALIKE = str.maketrans("aeopcxyiABEHKMOPCTX", "аеорсхуіАВЕНКМОРСТХ")
 
 _SIMPLIFIED = (
@@ -40,7 +40,8 @@ _TRADITIONAL = (
     "寄遞訂購買賣價錢獎績潤預約購議團隊員際級議題驗證據歸檔慶紀證詞訴訟簽護際幣址鏈鑰臉馬鳥龍"
 )
 _TO_TRADITIONAL = str.maketrans(
-    dict(zip(_SIMPLIFIED, _TRADITIONAL, strict=True)) | dict(zip("邮箱历档编驾驶传座历职", "郵箱歷檔編駕駛傳座歷職", strict=True))
+    dict(zip(_SIMPLIFIED, _TRADITIONAL, strict=True))
+    | dict(zip("邮箱历档编驾驶传座历职", "郵箱歷檔編駕駛傳座歷職", strict=True))
 )
 _PINYIN = {
     "身份证": "shenfenzheng",
@@ -83,7 +84,7 @@ def _digits_only(value: str, least: int = 6) -> bool:
     return len(solid) >= least and all(character.isdecimal() and character.isascii() for character in solid)
 
 
-def _for_digits(table: dict[int, int]) -> ValueTransform:
+def _for_digits(table: Mapping[int, int | str]) -> ValueTransform:
     return lambda value: value.translate(table) if _digits_only(value) else None
 
 
@@ -110,7 +111,9 @@ def _between_digits(separator: str, every: int = 1) -> ValueTransform:
     def apply(value: str) -> str | None:
         solid = "".join(character for character in value if character.isalnum())
         # Resident IDs end in x, and are the one identifier with a letter whose digits people space out.
-        if not (_digits_only(value, 9) or (len(solid) == 18 and solid[:17].isdecimal())) or "+" in value:
+        if not (_digits_only(value, 9) or (len(solid) == 18 and solid[:17].isdecimal())):
+            return None
+        if "+" in value or value.count(".") == 3:  # the sign and the dots are what makes these what they are
             return None
         return separator.join(solid[place : place + every] for place in range(0, len(solid), every))
 
@@ -149,7 +152,9 @@ def _gzipped(raw: bytes) -> bytes:
 
 
 def _tags(value: str) -> str | None:
-    return "".join(chr(0xE0000 + ord(character)) for character in value) if value.isascii() and "\n" not in value else None
+    return (
+        "".join(chr(0xE0000 + ord(character)) for character in value) if value.isascii() and "\n" not in value else None
+    )
 
 
 VALUE_TRANSFORMS: Mapping[str, ValueTransform] = MappingProxyType(
@@ -167,7 +172,7 @@ VALUE_TRANSFORMS: Mapping[str, ValueTransform] = MappingProxyType(
         "bidi marks": lambda value: f"\u202d{value[:2]}\u200e{value[2:]}\u202c" if len(value) >= 4 else None,
         "hangul filler": _between("\u3164", 4),
         "tag characters": _tags,
-        "keycaps": _for_digits({ord(digit): f"{digit}\ufe0f\u20e3" for digit in string.digits}),  # type: ignore[dict-item]
+        "keycaps": _for_digits({ord(digit): f"{digit}\ufe0f\u20e3" for digit in string.digits}),
         "Cyrillic look-alikes": _if_changed(lambda value: value.translate(_LOOK_ALIKE)),
         "Arabic-Indic digits": _for_digits(_ARABIC),
         "Devanagari digits": _for_digits(_DEVANAGARI),
@@ -211,8 +216,8 @@ TEXT_TRANSFORMS: Mapping[str, TextTransform] = MappingProxyType(
 
 AROUND_TRANSFORMS: Mapping[str, TextTransform] = MappingProxyType(
     {
-        "traditional characters": _if_changed(lambda text: text.translate(_TO_TRADITIONAL)),
-        "pinyin labels": _if_changed(lambda text: _pinyin(text)),
+        "traditional characters": _if_changed(lambda text: str(text.translate(_TO_TRADITIONAL))),
+        "pinyin labels": lambda text: _pinyin(text) if any(word in text for word in _PINYIN) else None,
     }
 )
 """Rewrites of the words around the values, not of the values."""
@@ -223,7 +228,8 @@ NAMES: tuple[str, ...] = (*VALUE_TRANSFORMS, *AROUND_TRANSFORMS, *TEXT_TRANSFORM
 def _pinyin(text: str) -> str:
     for word, sound in _PINYIN.items():
         text = text.replace(word, sound)
-    return text
+    # Whoever types pinyin sets what follows apart.
+    return text + " " if text[-1:].isascii() and text[-1:].isalpha() else text
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,12 +22,86 @@ _UPPER = string.ascii_uppercase
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _USCC = "0123456789ABCDEFGHJKLMNPQRTUWXY"
-_REGIONS = (
-    "110101 110105 110108 120104 130102 140105 150102 210102 220104 230103 310104 310115 320102 320505 330106 330203"
-    " 340104 350203 360102 370102 370202 410105 420106 430104 440103 440106 440305 440524 450103 460105 500103 510104"
-    " 510107 520102 530102 540102 610113 620102 630103 640104 650102 710000 810000 820000"
-).split()
-_MOBILE = "130 131 132 133 135 136 137 138 139 147 150 151 152 155 157 158 159 166 170 175 177 180 181 185 186 187 188 189 191 195 198 199".split()
+_REGIONS = [
+    "110101",
+    "110105",
+    "110108",
+    "120104",
+    "130102",
+    "140105",
+    "150102",
+    "210102",
+    "220104",
+    "230103",
+    "310104",
+    "310115",
+    "320102",
+    "320505",
+    "330106",
+    "330203",
+    "340104",
+    "350203",
+    "360102",
+    "370102",
+    "370202",
+    "410105",
+    "420106",
+    "430104",
+    "440103",
+    "440106",
+    "440305",
+    "440524",
+    "450103",
+    "460105",
+    "500103",
+    "510104",
+    "510107",
+    "520102",
+    "530102",
+    "540102",
+    "610113",
+    "620102",
+    "630103",
+    "640104",
+    "650102",
+    "710000",
+    "810000",
+    "820000",
+]
+_MOBILE = [
+    "130",
+    "131",
+    "132",
+    "133",
+    "135",
+    "136",
+    "137",
+    "138",
+    "139",
+    "147",
+    "150",
+    "151",
+    "152",
+    "155",
+    "157",
+    "158",
+    "159",
+    "166",
+    "170",
+    "175",
+    "177",
+    "180",
+    "181",
+    "185",
+    "186",
+    "187",
+    "188",
+    "189",
+    "191",
+    "195",
+    "198",
+    "199",
+]
 
 
 def digits(rng: Random, count: int, first: str = "123456789") -> str:
@@ -76,7 +150,27 @@ def cn_landline(rng: Random) -> str:
     if rng.random() < 0.5:
         area, local = rng.choice(("010", "021", "020", "022", "023", "024", "025", "027", "028", "029")), 8
     else:
-        area, local = rng.choice("0311 0351 0431 0512 0531 0532 0551 0571 0574 0591 0592 0755 0769 0871".split()), 8
+        area, local = (
+            rng.choice(
+                [
+                    "0311",
+                    "0351",
+                    "0431",
+                    "0512",
+                    "0531",
+                    "0532",
+                    "0551",
+                    "0571",
+                    "0574",
+                    "0591",
+                    "0592",
+                    "0755",
+                    "0769",
+                    "0871",
+                ]
+            ),
+            8,
+        )
         local = rng.choice((7, 8))
     number = digits(rng, local, "2345678")
     return rng.choice((f"{area}-{number}", f"{area}-{number}", f"({area}){number}", f"{area} {number}", area + number))
@@ -233,7 +327,9 @@ def nhs(rng: Random) -> str:
         check = -sum(weight * int(digit) for weight, digit in zip(range(10, 1, -1), body, strict=True)) % 11
         if check != 10:
             number = body + str(check)
-            return rng.choice((f"{number[:3]} {number[3:6]} {number[6:]}", f"{number[:3]}-{number[3:6]}-{number[6:]}", number))
+            return rng.choice(
+                (f"{number[:3]} {number[3:6]} {number[6:]}", f"{number[:3]}-{number[3:6]}-{number[6:]}", number)
+            )
 
 
 def nino(rng: Random) -> str:
@@ -323,7 +419,31 @@ def email(rng: Random) -> str:
 
 def us_phone(rng: Random) -> str:
     """A US telephone number with separators."""
-    area = rng.choice("201 202 206 212 213 303 305 312 347 404 415 469 503 512 617 646 702 713 718 808 917".split())
+    area = rng.choice(
+        [
+            "201",
+            "202",
+            "206",
+            "212",
+            "213",
+            "303",
+            "305",
+            "312",
+            "347",
+            "404",
+            "415",
+            "469",
+            "503",
+            "512",
+            "617",
+            "646",
+            "702",
+            "713",
+            "718",
+            "808",
+            "917",
+        ]
+    )
     first, last = digits(rng, 1, "23456789") + rng.choice(("02", "43", "55", "67", "80", "91")), digits(rng, 4, _DIGITS)
     return rng.choice((f"{area}-{first}-{last}", f"({area}) {first}-{last}", f"{area}.{first}.{last}", f"+1 {area} {first} {last}", f"1-{area}-{first}-{last}", f"{area} {first} {last}"))  # fmt: skip
 
@@ -355,7 +475,9 @@ def ip_address(rng: Random) -> str:
     if rng.random() < 0.75:
         return ipv4(rng)
     groups = [f"{rng.randint(1, 65535):x}" for _ in range(4)]
-    return rng.choice((f"2001:db8::{groups[0]}:{groups[1]}", f"fe80::{':'.join(groups)}", f"2408:8256:{':'.join(groups)}::1"))
+    return rng.choice(
+        (f"2001:db8::{groups[0]}:{groups[1]}", f"fe80::{':'.join(groups)}", f"2408:8256:{':'.join(groups)}::1")
+    )
 
 
 def mac_address(rng: Random) -> str:
@@ -444,7 +566,23 @@ def private_key(rng: Random) -> str:
 
 def password(rng: Random) -> str:
     """A password as people choose them."""
-    word = rng.choice("Summer Winter Dragon Welcome admin Tiger beijing woaini qwerty hunter sunshine Root Passw0rd".split())
+    word = rng.choice(
+        [
+            "Summer",
+            "Winter",
+            "Dragon",
+            "Welcome",
+            "admin",
+            "Tiger",
+            "beijing",
+            "woaini",
+            "qwerty",
+            "hunter",
+            "sunshine",
+            "Root",
+            "Passw0rd",
+        ]
+    )
     return rng.choice(
         (f"{word}@{rng.randint(2015, 2026)}", f"{word}{digits(rng, 3)}!", f"{word}#{digits(rng, 4)}", letters(rng, 12, string.ascii_letters + _DIGITS + "@#%^&*"), f"{word}_{digits(rng, 2)}$")
     )  # fmt: skip
@@ -452,13 +590,28 @@ def password(rng: Random) -> str:
 
 def medical_record(rng: Random) -> str:
     """A number of a patient or a stay."""
-    return rng.choice((digits(rng, 6), digits(rng, 8, _DIGITS), "ZY" + digits(rng, 8), f"H-{digits(rng, 7)}", "A" + digits(rng, 6)))
+    return rng.choice(
+        (digits(rng, 6), digits(rng, 8, _DIGITS), "ZY" + digits(rng, 8), f"H-{digits(rng, 7)}", "A" + digits(rng, 6))
+    )
 
 
 def birth_date(rng: Random) -> str:
     """A date in one of the usual forms."""
     year, month, day = rng.randint(1940, 2018), rng.randint(1, 12), rng.randint(1, 28)
-    name = "January February March April May June July August September October November December".split()[month - 1]
+    name = [
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+    ][month - 1]
     return rng.choice(
         (f"{year}-{month:02}-{day:02}", f"{month:02}/{day:02}/{year}", f"{name} {day}, {year}", f"{day} {name[:3]} {year}")
     )  # fmt: skip

@@ -7,6 +7,7 @@ from math import sqrt
 
 from corpus.build import Example
 from corpus.transforms import Mark
+
 from gateway.core.findings import Evidence, Finding
 from gateway.core.labels import Label
 from gateway.detect.leaves import walk
@@ -118,7 +119,9 @@ def _touches(found: Finding, mark: Mark, shifts: Mapping[str, int]) -> bool:
 
 def _around(example: Example, found: Finding, shifts: Mapping[str, int]) -> str:
     start, end = found.start - shifts[found.path], found.end - shifts[found.path]
-    return f"{example.text[max(0, start - 16) : start]}⟦{example.text[max(0, start) : end]}⟧{example.text[end : end + 8]}"
+    return (
+        f"{example.text[max(0, start - 16) : start]}⟦{example.text[max(0, start) : end]}⟧{example.text[end : end + 8]}"
+    )
 
 
 def _places(example: Example) -> Mapping[str, int]:

@@ -17,7 +17,9 @@ from gateway.policy.compiled import CompiledPolicy
 from gateway.policy.labelling import label
 
 POLICY = Path(__file__).parents[3] / "policies" / "default.yaml"
-PRESIDIO_THRESHOLD = 0.4  # its own score for a telephone number without context; at 0 half of all harmless texts are hit
+PRESIDIO_THRESHOLD = (
+    0.4  # its own score for a telephone number without context; at 0 half of all harmless texts are hit
+)
 
 _ALL_TIERS = frozenset((Tier.STRUCTURED, Tier.NAMES))
 _LONGEST = 5_000  # Presidio stalls on long runs of some characters; pieces keep it alive
@@ -59,7 +61,7 @@ class Ours:
     def __init__(self, policy: CompiledPolicy) -> None:
         self._scanner = build_scanner(policy.markers, clock=lambda: 0.0)
 
-    def evidence(self, dialect: str, request: object, language: str) -> Evidence:
+    def evidence(self, dialect: str, request: object, language: str) -> Evidence:  # noqa: ARG002  # it needs no hint
         """The evidence of the scanner."""
         return self._scanner.scan(dialect, request)
 
@@ -80,7 +82,7 @@ class Presidio:
 
         # Else the first e-mail address that it validates fetches a list from the network.
         offline = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
-        tldextract.extract = offline
+        tldextract.extract = offline  # type: ignore[assignment]  # what it calls is all that it needs to be
         tldextract.tldextract.TLD_EXTRACTOR = offline
         engine = NoOpNlpEngine([{"lang_code": "en", "model_name": "none"}, {"lang_code": "zh", "model_name": "none"}])
         engine.load()

@@ -16,9 +16,9 @@ from corpus import carriers, transforms
 from corpus.templates import LANGUAGES, entity, read_phrases
 from corpus.transforms import Mark
 from corpus.values import MAKERS
+
 from gateway.core.labels import Label
 from gateway.policy.compiled import CompiledPolicy
-
 from scoring.detectors import Detector, label_alone, label_of
 
 GAPS = Path(__file__).parents[1] / "gaps.yaml"
@@ -62,6 +62,7 @@ class Gap:
     """Cells that are known not to pass. An empty tuple stands for all."""
 
     name: str
+    name_zh: str
     carriers: tuple[str, ...]
     transforms: tuple[str, ...]
     makers: tuple[str, ...]
@@ -155,6 +156,7 @@ def gaps(file: Path = GAPS) -> tuple[Gap, ...]:
     return tuple(
         Gap(
             entry["name"],
+            entry["name_zh"],
             tuple(entry.get("carriers", ())),
             tuple(entry.get("transforms", ())),
             tuple(entry.get("entities", ())),

@@ -34,7 +34,9 @@ def record(about: Mapping[str, Any], outcomes: Sequence[Outcome], public: Sequen
             for detector in detectors
         },
         "entities": _by(outcomes, detectors, lambda o: o.transform == _PLAIN, _entity_rows),
-        "transforms": _by(outcomes, detectors, lambda o: o.length == _PLAIN, _rows(lambda o: o.transform, transforms.NAMES)),
+        "transforms": _by(
+            outcomes, detectors, lambda o: o.length == _PLAIN, _rows(lambda o: o.transform, transforms.NAMES)
+        ),
         "lengths": _by(outcomes, detectors, lambda o: o.transform == _PLAIN, _rows(lambda o: o.length, tuple(LENGTHS))),
         "places": _by(
             outcomes,
@@ -42,7 +44,7 @@ def record(about: Mapping[str, Any], outcomes: Sequence[Outcome], public: Sequen
             lambda o: o.transform == _PLAIN and o.length == _PLAIN,
             _rows(lambda o: "messages.content" if o.carrier == carriers.USUAL else "elsewhere", ("messages.content",)),
         ),
-        "public": _by(public, detectors, lambda o: True, _entity_rows),
+        "public": _by(public, detectors, lambda o: o.kind == "public", _entity_rows),
         "public_totals": {
             f"en/{detector}": _total([o for o in public if o.detector == detector]) for detector in detectors
         } if public else {},
@@ -128,7 +130,9 @@ def cells(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
             pair[0] += hit
             pair[1] += 1
     names = ("detector", "entity", "language", "transform", "length")
-    return [dict(zip(names, key, strict=True)) | {"found": hits, "of": of} for key, (hits, of) in sorted(counts.items())]
+    return [
+        dict(zip(names, key, strict=True)) | {"found": hits, "of": of} for key, (hits, of) in sorted(counts.items())
+    ]
 
 
 def kinds(outcomes: Iterable[Outcome]) -> dict[str, int]:

@@ -10,8 +10,8 @@ from corpus.build import Example, examples
 from corpus.carriers import CARRIERS, USUAL
 from corpus.templates import Split
 from corpus.transforms import Mark
-from gateway.core.entities import ENTITIES
 
+from gateway.core.entities import ENTITIES
 from scoring.counts import Judge, Outcome
 from scoring.detectors import Detector, Ours, Presidio, default_policy, label_alone, label_of
 from scoring.matrix import Verdict, cells, tried
