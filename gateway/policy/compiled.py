@@ -6,12 +6,12 @@ that matters can be enumerated. Built by `compile.py` only.
 """
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from gateway.core.decision import Allow, AuditLevel
+from gateway.core.decision import Allow, AuditLevel, Canary, Decision, Deny, DenyCode
 from gateway.core.facts import Budget, Capability, Complexity, Modality, Pressure
 from gateway.core.findings import Tier
 from gateway.core.labels import Label, LabelOrder
@@ -129,17 +129,39 @@ class Route:
     audit: AuditLevel = AuditLevel.STANDARD
     canary: RouteCanary | None = None
 
-    def cached_for(self, usual_s: float) -> float:
-        """How long an answer may be reused, in seconds: the row can only shorten what is `usual_s` for its label."""
-        return usual_s if self.cache_s is None else min(usual_s, self.cache_s)
+    def answer(
+        self,
+        to: Sequence[CompiledPool],
+        spill: Sequence[CompiledPool],
+        canary: RouteCanary | None,
+        label: Label,
+        usual_s: float,
+    ) -> Decision:
+        """The decision where these pools of the row are permitted. Without one in `to` it is a refusal.
+
+        `usual_s` is how long an answer of this label may be reused; the row can only shorten it.
+        """
+        if not to:
+            return Deny(DenyCode.NO_POOL_PERMITTED, self.id, "No model server may see this request under the policy.")
+        return Allow(
+            to=tuple([pool.name for pool in to]),
+            spill=tuple([pool.name for pool in spill]),
+            queue_s=self.queue_s,
+            route=self.id,
+            label=label,
+            cache_s=usual_s if self.cache_s is None else min(usual_s, self.cache_s),
+            audit=self.audit,
+            canary=Canary(canary.pool.name, canary.percent) if canary is not None else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """A route as one model sees it.
 
-    `has_no_pool` says that none of the route's `to` belongs to the model. `answers` has the decision for each label
-    where no pool refuses the state; it is empty unless the model takes nothing from the route.
+    `has_no_pool` says that none of the route's `to` belongs to the model. `answers` holds, for each label, the decision
+    for those of `refused_by_pools` that the state has, where it is known beforehand: for a request with no special
+    needs, below its tenant's ceiling and above it.
     """
 
     route: Route
@@ -149,7 +171,18 @@ class Row:
     has_no_pool: bool
     refused_by_pools: int
     canary: RouteCanary | None = None
-    answers: tuple[Allow, ...] = ()
+    answers: tuple[Mapping[int, Decision], ...] = ()
+
+    def permitted(self, state: int) -> tuple[list[CompiledPool], list[CompiledPool], RouteCanary | None]:
+        """The pools of `to` and `spill` that do not refuse `state`, in the order written; the canary if it does not."""
+        to = [pool for pool in self.to if not state & pool.refused]
+        spill = [pool for pool in self.spill if not state & pool.refused]
+        canary = self.canary if self.canary is not None and not state & self.canary.pool.refused else None
+        return to, spill, canary
+
+    def may_be_steered(self, to: Sequence[CompiledPool]) -> bool:
+        """Whether the model's name can have brought in or to the front what is left in `to`."""
+        return self.route.models is not None or (self.to is not self.route.to and bool(to) and to[0].is_cloud)
 
 
 @dataclass(frozen=True, slots=True)

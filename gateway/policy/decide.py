@@ -9,7 +9,7 @@ nothing unless asked for.
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from gateway.core.decision import Allow, Canary, Decision, Deny, DenyCode
+from gateway.core.decision import Allow, Decision, Deny, DenyCode
 from gateway.core.facts import Pressure, RequestFacts
 from gateway.core.labels import Label
 from gateway.policy.compiled import (
@@ -92,6 +92,7 @@ class Excluded:
 
 
 Step = Skipped | Matched | Kept | Excluded
+_Places = tuple[list[CompiledPool], list[CompiledPool], RouteCanary | None]
 
 
 def decide(compiled: CompiledPolicy, facts: RequestFacts, trace: list[Step] | None = None) -> Decision:
@@ -101,7 +102,8 @@ def decide(compiled: CompiledPolicy, facts: RequestFacts, trace: list[Step] | No
         lower = _decide(compiled, facts, facts.label_low, None)
         if isinstance(lower, Allow):
             listed = decision.pools
-            return replace(decision, if_scanned=tuple(pool for pool in lower.pools if pool not in listed))
+            added = tuple(pool for pool in lower.pools if pool not in listed)
+            return replace(decision, if_scanned=added) if added else decision
     return decision
 
 
@@ -127,26 +129,18 @@ def _decide(compiled: CompiledPolicy, facts: RequestFacts, label: Label, trace: 
     route = row.route
     if trace is not None:
         trace.append(Matched(route.id))
-    if row.answers and not is_narrowed and trace is None and not state & row.refused_by_pools:
-        return row.answers[label]
+    if not is_narrowed and trace is None and row.answers:
+        answer = row.answers[label].get(state & row.refused_by_pools)
+        if answer is not None:
+            return answer
     if route.deny is not None:
         return Deny(DenyCode.DENIED_BY_ROUTE, route.id, route.deny)
-    places = _places(compiled, state, row, is_narrowed=is_narrowed)
+    to, spill, canary = row.permitted(state)
+    if is_narrowed or row.may_be_steered(to):
+        to, spill, canary = _not_steered(compiled, state, (to, spill, canary))
     if trace is not None:
-        _trace_pools(compiled, facts, alias, row, label, places, trace)
-    if not places.to:
-        return Deny(DenyCode.NO_POOL_PERMITTED, route.id, "No model server may see this request under the policy.")
-    canary = places.canary
-    return Allow(
-        to=tuple([pool.name for pool in places.to]),
-        spill=tuple([pool.name for pool in places.spill]),
-        queue_s=route.queue_s,
-        route=route.id,
-        label=label,
-        cache_s=route.cached_for(compiled.cache.get(label, 0.0)),
-        audit=route.audit,
-        canary=Canary(canary.pool.name, canary.percent) if canary is not None else None,
-    )
+        _trace_pools(compiled, facts, alias, row, label, (to, spill, canary), trace)
+    return route.answer(to, spill, canary, label, compiled.cache.get(label, 0.0))
 
 
 def state_of(compiled: CompiledPolicy, facts: RequestFacts, label: Label) -> int:
@@ -185,26 +179,6 @@ def _more_of(layout: Layout, facts: RequestFacts) -> int:
     return state
 
 
-@dataclass(frozen=True, slots=True)
-class _Places:
-    """The pools of a row that may have a request."""
-
-    to: list[CompiledPool]
-    spill: list[CompiledPool]
-    canary: RouteCanary | None
-
-
-def _places(compiled: CompiledPolicy, state: int, row: Row, *, is_narrowed: bool) -> _Places:
-    route = row.route
-    to = [pool for pool in row.to if not state & pool.refused]
-    spill = [pool for pool in row.spill if not state & pool.refused]
-    canary = row.canary if row.canary is not None and not state & row.canary.pool.refused else None
-    places = _Places(to, spill, canary)
-    if is_narrowed or route.models is not None or (row.to is not route.to and to and to[0].is_cloud):
-        return _not_steered(compiled, state, places)
-    return places
-
-
 def _not_steered(compiled: CompiledPolicy, state: int, places: _Places) -> _Places:
     """`places` without the cloud pools that only the choice of a model brings in or to the front (I4).
 
@@ -221,16 +195,16 @@ def _not_steered(compiled: CompiledPolicy, state: int, places: _Places) -> _Plac
         reached |= {pool.name for pool in route.spill if not state & pool.refused}
         usual = route.canary if route.canary is not None and not state & route.canary.pool.refused else None
         reached |= {usual.pool.name} if usual is not None else set()
-    to = [pool for pool in places.to if not pool.is_cloud or pool.name in reached]
+    to, spill, canary = places
+    to = [pool for pool in to if not pool.is_cloud or pool.name in reached]
     if to and to[0].is_cloud and leads_home:
         to = [pool for pool in to if not pool.is_cloud]
-    spill = [pool for pool in places.spill if not pool.is_cloud or pool.name in reached]
-    canary = places.canary
+    spill = [pool for pool in spill if not pool.is_cloud or pool.name in reached]
     if canary is not None and canary.pool.is_cloud:
         first_share = usual.percent if usual is not None and usual.pool.is_cloud else 0.0
         if canary.pool.name not in reached or (leads_home and canary.percent > first_share):
             canary = None
-    return _Places(to, spill, canary)
+    return to, spill, canary
 
 
 def _without_model(compiled: CompiledPolicy, state: int) -> Route | None:
@@ -257,17 +231,18 @@ def _trace_pools(
     places: _Places,
     trace: list[Step],
 ) -> None:
+    to, spill, kept_canary = places
     canary = row.route.canary
-    if canary is not None and places.canary is not None and places.to:
+    if canary is not None and kept_canary is not None and to:
         trace.append(Kept(canary.pool.name, is_spill=False, is_canary=True))
     elif canary is not None:
         because = (
-            _exclusion(compiled, facts, alias, canary.pool, label) if places.canary is None else Exclusion.SPILL_ALONE
+            _exclusion(compiled, facts, alias, canary.pool, label) if kept_canary is None else Exclusion.SPILL_ALONE
         )
         trace.append(Excluded(canary.pool.name, because, is_canary=True))
-    for is_spill, written, kept in ((False, row.route.to, places.to), (True, row.route.spill, places.spill)):
+    for is_spill, written, kept in ((False, row.route.to, to), (True, row.route.spill, spill)):
         for pool in written:
-            if pool in kept and not places.to:
+            if pool in kept and not to:
                 trace.append(Excluded(pool.name, Exclusion.SPILL_ALONE))
             elif pool in kept:
                 trace.append(Kept(pool.name, is_spill))

@@ -10,7 +10,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
-from gateway.core.decision import Allow, Canary
+from gateway.core.decision import Decision
 from gateway.core.facts import Capability
 from gateway.core.findings import MARKER_PREFIX
 from gateway.core.labels import Label, LabelOrder
@@ -176,8 +176,7 @@ class _Builder:
         refused_by_pools = canary.pool.refused if canary is not None else 0
         for pool in (*to, *spill):
             refused_by_pools |= pool.refused
-        takes_nothing = to is route.to and spill is route.spill and route.models is None and route.deny is None
-        return Row(
+        row = Row(
             route=route,
             refused=refused,
             to=to,
@@ -185,22 +184,21 @@ class _Builder:
             has_no_pool=route.deny is None and not to,
             refused_by_pools=refused_by_pools,
             canary=canary,
-            answers=tuple(self._answer(route, Label(rank), canary) for rank in range(len(self._order.names)))
-            if takes_nothing
-            else (),
         )
+        if not to or route.models is not None:
+            return row
+        return replace(row, answers=tuple(self._answers(row, Label(rank)) for rank in range(len(self._order.names))))
 
-    def _answer(self, route: Route, label: Label, canary: RouteCanary | None) -> Allow:
-        return Allow(
-            to=tuple(pool.name for pool in route.to),
-            spill=tuple(pool.name for pool in route.spill),
-            queue_s=route.queue_s,
-            route=route.id,
-            label=label,
-            cache_s=route.cached_for(self._cache.get(label, 0.0)),
-            audit=route.audit,
-            canary=Canary(canary.pool.name, canary.percent) if canary is not None else None,
-        )
+    def _answers(self, row: Row, label: Label) -> Mapping[int, Decision]:
+        """The decisions that need no second look, by the bits of the state that some pool refuses."""
+        found: dict[int, Decision] = {}
+        usual_s = self._cache.get(label, 0.0)
+        for above in (0, ABOVE_CEILING):
+            state = ALWAYS | self._layout.labels[label] | above
+            to, spill, canary = row.permitted(state)
+            if not row.may_be_steered(to):
+                found[state & row.refused_by_pools] = row.route.answer(to, spill, canary, label, usual_s)
+        return MappingProxyType(found)
 
 
 def _with_attributes(pool: CompiledPool, only: WrittenAttributes | None) -> CompiledPool:
