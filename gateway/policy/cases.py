@@ -15,7 +15,6 @@ from gateway.core.decision import Allow, Decision, Deny
 from gateway.core.facts import TEXT_ONLY, Capability, Complexity, Modality, RequestFacts
 from gateway.core.findings import Evidence
 from gateway.core.labels import Label
-from gateway.policy.answers import pools_of
 from gateway.policy.cases_file import Case, Expected
 from gateway.policy.cases_words import word
 from gateway.policy.compiled import CompiledPolicy, LabelRule, Route
@@ -207,7 +206,7 @@ def sentence(compiled: CompiledPolicy, result: Result, failure: Failure, languag
         "expected": _shown(failure.key, failure.expected, teller, language),
         "got": _shown(failure.key, failure.got, teller, language),
     }
-    why = " ".join(_why(compiled, result, failure, teller, language))
+    why = " ".join(_why(result, failure, teller, language))
     said = word(f"failed_{failure.key}", language, **gaps)
     return f"{said} {why}".rstrip() if language == "en" else f"{said}{why}"
 
@@ -222,16 +221,14 @@ def _shown(key: str, value: object, teller: Teller, language: Language) -> str:
     return str(value) or teller.say("none")
 
 
-def _why(
-    compiled: CompiledPolicy, result: Result, failure: Failure, teller: Teller, language: Language
-) -> Iterator[str]:
+def _why(result: Result, failure: Failure, teller: Teller, language: Language) -> Iterator[str]:
     """The steps of the decision that answer why it is not as expected."""
     if failure.key in ("label", "label_low"):
         yield from _why_label(result, teller)
     elif failure.key == "route":
         yield from _why_route(result, str(failure.expected), teller, language)
     elif failure.key in ("to", "spill", "canary"):
-        yield from _why_pools(compiled, result, failure, teller, language)
+        yield from _why_pools(result, failure, teller, language)
     elif result.decision is not None and failure.key in ("action", "code"):
         yield teller.result(result.decision)
 
@@ -255,18 +252,15 @@ def _why_route(result: Result, expected: str, teller: Teller, language: Language
             yield word("matched_before", language, route=step.route, expected=expected)
 
 
-def _why_pools(
-    compiled: CompiledPolicy, result: Result, failure: Failure, teller: Teller, language: Language
-) -> Iterator[str]:
+def _why_pools(result: Result, failure: Failure, teller: Teller, language: Language) -> Iterator[str]:
     """For every pool that is missing or too much, what the decision did with it."""
     expected, got = _pools(failure.expected), _pools(failure.got)
     route = result.decision.route if result.decision is not None else ""
-    known = {pool.name for pool in pools_of(compiled)}
     for pool in (*(one for one in expected if one not in got), *(one for one in got if one not in expected)):
         steps = [step for step in result.steps if isinstance(step, Kept | Excluded) and step.pool == pool]
         if steps:
             yield teller.pool(steps[0], route)
-        elif pool in known:
+        else:
             yield word("not_in_route", language, pool=pool, route=route)
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from gateway.policy import week_words
 from gateway.policy.compiled import OTHER_CLASS, Fact
+from gateway.policy.space import ANY_MODEL
 from gateway.policy.words import Language, Table, fill
 
 _WORDS: Final[Table] = MappingProxyType(
@@ -53,8 +54,6 @@ _WORDS: Final[Table] = MappingProxyType(
         "everything": ("every request", "所有请求"),
     }
 )
-OTHER_MODEL: Final = "(any other name)"
-"""Stands for every model name that no policy at hand lists. No name can be written so."""
 
 
 def word(key: str, language: Language, **gaps: object) -> str:
@@ -64,7 +63,7 @@ def word(key: str, language: Language, **gaps: object) -> str:
 
 def value(fact: str, name: str, language: Language) -> str:
     """One value of a fact as people call it: `down` of `pressure`, a class, a label."""
-    if name in (OTHER_CLASS, OTHER_MODEL):
+    if name in (OTHER_CLASS, ANY_MODEL):
         return word("other_class" if name == OTHER_CLASS else "other_model", language)
     key = f"{fact}_{name}"
     return word(key, language) if key in _WORDS and fact in _TRANSLATED else name

@@ -18,6 +18,7 @@ from gateway.policy.compiled import CompiledPolicy
 from gateway.policy.decide import decide
 from gateway.policy.diff import Change, Diff, diff
 from gateway.policy.diff_labels import Circumstance, Combined, Found, Together
+from gateway.policy.diff_text import said
 from gateway.policy.labelling import label
 from gateway.policy.regions import boxes_of
 
@@ -328,12 +329,15 @@ def test_what_only_a_combination_opens_is_told_as_one() -> None:
   - {id: free, when: {label: "== confidential"}, to: [home], spill: [far]}
   - {id: rest, when: {}, to: [home]}"""
     models = "{chat: {pools: [home, far]}}"
-    # Each alone leads nowhere new; together they meet the label that leads out, and only for the new policy.
-    old = "[{any_of: [EMAIL], label: restricted}, {any_of: [URL], label: internal}]"
+    # EMAIL alone leads nowhere either way, and URL leads out either way. Together they stayed home, and now do not.
+    old = "[{any_of: [EMAIL], label: restricted}, {any_of: [URL], label: confidential}]"
     new = "[{any_of: [EMAIL], label: internal}, {any_of: [URL], label: confidential}]"
     found = changed(
         compiled(rows, models, rules=old, ceiling="confidential"),
         compiled(rows, models, rules=new, ceiling="confidential"),
     )
+    assert [(one.grounds, one.was, one.becomes) for one in found.labels if one.opens] == [
+        (Combined(), "restricted", "confidential")
+    ]
     assert found.new_cloud_access
-    assert all(not isinstance(one.grounds, Combined) for one in found.labels if not one.opens)
+    assert "several of these in one request: restricted → confidential" in said(found, "en")

@@ -137,6 +137,21 @@ def test_grounds_of_every_kind_are_told() -> None:
     assert "同一请求中同时出现 PERSON（置信度不低于 0.2）、DATE（置信度不低于 0.2）" in text(plain, loose, "zh")
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "count"),
+    [
+        ((1, 3), (4, 3), "fewer than 3 of them"),
+        ((2, 9), (4, 9), "2 to 3 of them"),
+        ((2, 9), (3, 9), "exactly 2 of them"),
+        ((5, 5), (99, 99), "5 to 98 of them"),
+    ],
+)
+def test_counts_are_told_as_people_count(old: tuple[int, int], new: tuple[int, int], count: str) -> None:
+    rules = "[{{count: {{EMAIL: {}}}, label: confidential}}, {{count: {{EMAIL: {}}}, label: restricted}}]"
+    told = text(policy(ROWS, MODELS, rules=rules.format(*old)), policy(ROWS, MODELS, rules=rules.format(*new)))
+    assert f"EMAIL, {count}: " in told
+
+
 def test_labels_pools_zones_and_invariants_that_differ_are_listed() -> None:
     old = policy(ROWS, MODELS, rest="invariants: [{id: N1, total: true}]")
     new = policy(ROWS, MODELS).replace(b"public, internal", b"open, public, internal")

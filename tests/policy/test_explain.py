@@ -1,8 +1,10 @@
 """The explanation is the live decision told in words, in both languages, without a word of the request."""
 
 # ruff: noqa: E501  # sentences, one per row of the tables
+import json
 import re
 import string
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,12 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.core.facts import Capability, Complexity, Modality, RequestFacts
-from gateway.core.findings import Coverage, Evidence, Finding
+from gateway.core.findings import Coverage, Evidence, Finding, History, Tier, Unscanned
+from gateway.core.labels import Label
 from gateway.core.topology import Topology
 from gateway.policy.decide import decide
-from gateway.policy.explain import explain
+from gateway.policy.explain import as_json, explain, explanation, lines
 from gateway.policy.words import SENTENCES, Language
 
+from . import changing
 from .making import (
     BOTH,
     CONFIDENTIAL,
@@ -228,3 +232,137 @@ def test_it_explains_every_decision_and_names_every_pool_of_it(data: st.DataObje
     told = explain(compiled, evidence(), asked, language).splitlines()
     kept = [line.split()[1].partition("（")[0] for line in told if line.startswith("  ✓")]
     assert {name for name in kept if name in world.pools} == set(reached(decide(compiled, asked)))
+
+
+def test_every_new_ground_of_a_label_is_told() -> None:
+    rows = "  - {id: rest, when: {}, to: [home], spill: [burst]}"
+    compiled = unproved(policy(rows, "{chat: {pools: [home, burst]}}", label=", history: known_clean"))
+    clean = Coverage(frozenset(Tier))
+    told = explain(compiled, Evidence((), clean), facts(PUBLIC, tenant_class="press"), "en", PUBLIC)
+    assert "public: nothing was found, and the tenant class press vouches for it." in told
+    told = explain(compiled, Evidence((), clean, History.UNKNOWN, CONFIDENTIAL), facts(RESTRICTED), "en")
+    assert "restricted: a reply in the history is not on record, so it counts as unscanned." in told
+    assert "confidential: a reply in the history was made from something of this label." in told
+    told = explain(compiled, Evidence((), clean, History.LOST), facts(RESTRICTED), "zh")
+    assert "restricted：无法读取以往回答的记录，因此按最高标签处理。" in told
+
+
+@pytest.mark.parametrize(
+    ("row", "asked", "sentences"),
+    [
+        ("modality: image", {}, ["✗ x: only for requests with pictures."]),
+        ("modality: {only: [text]}", {"holds": {Modality.FILE, Modality.AUDIO}}, ["✗ x: only for requests without pictures, without sound, without files.", "Besides: with sound, with files."]),
+        ('context: "> 32k"', {"tokens": 9}, ["✗ x: only for a context above 32768 tokens.", "a context of 9 tokens at most"]),
+        ('context: "< 100"', {"tokens": 100}, ["✗ x: only for a context below 100 tokens (or not known)."]),
+        ("time: {days: [sat, sun]}", {}, ["✗ x: only Sat–Sun (UTC+08:00).", "Besides: Mon 08:00 (UTC+08:00)."]),
+        ("pressure: {onprem: [saturated, down], cloud: free}", {}, ["✗ x: only while the zone cloud is free, the zone onprem is saturated or down.", "the zone cloud is free"]),
+        ("budget: spent", {}, ["✗ x: only while the burst budget is spent.", "Besides: the burst budget is not spent."]),
+        ("complexity: [simple, hard]", {}, ["✗ x: only for complexity simple, hard."]),
+        ('context: "> 5"', {}, ["a context of unknown length"]),
+    ],
+)  # fmt: skip
+def test_every_fact_that_a_row_asks_about_is_told(row: str, asked: dict[str, Any], sentences: list[str]) -> None:
+    rows = f"  - {{id: x, when: {{{row}}}, to: [lab]}}\n  - {{id: rest, when: {{}}, to: [home]}}"
+    data = policy(rows, "{chat: {pools: [home, lab]}}", rest='time_zone: "+08:00"')
+    told = explain(unproved(data), None, facts(**asked), "en")
+    for sentence in sentences:
+        assert sentence in told
+    assert explain(unproved(data), None, facts(**asked), "zh")
+
+
+def test_what_a_row_orders_is_told() -> None:
+    rows = """\
+  - {id: new, when: {complexity: hard}, to: [home], canary: {pool: lab, percent: 2.5}, audit: strict, cache: 5m}
+  - {id: alone, when: {complexity: simple}, to: [lab], canary: {pool: home, percent: 5}, spill: [home]}
+  - {id: rest, when: {}, to: [home, burst], only: {residency: [cn]}}"""
+    here = replace(POOLS.pools[0], residency="cn")
+    small = replace(POOLS.pools[1], context_tokens=1000)
+    data = policy(rows, "{chat: {pools: [home, lab, burst]}}", rest="cache: {internal: 1h}")
+    compiled = unproved(data, Topology((here, small, *POOLS.pools[2:])))
+    told = explain(compiled, None, facts(complexity=Complexity.HARD, tokens=10), "en")
+    assert "✓ lab (on premises): yes, as the canary: 2.5 % of the requests try it first." in told
+    assert "2.5 % of such requests try lab first." in told
+    assert "Its answer may be reused for 5 min." in told
+    assert "Each attempt is on record before anything is sent, at home too." in told
+    told = explain(compiled, None, facts(complexity=Complexity.HARD, tokens=5000), "en")
+    assert "✗ As the canary, lab (on premises): no, its model takes 1000 tokens, and the request may need 5000." in told
+    told = explain(compiled, None, facts(complexity=Complexity.SIMPLE, tokens=5000), "en")
+    assert "✗ As the canary, home (on premises): no, nothing of `to` may see it" in told
+    told = explain(compiled, None, facts(), "en")
+    assert (
+        "✗ burst (cloud): no, it is not what the route asks for (processor none, residency none, agreement none)."
+        in told
+    )
+
+
+def test_an_explanation_is_for_programs_too() -> None:
+    disguised = Finding("US_SSN", 0.987654, "messages[0].content", 3, 21, "test", ("nfkc",))
+    found = Evidence((disguised,), Coverage(BOTH, (Unscanned("image", "messages[1]"),)))
+    told = as_json(explanation(example(), found, facts(RESTRICTED, "chat-auto", needs={VISION})))
+    shown = json.loads(json.dumps(told))
+    assert shown["label"] == "restricted"
+    assert shown["reasons"][0] == {
+        "label": "restricted",
+        "cause": "unscanned",
+        "subject": "image",
+        "path": "messages[1]",
+    }
+    assert shown["reasons"][1]["findings"] == [
+        {"entity": "US_SSN", "score": 0.988, "path": "messages[0].content", "transforms": ["nfkc"]}
+    ]
+    assert shown["reasons"][1]["line"] == 11
+    assert shown["routes"] == [{"route": "keep-home", "because": None}]
+    assert [(one["pool"], one["because"]) for one in shown["pools"]] == [
+        ("gpu-large", None),
+        ("gpu-small", "capability"),
+    ]
+    assert shown["decision"]["to"] == ["gpu-large"]
+    assert shown["counterfactual"]["changes"] == [{"fact": "capability", "member": "vision", "value": "no"}]
+    told = as_json(explanation(example(), None, facts(RESTRICTED, "my secret model", ceiling=None)))
+    shown = json.dumps(told)
+    assert "secret" not in shown
+    assert told["reasons"] is None
+    assert told["decision"] == {
+        "action": "deny",
+        "route": "",
+        "code": "model_not_found",
+        "message": "The model does not exist, or this policy does not offer it.",
+    }
+    stuck = unproved(policy("  - {id: rest, when: {}, to: [home]}", "{chat: {pools: [home]}}"))
+    assert as_json(explanation(stuck, None, facts()))["counterfactual"] is None
+    rows = "  - {id: rest, when: {}, to: [home], canary: {pool: lab, percent: 0}}"
+    canary = unproved(policy(rows, "{chat: {pools: [home, lab]}}"))
+    decision = as_json(explanation(canary, None, facts()))["decision"]
+    assert isinstance(decision, dict)
+    assert decision["canary"] == {"pool": "lab", "percent": 0.0}
+
+
+SECRET = "my SECRET text"
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data(), st.sampled_from(("en", "zh")))
+def test_it_never_raises_nor_repeats_the_caller_and_its_change_really_changes(
+    data: st.DataObject, language: Language
+) -> None:
+    compiled = data.draw(changing.worlds()).compiled()
+    asked = data.draw(changing.requests())
+    low = Label(data.draw(st.integers(0, asked.label_high)))
+    asked = replace(asked, label_low=low, model=data.draw(st.sampled_from((asked.model, SECRET))))
+    found = data.draw(st.sampled_from((None, evidence("EMAIL", ("SWIFT", 0.2), unscanned=["image"]))))
+    explained = explanation(compiled, found, asked)
+    told = "\n".join(lines(explained, language))
+    assert told == explain(compiled, found, asked, language)
+    assert SECRET not in told + json.dumps(as_json(explained))
+    assert explained.decision == decide(compiled, asked)
+    instead = explained.instead
+    if instead is None:
+        for other in ("chat", "big"):
+            assert reached(decide(compiled, replace(asked, model=other))) == reached(explained.decision)
+        for label in range(3):
+            moved = replace(asked, label_low=Label(label), label_high=Label(label))
+            assert reached(decide(compiled, moved)) == reached(explained.decision)
+    else:
+        assert 1 <= len(instead.changes) <= 2
+        assert decide(compiled, instead.facts) == instead.decision
+        assert reached(instead.decision) != reached(explained.decision)
