@@ -23,6 +23,12 @@ def test_every_step_that_is_measured_alone_still_runs() -> None:
     assert steps == ["parse", "scan", "scan", "label", "decide", "encode", "mint and door", "stream", "stream"]
 
 
+def test_every_decision_that_is_measured_still_runs() -> None:
+    ran = _run("decide.py", "--once")
+    assert ran.returncode == 0, ran.stderr
+    assert len(ran.stdout.splitlines()) == 6
+
+
 def test_the_path_that_is_measured_in_one_process_still_runs(tmp_path: Path) -> None:
     ran = _run("path.py", "--once", "--json", str(tmp_path / "path.json"))
     assert ran.returncode == 0, ran.stderr
