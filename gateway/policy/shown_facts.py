@@ -8,9 +8,8 @@ from gateway.core.facts import MINUTES_PER_WEEK, Budget, Complexity, Modality, R
 from gateway.policy import week_words
 from gateway.policy.compiled import OTHER_CLASS, CompiledPolicy, Fact
 from gateway.policy.document import NONE
-from gateway.policy.fact_words import OTHER_MODEL, clause
+from gateway.policy.fact_words import clause
 from gateway.policy.keys import DAYS
-from gateway.policy.space import ANY_MODEL
 from gateway.policy.week import MINUTES_PER_DAY
 from gateway.policy.words import Language, Table, fill
 
@@ -87,7 +86,7 @@ def as_given(compiled: CompiledPolicy, facts: RequestFacts) -> Mapping[str, obje
 
 
 def _model(facts: RequestFacts, language: Language) -> str:
-    return clause("model", "", [OTHER_MODEL if facts.model == ANY_MODEL else facts.model], language)
+    return clause("model", "", [facts.model], language)
 
 
 def _time(minute: int) -> str:
