@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 GATEWAY = ROOT / "gateway"
 SOURCES = sorted(GATEWAY.rglob("*.py"))
 ROOMS = sorted(path.name for path in GATEWAY.iterdir() if (path / "__init__.py").exists())
-LOCKS = ("base", "demo", "dev", "model")
+LOCKS = ("base", "demo", "dev", "eval", "model")
 MAX_LINES = 450
 
 # Written in two halves, so that this file does not trip over itself.
@@ -77,7 +77,7 @@ def test_a_lock_names_no_place_to_fetch_from(lock: str) -> None:
     assert not re.search(r"://|--(extra-)?index-url|--find-links|--trusted-host|^-e", text, re.MULTILINE)
 
 
-@pytest.mark.parametrize(("smaller", "larger"), [("base", "demo"), ("demo", "dev")])
+@pytest.mark.parametrize(("smaller", "larger"), [("base", "demo"), ("demo", "dev"), ("dev", "eval")])
 def test_what_runs_is_what_was_tested(smaller: str, larger: str) -> None:
     tested = _entries(larger)
     assert [name for name, entry in _entries(smaller).items() if tested.get(name) != entry] == []

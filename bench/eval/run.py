@@ -190,10 +190,15 @@ def _versions() -> dict[str, str]:
 
 
 def _commit() -> str:
-    ran = subprocess.run(
-        ["git", "-C", str(pages.ROOT), "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    commit = _git("rev-parse", "--short", "HEAD") or "unknown"
+    return commit + (
+        " with changes" if _git("status", "--porcelain", "-uno", "gateway", "policies", "bench/eval") else ""
     )
-    return ran.stdout.strip() or "unknown"
+
+
+def _git(*arguments: str) -> str:
+    ran = subprocess.run(["git", "-C", str(pages.ROOT), *arguments], capture_output=True, text=True, check=False)
+    return ran.stdout.strip()
 
 
 if __name__ == "__main__":
