@@ -29,6 +29,12 @@ def test_every_decision_that_is_measured_still_runs() -> None:
     assert len(ran.stdout.splitlines()) == 6
 
 
+def test_the_large_policy_that_is_measured_is_still_proved() -> None:
+    ran = _run("prove.py", "--once")
+    assert ran.returncode == 0, ran.stderr
+    assert "10 of 10" in ran.stdout
+
+
 def test_the_path_that_is_measured_in_one_process_still_runs(tmp_path: Path) -> None:
     ran = _run("path.py", "--once", "--json", str(tmp_path / "path.json"))
     assert ran.returncode == 0, ran.stderr
