@@ -55,6 +55,12 @@ class SseReader:
                 data = data[1:]
         if self._buffer or b"\r" in data:
             return self._feed_buffered(data)
+        # Most model servers write one event at a time, and most of those arrive by themselves.
+        if data.find(b"\n") == len(data) - 2 and data.endswith(b"\n\n") and data.startswith(b"data: "):
+            if len(data) > self._max_event:
+                raise EventTooLarge
+            self._is_first = False
+            return [Event(data, data[6:-2])]
         events: list[Event] = []
         start = 0
         while (end := data.find(b"\n\n", start)) >= 0:
