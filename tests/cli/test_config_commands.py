@@ -1,11 +1,14 @@
 """`tidegate config`: one line when all is well, every problem when not, and never a secret."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from gateway.cli import proved
 from gateway.cli.main import main
+from gateway.cli.progress import still_at
 from tests.config.folder import ENVIRON, TOKEN, edit, make
 
 
@@ -14,7 +17,17 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, value in ENVIRON.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("TIDEGATE_CONFIG", raising=False)
+    # On a busy machine a proof may take long enough for a sign of life.
+    monkeypatch.setattr(proved, "still_at", partial(still_at, quiet_s=1000.0))
     return make(tmp_path)
+
+
+def test_a_proof_that_takes_long_gives_signs_of_life(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(proved, "still_at", partial(still_at, quiet_s=0.001))
+    assert main(["config", "check", "--config", str(folder)]) == 0
+    assert capsys.readouterr().err.startswith("Proving the policy: 0 s")
 
 
 def test_a_good_configuration_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
