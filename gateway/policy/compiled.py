@@ -284,11 +284,6 @@ class Layout:
         return sum(self.labels)
 
     @property
-    def complexity_bits(self) -> int:
-        """The bits of all complexities."""
-        return sum(self.complexities.values())
-
-    @property
     def class_bits(self) -> int:
         """The bits of all tenant classes."""
         return self.other_class.bit | sum(entry.bit for entry in self.classes.values())
