@@ -33,7 +33,7 @@ from gateway.assemble import Worker
 from gateway.backends.http1 import Http1Backend, _Connection
 from gateway.core.findings import Evidence
 from gateway.detect.scanner import build_scanner
-from gateway.ports import Scanner
+from gateway.ports import Memo, Scanner
 from gateway.wire.requests import Dialect, parse
 
 SHARED: Final = Path(__file__).resolve().parents[2] / "shared" / "bench" / "body_nonce.json"
@@ -142,7 +142,7 @@ class _KnownText:
 
     digest = "known"
 
-    def scan(self, dialect: str, document: object) -> Evidence:  # noqa: ARG002 -- the port's signature
+    def scan(self, dialect: str, document: object, memo: Memo | None = None) -> Evidence:  # noqa: ARG002 -- the port's
         return self._evidence
 
 

@@ -24,6 +24,7 @@ from gateway.core.audit_chain import Head
 from gateway.core.exchange import Patience
 from gateway.core.message import Message
 from gateway.core.topology import Pool
+from gateway.detect.memo import Memos, MemoStore
 from gateway.detect.scanner import build_scanner
 from gateway.pipeline import Pipeline
 from gateway.ports import Backend, Scanner
@@ -87,6 +88,7 @@ class Worker:
             self._executor,
             inline=gateway.limits.scan_inline,
             home_only_above=gateway.limits.home_only_above,
+            memo_of=Memos(self._keyring.keyed_hash(Purpose.MEMO), scanner.digest, MemoStore()).of,
         )
         key = new_key()
         digest = self._keyring.keyed_hash(Purpose.MESSAGES)

@@ -92,7 +92,9 @@ class Pipeline:
                 later(partial(self._serve_beside, call, relay, dialect, tenant, later))
                 return
             request = self._take(call, relay, _read(dialect, inbound.body))
-            call.evidence = self._classifier.classify_now(dialect, request.document, size=size, flags=call.flags)
+            call.evidence = self._classifier.classify_now(
+                dialect, request.document, size=size, flags=call.flags, tenant=tenant.id
+            )
             if call.evidence is None:
                 later(partial(self._classify_beside, call, relay, request, tenant, later))
             else:
@@ -128,7 +130,7 @@ class Pipeline:
 
     async def _classify_beside(self, call: Call, relay: Relay, request: Request, tenant: Tenant, later: Later) -> None:
         call.evidence = evidence = await self._classifier.classify(
-            request.dialect, request.document, size=len(call.inbound.body), flags=call.flags
+            request.dialect, request.document, size=len(call.inbound.body), flags=call.flags, tenant=tenant.id
         )
         self._answer(call, relay, request, tenant, evidence, later)
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import msgspec
 
-from gateway.core.findings import Evidence, Finding, Tier
+from gateway.core.findings import Evidence, Finding, Remembered, Tier
 from gateway.core.message import Headers, Message
 from gateway.core.records import Intent, Outcome
 from gateway.core.topology import Address, Endpoint, Peer
@@ -54,12 +54,28 @@ class Recognizer(Protocol):
     def find(self, text: str, path: str) -> Sequence[Finding]: ...
 
 
+class Memo(Protocol):
+    """What one tenant's earlier scans saw, by keys that nobody else can make (threats.md 17).
+
+    `key_of` is the key of one text, `key_of_seam` that of texts which meet, by their own keys and the `form` in which
+    they meet. Only scans that came to their end are remembered. Bounded: anything may be forgotten at any time.
+    """
+
+    def key_of(self, text: str) -> bytes: ...
+    def key_of_seam(self, keys: Sequence[bytes], form: bytes) -> bytes: ...
+    def recall(self, key: bytes) -> Remembered | None: ...
+    def remember(self, key: bytes, seen: Remembered) -> None: ...
+
+
 class Scanner(Protocol):
-    """Scans a whole request. Never raises: a failure is evidence that nothing was covered (threats.md I2)."""
+    """Scans a whole request. Never raises: a failure is evidence that nothing was covered (threats.md I2).
+
+    A `memo` saves work and changes nothing of the evidence.
+    """
 
     @property
     def digest(self) -> str: ...
-    def scan(self, dialect: str, document: object) -> Evidence: ...
+    def scan(self, dialect: str, document: object, memo: Memo | None = None) -> Evidence: ...
 
 
 class AuditSink(Protocol):

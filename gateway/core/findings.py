@@ -62,6 +62,22 @@ class Coverage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     failure: str | None = None
 
 
+Hit = tuple[int, str, float, int, int, str, tuple[str, ...]]
+"""What was found in one text: how many views deep, entity, score, start, end, detector, transforms."""
+
+Mark = tuple[int, str, int, int]
+"""What nobody can read in one text: how many views deep, carrier, start, end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """All that a scan which came to its end saw in one text, without the text and without its place in a request."""
+
+    tiers: frozenset[Tier]
+    hits: tuple[Hit, ...]
+    marks: tuple[Mark, ...]
+
+
 class History(StrEnum):
     """What is on record about the replies that a request brings along (threats.md 13)."""
 

@@ -8,15 +8,14 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
 
-from gateway.core.findings import Coverage, Evidence, Finding, Tier, Unscanned, nothing_covered
+from gateway.core.findings import Coverage, Evidence, Finding, Hit, Mark, Tier, Unscanned, nothing_covered
 from gateway.detect import composed, decode, names, patterns, rules, runs, secrets, views, worldwide
 from gateway.detect.leaves import Leaf, LeafKind, walk
 from gateway.detect.prefilter import SEPARATOR, Entry, Prefilter, build_prefilter
+from gateway.detect.recall import Recall
 from gateway.detect.sources import (
     BATCH,
-    Hit,
     LeafSource,
-    Mark,
     Root,
     Source,
     batches,
@@ -24,7 +23,7 @@ from gateway.detect.sources import (
     seams,
     view_source,
 )
-from gateway.ports import Recognizer
+from gateway.ports import Memo, Recognizer
 
 BASE_S = 0.150
 PER_CHARACTER_S = 0.6e-6
@@ -77,14 +76,14 @@ class RequestScanner:
         """A hash over everything that decides what is found: recognizers, patterns, markers, views."""
         return self._digest
 
-    def scan(self, dialect: str, document: object) -> Evidence:
-        """The evidence of one decoded request."""
+    def scan(self, dialect: str, document: object, memo: Memo | None = None) -> Evidence:
+        """The evidence of one decoded request; with a `memo`, the same for less work."""
         started = self._clock()
         try:
             walked = walk(dialect, document)
             if walked is None:
                 return nothing_covered("UnknownDialect")
-            return self._scanned(walked.leaves, walked.unscanned, walked.failure, started)
+            return self._scanned(walked.leaves, walked.unscanned, walked.failure, started, memo)
         except Exception as failure:  # noqa: BLE001  # whatever it is, the request counts as unscanned
             return nothing_covered(type(failure).__name__)
 
@@ -97,7 +96,12 @@ class RequestScanner:
             return nothing_covered(type(failure).__name__)
 
     def _scanned(
-        self, leaves: tuple[Leaf, ...], unscanned: tuple[Unscanned, ...], failure: str | None, started: float
+        self,
+        leaves: tuple[Leaf, ...],
+        unscanned: tuple[Unscanned, ...],
+        failure: str | None,
+        started: float,
+        memo: Memo | None = None,
     ) -> Evidence:
         texts = [leaf.text for leaf in leaves]
         characters = sum(map(len, texts))
@@ -112,8 +116,11 @@ class RequestScanner:
                 *(LeafSource(leaf.text, leaf.path) for leaf in leaves),
                 *(seam_source(seam, leaves) for seam in around),
             )
+            recall = Recall(memo) if memo is not None else None
             try:
-                self._pass(roots, 0, deadline)
+                self._pass(roots, 0, deadline, recall)
+                if recall is not None:
+                    recall.remember(_TIERS)  # only here: a scan that was stopped has not seen everything
             except _Stopped as stopped:
                 failure = failure or str(stopped)
             findings, marks, is_whole = _told(roots)
@@ -124,7 +131,7 @@ class RequestScanner:
             Coverage(frozenset() if failure else _TIERS, unscanned, len(leaves), characters, failure),
         )
 
-    def _pass(self, sources: Sequence[Source], level: int, deadline: float) -> None:
+    def _pass(self, sources: Sequence[Source], level: int, deadline: float, recall: Recall | None = None) -> None:
         """Scan `sources`, then the views of them that they call for."""
         has_gates = False
         for batch in batches(sources):
@@ -132,6 +139,9 @@ class RequestScanner:
             if not self._prefilter.triggered(SEPARATOR.join([chunk for _, _, chunk in batch])):
                 continue
             for source, offset, chunk in batch:
+                # Asked only now: where nothing triggers, the prefilter is quicker than any memo.
+                if recall is not None and recall.knows(source, _TIERS):
+                    continue
                 triggered = self._prefilter.triggered(chunk)
                 if triggered:
                     self._recognize(triggered, source, offset, chunk, level, deadline)
@@ -259,6 +269,7 @@ def _identity(recognizer: Recognizer) -> str:
         rule = recognizer.rule
         check = rule.check.__qualname__ if rule.check else ""
         parts += (rule.pattern, rule.score, rule.bare, rule.context, rule.unless, rule.reach, rule.after, check)
+        parts += (rule.ignore_case, rule.compact, sorted(rule.runs))
     return repr(parts)
 
 

@@ -7,6 +7,7 @@ which leaf, and to which code points there, a span of it belongs. Pure.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from gateway.core.findings import Hit, Mark
 from gateway.detect.leaves import Leaf
 from gateway.detect.views import View
 
@@ -18,16 +19,10 @@ SEAM = 160  # characters on each side of a seam: a cue, a gap and an identifier
 Place = tuple[str, int, int]
 """A leaf's path and a span of it."""
 
-Hit = tuple[int, str, float, int, int, str, tuple[str, ...]]
-"""What was found: how many views deep, entity, score, start, end, detector, transforms. Places are the root's own."""
-
-Mark = tuple[int, str, int, int]
-"""What nobody can read: how many views deep, carrier, start, end."""
-
 
 @dataclass(slots=True)
 class Seen:
-    """All that was found in one root, a leaf or a seam, and in the views of it. There is no text in it."""
+    """All that was seen in one root, a leaf or a seam, and in the views of it, by its place there."""
 
     hits: list[Hit] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)

@@ -6,6 +6,7 @@ not scanned at all and therefore stays home. Every failure is evidence that noth
 """
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import Executor
 
 from msgspec.structs import replace
@@ -15,7 +16,7 @@ from gateway.core.labels import Label
 from gateway.core.message import Message
 from gateway.policy.compiled import CompiledPolicy
 from gateway.policy.labelling import label
-from gateway.ports import Scanner
+from gateway.ports import Memo, Scanner
 from gateway.wire import strict_json
 from gateway.wire.targets import shape_of
 
@@ -32,6 +33,7 @@ class Classifier:
         inline: int,
         home_only_above: int,
         deadline_s: float = 2.0,
+        memo_of: Callable[[str], Memo] | None = None,
     ) -> None:
         self._scanner = scanner
         self._policy = policy
@@ -39,36 +41,57 @@ class Classifier:
         self._inline = inline
         self._home_only_above = home_only_above
         self._deadline_s = deadline_s
+        self._memo_of = memo_of
 
     async def classify(
-        self, dialect: str, document: object, *, size: int, flags: tuple[Unscanned, ...] = ()
+        self,
+        dialect: str,
+        document: object,
+        *,
+        size: int,
+        flags: tuple[Unscanned, ...] = (),
+        tenant: str | None = None,
     ) -> Evidence:
-        """The evidence for a decoded request of `size` bytes; `flags` is what was noticed before the scan."""
-        evidence = self.classify_now(dialect, document, size=size, flags=flags)
+        """The evidence for a decoded request of `size` bytes; `flags` is what was noticed before the scan.
+
+        What was seen before in texts of the same `tenant` is remembered; without one, everything is looked at.
+        """
+        evidence = self.classify_now(dialect, document, size=size, flags=flags, tenant=tenant)
         if evidence is not None:
             return evidence
-        return _flagged(await self._scan_beside(dialect, document, size), flags)
+        return _flagged(await self._scan_beside(dialect, document, size, self._memo(tenant)), flags)
 
     def classify_now(
-        self, dialect: str, document: object, *, size: int, flags: tuple[Unscanned, ...] = ()
+        self,
+        dialect: str,
+        document: object,
+        *,
+        size: int,
+        flags: tuple[Unscanned, ...] = (),
+        tenant: str | None = None,
     ) -> Evidence | None:
         """What `classify` returns, if the request is small enough to be scanned on the loop."""
-        return _flagged(self._scanner.scan(dialect, document), flags) if size <= self._inline else None
+        if size > self._inline:
+            return None
+        return _flagged(self._scanner.scan(dialect, document, self._memo(tenant)), flags)
 
-    async def _scan_beside(self, dialect: str, document: object, size: int) -> Evidence:
+    def _memo(self, tenant: str | None) -> Memo | None:
+        return self._memo_of(tenant) if tenant is not None and self._memo_of is not None else None
+
+    async def _scan_beside(self, dialect: str, document: object, size: int, memo: Memo | None) -> Evidence:
         if size > self._home_only_above:
             return nothing_covered("too large to scan")
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._deadline_s):
-                return await loop.run_in_executor(self._executor, self._scanner.scan, dialect, document)
+                return await loop.run_in_executor(self._executor, self._scanner.scan, dialect, document, memo)
         except TimeoutError:
             return nothing_covered("deadline")
 
     async def rescan(self, message: Message, attested: Label | None = None) -> Label:
         """The label of a message as it is about to leave; `attested` as in `labelling.label`.
 
-        What cannot be read back counts as the top label.
+        What cannot be read back counts as the top label. Nothing remembered is trusted here: this look is its own.
         """
         document = strict_json.decode(message.body)
         shape = shape_of(message.target, document)

@@ -151,14 +151,14 @@ class Unsteady:
         self.digest = scanner.digest
         self.fails: dict[str, bool] = {}
 
-    def scan(self, dialect, document):
+    def scan(self, dialect, document, memo=None):
         text = json.dumps(document)
         for tag, raises in self.fails.items():
             if tag in text:
                 if raises:
                     raise RuntimeError(tag)
                 return nothing_covered("Fault")
-        return self._scanner.scan(dialect, document)
+        return self._scanner.scan(dialect, document, memo)
 
     def scan_text(self, text):
         return self._scanner.scan_text(text)

@@ -8,8 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from gateway.core.findings import Coverage, Evidence, Finding, Tier, Unscanned
+from gateway.core.keyed_hash import KeyedHash
 from gateway.core.labels import Label
 from gateway.core.message import Message
+from gateway.detect.memo import Memos, MemoStore
 from gateway.policy.labelling import label
 from gateway.runtime.classify import Classifier
 from tests.policy.making import INTERNAL, RESTRICTED, example
@@ -27,10 +29,12 @@ class FakeScanner:
     def __init__(self, evidence=CLEAN):
         self.evidence = evidence
         self.threads = []
+        self.memos = []
         self.go_on = threading.Event()
         self.go_on.set()
 
-    def scan(self, dialect, document):
+    def scan(self, dialect, document, memo=None):
+        self.memos.append(memo)
         self.threads.append(threading.current_thread())
         self.go_on.wait(10)
         return self.evidence
@@ -54,6 +58,19 @@ async def test_small_requests_are_scanned_on_the_loop_and_larger_ones_beside_it(
     scanner = FakeScanner()
     assert await make(scanner).classify("chat", {}, size=size) is CLEAN
     assert [thread is threading.current_thread() for thread in scanner.threads] == [is_inline]
+
+
+@pytest.mark.parametrize("size", [100, 101])
+async def test_a_request_is_scanned_with_its_tenants_memo_and_what_leaves_with_none(make, size):
+    memos = {name: Memos(KeyedHash(b"k" * 32), "d", MemoStore()).of(name) for name in ("bank", "clinic")}
+    scanner = FakeScanner()
+    classifier = make(scanner, memo_of=memos.__getitem__)
+    await classifier.classify("chat", {}, size=size, tenant="bank")
+    await classifier.classify("chat", {}, size=size, tenant="clinic")
+    await classifier.classify("chat", {}, size=size)
+    await classifier.rescan(Message(b"POST", b"/v1/embeddings", (), json.dumps({"input": "x" * size}).encode()))
+    await make(scanner).classify("chat", {}, size=size, tenant="bank")
+    assert scanner.memos == [memos["bank"], memos["clinic"], None, None, None]
 
 
 async def test_what_is_too_large_is_not_scanned_and_counts_as_the_worst(make):
