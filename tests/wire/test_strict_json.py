@@ -53,6 +53,8 @@ def test_a_strict_object_is_read_as_json_reads_it(document, escaped):
         (b'{"a":' + b"9" * 5000 + b"}", "out of range"),
         (b'{"a":18446744073709551616}', "more than 64 bits"),
         (b'{"a":[{"b":-9223372036854775809}]}', "more than 64 bits"),
+        (b'{"a":[1,18446744073709551616]}', "more than 64 bits"),
+        (b'{"a":[1,-9223372036854775809]}', "more than 64 bits"),
         (b"[]", "must be a JSON object"),
         (b'"text"', "must be a JSON object"),
         (b"1", "must be a JSON object"),
