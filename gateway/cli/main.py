@@ -25,7 +25,7 @@ GROUPS: Final[Mapping[str, str]] = MappingProxyType(
         "serve": "run the gateway",
         "demo": "run the gateway with a small real model and show where requests go",
         "keys": "create, list and revoke API keys",
-        "policy": "check a policy, and ask what it would decide",
+        "policy": "write, check, test, prove, explain and compare policies",
         "config": "check and show the configuration",
         "audit": "verify the audit log",
         "explain": "say why a request went where it went",

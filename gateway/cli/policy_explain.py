@@ -50,7 +50,11 @@ def add_command(commands: "Subparsers[argparse.ArgumentParser]") -> None:
     one = what.add_mutually_exclusive_group()
     one.add_argument("--text", help="a chat with this one message; `-` reads it from standard input")
     one.add_argument("--request", metavar="FILE", type=Path, help="a chat request as JSON")
-    one.add_argument("--decision", metavar="ID", help="a request that was served: `dec_…` or `req_…`; needs --config")
+    one.add_argument(
+        "--decision",
+        metavar="ID",
+        help="a request that was served: `dec_…` or `req_…`; reads the audit log of --config",
+    )
     what.add_argument("--facts", metavar="JSON", help='what a request does not say itself: {"time": "sat 09:00", …}')
     what.add_argument("--tenant", metavar="NAME", help="who asks: a tenant of tenants.yaml")
     what.add_argument("--model", metavar="NAME", help="the model that is asked for; the policy's first if not given")

@@ -1,6 +1,10 @@
 """Whatever is given to `tidegate policy` instead of a policy ends in sentences that say what to do, not a traceback."""
 
 import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -97,19 +101,34 @@ def test_ten_megabytes_are_not_read_to_the_end(tmp_path: Path) -> None:
     assert len(policy_files.data_of(path)) == (1 << 20) + 1
 
 
-@pytest.mark.parametrize("name", ["default", *EXAMPLES])
+every_policy = pytest.mark.parametrize("name", ["default", *EXAMPLES])
+
+
+@every_policy
+def test_a_file_that_is_cut_is_refused_with_a_sentence(name: str) -> None:
+    # Every byte at the end and in the head; 61 is no multiple of what any character takes, so those are cut as well.
+    whole = _whole(name)
+    check_cut(name, [*range(100), *range(100, whole - 300, 61), *range(whole - 300, whole)])
+
+
+@pytest.mark.slow
+@every_policy
 def test_a_file_that_is_cut_anywhere_is_refused_with_a_sentence(name: str) -> None:
-    # Every byte of the first and the last kilobyte, and every 23rd in between: 23 is no multiple of what any character
-    # takes, so characters are cut everywhere as well.
+    check_cut(name, range(_whole(name)))
+
+
+def check_cut(name: str, lengths: Iterable[int]) -> None:
     data = policy_file(name).read_bytes()
-    whole = data.rindex(b"...") + 3
-    lengths = [*range(1000), *range(1000, whole - 1000, 23), *range(whole - 1000, whole)]
     for length in lengths:
-        with pytest.raises(Problems) as raised:
-            _load_bytes(data[:length])
-        assert raised.value.problems, length
-        assert all(problem.message.endswith(".") for problem in raised.value.problems), length
-    _load_bytes(data[:whole])
+        problems = _problems_of(data[:length])
+        assert problems, length
+        assert all(problem.message.endswith(".") for problem in problems), length
+    assert _problems_of(data[: _whole(name)]) is None
+
+
+def _whole(name: str) -> int:
+    """How much of a policy must be there: all of it to the end of its end marker."""
+    return policy_file(name).read_bytes().rindex(b"...") + 3
 
 
 def _load_bytes(data: bytes) -> None:
@@ -205,6 +224,21 @@ def test_a_wrong_command_line_ends_with_2(capsys: Capsys, arguments: list[str]) 
         main(["policy", *arguments])
     assert ended.value.code == 2
     assert "usage: tidegate" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("damage", "status"), [(None, 0), (('confidential"}, to', 'restricted"}, to'), 1)])
+def test_a_reader_who_has_seen_enough_changes_no_verdict(
+    folder: Path, damage: tuple[str, str] | None, status: int
+) -> None:
+    if damage is not None:
+        edit(folder, "policy.yaml", *damage)
+    # A pipe whose reader is gone already.
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [Path(sys.executable).with_name("tidegate"), "policy", "prove", folder / "policy.yaml"]
+    ran = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (ran.returncode, ran.stderr) == (status, "")
 
 
 @pytest.mark.parametrize("command", ["check", "explain"])
