@@ -2,10 +2,10 @@
 
 import asyncio
 import json
-from dataclasses import replace
 from string import Formatter
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.cli.explain import scanner_digest
 from gateway.cli.explain_words import SENTENCES
