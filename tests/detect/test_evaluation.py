@@ -13,7 +13,7 @@ from stdnum.cn import uscc
 
 from tests.detect import evaluation
 
-from corpus import negatives, values  # isort: skip
+from corpus import negatives, values, worldwide  # isort: skip
 from corpus.build import LENGTHS, examples
 from corpus.carriers import CARRIERS
 from corpus.templates import LANGUAGES, BadTemplate, Kind, Split, read_phrases, read_templates
@@ -38,12 +38,12 @@ def solid(text):
     [
         (values.resident_id, checksums.resident_id),
         (values.uscc, uscc.is_valid),
-        (values.bank_card, luhn.is_valid),
+        (worldwide.bank_card, luhn.is_valid),
         (values.npi, checksums.npi),
         (values.dea, checksums.dea_number),
         (values.nhs, checksums.nhs_number),
         (values.aadhaar, checksums.aadhaar),
-        (values.iban, checksums.is_iban),
+        (worldwide.iban, checksums.is_iban),
         (values.ssn, checksums.ssn),
         (values.itin, checksums.itin),
         (values.hong_kong_id, checksums.hong_kong_id),

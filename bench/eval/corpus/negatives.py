@@ -14,7 +14,8 @@ from stdnum import luhn
 from stdnum.cn import uscc as credit_code
 from stdnum.iso7064 import mod_11_2
 
-from corpus.values import Maker, digits, letters, resident_id, uscc
+from corpus.chance import digits, letters
+from corpus.values import Maker, resident_id, uscc
 
 
 def _is_real(number: str) -> bool:
