@@ -6,7 +6,7 @@ hold; a region that only says what is usual says nothing.
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, assert_never
 
 from gateway.core.facts import MINUTES_PER_WEEK
 from gateway.policy import fact_words
@@ -179,6 +179,8 @@ class _Telling:
                 return self._say(_PLAIN.get(kind, kind), name=name)
             case Combined():
                 return self._say("combined")
+            case _:
+                assert_never(grounds)
 
     def _score(self, score: tuple[float, float | None]) -> str:
         low, high = score

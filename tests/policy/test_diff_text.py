@@ -4,6 +4,7 @@
 import json
 import re
 import string
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -199,22 +200,34 @@ def test_without_tenants_every_other_class_is_said() -> None:
 
 def test_more_regions_than_anybody_reads_are_counted() -> None:
     facts = ("complexity: hard", "capability: tools", "modality: image", 'context: "> 100"', "budget: spent")
-    times = (
-        "pressure: {onprem: down}",
-        "pressure: {cloud: down}",
-        "model: big",
-        "tenant_class: bank",
-        "capability: vision",
-    )
-    table = [f"  - {{id: r{number}, when: {{{one}}}, to: [home]}}" for number, one in enumerate((*facts, *times))]
-    old = "\n".join([*table, "  - {id: rest, when: {}, deny: No.}"])
-    same = re.sub(r"id: r\d+, ", "id: same, ", old)
-    rows = [line.replace("id: same", f"id: same{number}") for number, line in enumerate(same.splitlines())]
-    told = text(policy(old, MODELS), policy("\n".join(rows).replace("to: [home]", "deny: No."), MODELS))
-    assert told.startswith("New cloud access: none.")
-    one = policy("  - {id: rest, when: {}, deny: No.}", MODELS)
-    wide = policy(old.replace("r0", "a").replace("deny: No.", "deny: Yes."), MODELS)
-    assert "Goes" in text(one, wide)
+    moments = ("pressure: {onprem: down}", "pressure: {cloud: down}", "tenant_class: bank", "capability: vision")
+    asked = [*facts, *moments, "time: {days: [sun]}", "model: big"]
+    old = "  - {id: rest, when: {}, to: [home]}"
+    # One row cannot say `or`, so each asks for one of them, and all lead to the row that is like the old one.
+    rows = [f"  - {{id: r{place}, when: {{{one}}}, to: [home, lab]}}" for place, one in enumerate(asked)]
+    new = policy("\n".join([*rows, old]), MODELS)
+    found = diff(unproved(policy(old, MODELS), SMALL, CLASSES), unproved(new, SMALL, CLASSES))
+    every = [region for change in found.changes for region in change.regions]
+    shown = said(replace(found, changes=(replace(found.changes[0], regions=tuple(every)),)), "en")
+    assert re.search(r"\n  and [0-9]+ more\n", shown)
+
+
+def test_a_comparison_is_for_programs_too() -> None:
+    rows = ROWS.replace("spent}, to: [home]}", 'spent, context: "> 32k"}, to: [home], canary: {pool: lab, percent: 0}}')
+    rules = "[{any_of: [EMAIL], label: confidential}]"
+    lower = rules.replace("confidential", "internal")
+    found = diff(unproved(policy(ROWS, MODELS, rules=rules)), unproved(policy(rows, MODELS, rules=lower)))
+    shown = json.loads(json.dumps(as_json(found)))
+    assert shown["new_cloud_access"] is True
+    gains = next(one for one in shown["changes"] if one["gained"])
+    assert gains["becomes"]["spill"][0]["pool"] == "burst"
+    assert {"fact": "budget", "member": None, "values": ["spent"]} in gains["regions"][0]["facts"]
+    assert any(part.get("spans") for one in shown["changes"] for region in one["regions"] for part in region["facts"])
+    assert any(one["becomes"]["canary"] for one in shown["changes"])
+    assert shown["labels"][0]["grounds"] == "EMAIL"
+    assert shown["labels"][0]["opens"][0]["gained"] == ["burst"]
+    denied = diff(unproved(policy(ROWS, MODELS)), unproved(policy(ROWS.replace("to: [home]}", "deny: No.}"), MODELS)))
+    assert any(one["becomes"]["action"] == "deny" for one in json.loads(json.dumps(as_json(denied)))["changes"])
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))

@@ -193,6 +193,13 @@ def test_every_fact_is_tried(row: str, asked: dict[str, Any], change: str) -> No
     assert change in explain(compiled, None, facts(**asked), "en")
 
 
+def test_a_change_can_lead_to_a_refusal() -> None:
+    rows = "  - {id: no, when: {complexity: hard}, deny: No.}\n  - {id: rest, when: {}, to: [home]}"
+    compiled = unproved(policy(rows, "{chat: {pools: [home]}}"))
+    told = explain(compiled, None, facts(), "en")
+    assert "What would change it: with complexity hard instead of medium, it would be refused." in told
+
+
 def test_a_ceiling_is_the_last_thing_to_change() -> None:
     rows = "  - {id: rest, when: {}, to: [home], spill: [far]}"
     compiled = unproved(policy(rows, "{chat: {pools: [home, far]}}", ceiling="restricted"))
