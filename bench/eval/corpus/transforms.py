@@ -225,6 +225,10 @@ AROUND_TRANSFORMS: Mapping[str, TextTransform] = MappingProxyType(
 NAMES: tuple[str, ...] = (*VALUE_TRANSFORMS, *AROUND_TRANSFORMS, *TEXT_TRANSFORMS)
 
 
+def _as_it_is(text: str) -> str | None:
+    return text
+
+
 def _pinyin(text: str) -> str:
     for word, sound in _PINYIN.items():
         text = text.replace(word, sound)
@@ -250,7 +254,7 @@ def disguised(text: str, marks: tuple[Mark, ...], name: str) -> tuple[str, tuple
             return None
         return whole, tuple(Mark(mark.entity, 0, len(whole), mark.value) for mark in marks)
     value_transform = VALUE_TRANSFORMS.get(name, VALUE_TRANSFORMS["as written"])
-    around = AROUND_TRANSFORMS.get(name, lambda piece: piece)
+    around = AROUND_TRANSFORMS.get(name, _as_it_is)
     pieces: list[str] = []
     moved: list[Mark] = []
     length = done = 0
