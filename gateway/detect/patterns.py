@@ -92,6 +92,7 @@ NATIONAL: tuple[Rule, ...] = (
         0.95,
         check=checksums.social_credit_code,
         trigger=r"[0-9]{6}[0-9A-HJ-NPQRTUWXY]{10}",
+        runs=frozenset(range(6, 19)),
     ),
     Rule(
         "cn-passport",

@@ -109,7 +109,8 @@ class RequestScanner:
         around = seams(texts)
         findings: tuple[Finding, ...] = ()
         # A small request goes through the prefilter in one piece, and nearly always that is all.
-        if characters > BATCH or self._prefilter.triggered(
+        is_small = characters <= BATCH
+        if not is_small or self._prefilter.triggered(
             SEPARATOR.join((*texts, *[text for text, _, _, _, _, _ in around]))
         ):
             roots: tuple[Root, ...] = (
@@ -118,7 +119,7 @@ class RequestScanner:
             )
             recall = Recall(memo) if memo is not None else None
             try:
-                self._pass(roots, 0, deadline, recall)
+                self._pass(roots, 0, deadline, recall, is_triggered=is_small)
                 if recall is not None:
                     recall.remember(_TIERS)  # only here: a scan that was stopped has not seen everything
             except _Stopped as stopped:
@@ -131,12 +132,20 @@ class RequestScanner:
             Coverage(frozenset() if failure else _TIERS, unscanned, len(leaves), characters, failure),
         )
 
-    def _pass(self, sources: Sequence[Source], level: int, deadline: float, recall: Recall | None = None) -> None:
-        """Scan `sources`, then the views of them that they call for."""
+    def _pass(
+        self,
+        sources: Sequence[Source],
+        level: int,
+        deadline: float,
+        recall: Recall | None = None,
+        *,
+        is_triggered: bool = False,
+    ) -> None:
+        """Scan `sources`, of which some may be known to trigger something, then the views that they call for."""
         has_gates = False
         for batch in batches(sources):
             self._look_at_clock(deadline)
-            if not self._prefilter.triggered(SEPARATOR.join([chunk for _, _, chunk in batch])):
+            if not is_triggered and not self._prefilter.triggered(SEPARATOR.join([chunk for _, _, chunk in batch])):
                 continue
             for source, offset, chunk in batch:
                 # Asked only now: where nothing triggers, the prefilter is quicker than any memo.
