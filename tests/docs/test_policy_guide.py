@@ -37,7 +37,8 @@ def test_every_command_prints_what_the_guide_shows(name: str, tmp_path: Path, mo
     changed = difflib.unified_diff(
         shown.splitlines(), now.splitlines(), "the guide", "what is printed", lineterm="", n=1
     )
-    assert now == shown, "\n".join(changed)
+    mend = f"If that is better: python -m tests.docs.guide docs/{name}"
+    assert now == shown, "\n".join((*changed, mend))
 
 
 @every_guide
