@@ -97,5 +97,6 @@ def test_every_word_with_a_fixed_meaning_is_explained(name: str) -> None:
 @every_guide
 def test_a_guide_has_one_sentence_per_line(name: str) -> None:
     prose = re.sub(r"^```.*?^```$|^\|.*$", "", guide(name), flags=re.MULTILINE | re.DOTALL)
-    crowded = [line for line in prose.splitlines() if re.search(r"[a-z)`][.?!] [A-Z]|。[^」』”’）]", line)]
-    assert [line for line in crowded if not line.startswith(("- ", "1. ", "2. ", "3. ", "4. "))] == []
+    lines = [re.sub(r"^[0-9]\. ", "", line) for line in prose.splitlines()]
+    crowded = [line for line in lines if re.search(r"[a-z)`][.?!] [A-Z]|。[^」』”’）]", line)]
+    assert [line for line in crowded if not line.startswith("- ")] == []
