@@ -1,8 +1,8 @@
 """The smallest change of a request's facts that would change where it goes.
 
-Every fact that the policy tells apart is tried, one change first, then two together, each through the shipped
-`decide`. Among changes of one size those win that open a place, then those that a caller can make (ask for less,
-choose another model, leave something out), then waiting, then what only an administrator can change.
+Every fact that the policy tells apart is tried, each through the shipped `decide`: one change first, then two together
+where no single one will do, or only one that nobody would think of. Those win that open a place, then those that a
+caller can make (ask for less, choose another model, leave something out), then waiting, then an administrator's.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,6 +18,8 @@ from gateway.policy.decide import decide
 
 MODEL: Final = "model"
 CEILING: Final = "ceiling"
+_FAR_FETCHED: Final = 19
+"""Above this a single change is to need more and be refused, or an administrator's: two near ones may be better."""
 _OPENS_NOTHING: Final = 8
 """What a change costs more that only takes places away: people ask why something was refused, or kept home."""
 
@@ -47,26 +49,37 @@ class Counterfactual:
 def smallest_change(compiled: CompiledPolicy, facts: RequestFacts) -> Counterfactual | None:
     """What would change the places that `facts` lead to; None if no change of one or two facts does."""
     moves = sorted(_moves(compiled, facts), key=lambda move: move.cost)
+    one = _cheapest(compiled, facts, [(move,) for move in moves])
+    if one is not None and one[0] <= _FAR_FETCHED:
+        return one[1]
+    two = _cheapest(compiled, facts, [pair for pair in combinations(moves, 2) if _are_two(*pair)])
+    found = [best for best in (one, two) if best is not None]
+    return min(found, key=lambda best: best[0])[1] if found else None
+
+
+def _cheapest(
+    compiled: CompiledPolicy, facts: RequestFacts, candidates: Sequence[Sequence["_Move"]]
+) -> tuple[int, Counterfactual] | None:
     was = _places(decide(compiled, facts))
-    for size in (1, 2):
-        best: tuple[int, Counterfactual] | None = None
-        for chosen in combinations(moves, size):
-            if len({(move.changed.fact, move.changed.member) for move in chosen}) < size:
-                continue
-            cost = sum(move.cost for move in chosen)
-            if best is not None and cost >= best[0]:
-                continue
-            changed = facts
-            for move in chosen:
-                changed = _applied(compiled, changed, move.changed)
-            decision = decide(compiled, changed)
-            places = _places(decision)
-            cost += 0 if set(places) - set(was) else _OPENS_NOTHING
-            if places != was and (best is None or cost < best[0]):
-                best = cost, Counterfactual(tuple(move.changed for move in chosen), changed, decision)
-        if best is not None:
-            return best[1]
-    return None
+    best: tuple[int, Counterfactual] | None = None
+    for chosen in candidates:
+        cost = sum(move.cost for move in chosen)
+        if best is not None and cost >= best[0]:
+            continue
+        changed = facts
+        for move in chosen:
+            changed = _applied(compiled, changed, move.changed)
+        decision = decide(compiled, changed)
+        places = _places(decision)
+        cost += 0 if set(places) - set(was) else _OPENS_NOTHING
+        if places != was and (best is None or cost < best[0]):
+            best = cost, Counterfactual(tuple(move.changed for move in chosen), changed, decision)
+    return best
+
+
+def _are_two(one: "_Move", other: "_Move") -> bool:
+    """Whether two changes are of two facts, so that they can be made together."""
+    return (one.changed.fact, one.changed.member) != (other.changed.fact, other.changed.member)
 
 
 @dataclass(frozen=True, slots=True)

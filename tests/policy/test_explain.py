@@ -193,6 +193,20 @@ def test_every_fact_is_tried(row: str, asked: dict[str, Any], change: str) -> No
     assert change in explain(compiled, None, facts(**asked), "en")
 
 
+def test_two_near_changes_are_better_than_one_that_nobody_would_think_of() -> None:
+    rows = """\
+  - {id: keep, when: {label: ">= confidential"}, to: [home]}
+  - {id: nights, when: {time: {from: "20:00", to: "08:00"}}, to: [home]}
+  - {id: rest, when: {}, to: [home], spill: [burst]}"""
+    deaf = Topology((pool("home", capabilities={TOOLS, JSON, VISION}), *POOLS.pools[1:]))
+    compiled = unproved(policy(rows, "{chat: {pools: [home, burst]}}"), deaf)
+    told = explain(compiled, None, facts(CONFIDENTIAL, minute=0), "en")
+    assert (
+        "What would change it: with the label internal instead of confidential and from Mon 08:00 on (UTC), "
+        "it would go to home, burst."
+    ) in told
+
+
 def test_a_change_can_lead_to_a_refusal() -> None:
     rows = "  - {id: no, when: {complexity: hard}, deny: No.}\n  - {id: rest, when: {}, to: [home]}"
     compiled = unproved(policy(rows, "{chat: {pools: [home]}}"))
