@@ -212,7 +212,19 @@ class _Walk:
     `canary` is the pool to try before the others, None once it has been tried or has no place.
     """
 
-    __slots__ = ("allow", "call", "canary", "error", "is_fresh", "later", "relay", "request", "tenant", "tries", "untried")
+    __slots__ = (
+        "allow",
+        "call",
+        "canary",
+        "error",
+        "is_fresh",
+        "later",
+        "relay",
+        "request",
+        "tenant",
+        "tries",
+        "untried",
+    )
 
     def __init__(
         self,
