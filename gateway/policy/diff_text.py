@@ -8,14 +8,13 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final, assert_never
 
-from gateway.core.facts import MINUTES_PER_WEEK
 from gateway.policy import fact_words
 from gateway.policy.answers import Allowed, Answer, Destination
-from gateway.policy.compiled import OTHER_CLASS, CompiledPool, Fact
 from gateway.policy.diff import Change, Diff, LabelChange, PlaceChange
 from gateway.policy.diff_labels import Circumstance, Combined, Found, Grounds, Together
 from gateway.policy.diff_words import word
-from gateway.policy.regions import MODEL, OWN_CEILING, Part, Region, united
+from gateway.policy.region_words import of_usual_tenants, region_said
+from gateway.policy.regions import Part, Region, united
 from gateway.policy.words import Language
 
 _MOST_REGIONS: Final = 8
@@ -123,7 +122,7 @@ class _Telling:
         """
         if not self._diff.knows_classes:
             return regions
-        return [region for one in regions if (region := _of_usual_tenants(one)) is not None] or regions
+        return [region for one in regions if (region := of_usual_tenants(one)) is not None] or regions
 
     def _named(self, places: Iterable[Destination]) -> str:
         return self._listed(place.pool for place in places)
@@ -267,58 +266,6 @@ def _pools(answer: Answer) -> frozenset[str]:
 
 def _without_route(answer: Answer) -> Answer:
     return replace(answer, route="")
-
-
-# Regions
-
-_ORDER: Final = {fact: place for place, fact in enumerate((MODEL, Fact.TENANT_CLASS, Fact.LABEL, OWN_CEILING, *Fact))}
-
-
-def _of_usual_tenants(region: Region) -> Region | None:
-    parts = []
-    for part in region.parts:
-        if part.axis.fact == OWN_CEILING:
-            if part.names == ("yes",):
-                return None
-            continue
-        if part.axis.fact == Fact.TENANT_CLASS:
-            other = part.axis.mask_of(OTHER_CLASS)
-            if part.mask == other:
-                return None
-            if part.mask | other == part.axis.full:
-                continue
-            part = Part(part.axis, part.mask & ~other)
-        parts.append(part)
-    return Region(tuple(parts))
-
-
-def region_said(region: Region, utc_offset_min: int, language: Language, limits: Collection[CompiledPool] = ()) -> str:
-    """A set of facts as clauses that all hold. What only repeats that none of the pools in `limits` can take the rest
-    is left out."""
-    parts = sorted(region.parts, key=lambda part: _ORDER[part.axis.fact])
-    clauses = [_clause(part, utc_offset_min, language) for part in parts if not (limits and _follows(part, limits))]
-    return fact_words.together(clauses, language)
-
-
-def _follows(part: Part, limits: Iterable[CompiledPool]) -> bool:
-    """Whether no pool in `limits` can take what `part` leaves out."""
-    axis, left_out = part.axis, part.left_out
-    if axis.fact == Fact.CAPABILITY and left_out.names == ("yes",):
-        return all(axis.member not in pool.capabilities for pool in limits)
-    if axis.fact == Fact.CONTEXT:
-        least = left_out.spans[0][0]
-        return all(pool.context_tokens is not None and least > pool.context_tokens for pool in limits)
-    return False
-
-
-def _clause(part: Part, utc_offset_min: int, language: Language) -> str:
-    axis = part.axis
-    if axis.fact == Fact.CONTEXT:
-        return fact_words.context(part.spans, language)
-    if axis.fact == Fact.TIME:
-        spans = [(start, MINUTES_PER_WEEK if end is None else end) for start, end in part.spans]
-        return fact_words.time(spans, utc_offset_min, language)
-    return fact_words.clause(axis.fact, axis.member, part.names, language)
 
 
 # For programs
