@@ -68,7 +68,7 @@ WORLDWIDE: tuple[Rule, ...] = (
         0.8,
         check=str.isupper,
         ignore_case=True,
-        trigger=r"(?i)swift|(?<![a-z])bic(?![a-z])",
+        trigger=r"(?i)swift|(?<![a-z])bic",
     ),
     Rule(
         "us-phone",
