@@ -26,6 +26,7 @@ GROUPS: Final[Mapping[str, str]] = MappingProxyType(
         "demo": "run the gateway with a small real model and show where requests go",
         "keys": "create, list and revoke API keys",
         "policy": "write, check, test, prove, explain and compare policies",
+        "scan": "find what is sensitive in texts and requests",
         "config": "check and show the configuration",
         "audit": "verify the audit log",
         "explain": "say why a request went where it went",

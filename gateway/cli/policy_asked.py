@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from gateway.cli.problem_report import Misuse
 from gateway.cli.progress import still_at
 from gateway.core.findings import Evidence, Unscanned
-from gateway.detect.scanner import build_scanner
+from gateway.detect.scanner import RequestScanner, build_scanner
 from gateway.errors import TidegateError
 from gateway.ports import Scanner
 from gateway.wire.control_tokens import strip_control_tokens
@@ -49,7 +49,7 @@ def chat(text: str, model: str) -> bytes:
         raise Misuse("--text", "The text is not valid UTF-8.", "Put it into a file, and give a request.") from None
 
 
-def scanner_for(markers: Sequence[str]) -> Scanner:
+def scanner_for(markers: Sequence[str]) -> RequestScanner:
     """The gateway's scanner, with a sign of life while it is built."""
     with still_at("Building the scanner"):
         return build_scanner(markers)

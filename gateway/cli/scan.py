@@ -1,0 +1,290 @@
+"""`tidegate scan`: what the gateway would find in each text or request of a file, and the label that follows.
+
+JSON lines in, JSON lines out as they are ready; on a terminal a page for people, which `scan_page.py` draws. A line
+that cannot be scanned gets its sentence, with its number and nothing of its content, and the rest goes on.
+"""
+
+import argparse
+import contextlib
+import io
+import json
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from types import MappingProxyType
+from typing import BinaryIO, Final
+
+from gateway.cli import policy_files
+from gateway.cli.demo_shipped import shipped_file
+from gateway.cli.page import Page
+from gateway.cli.policy_asked import Asked, scanned, scanner_for
+from gateway.cli.policy_files import Loaded, PolicyFiles
+from gateway.cli.problem_report import FOUND, GOOD, MISUSED, Misuse, report
+from gateway.cli.progress import Progress, still_at
+from gateway.cli.scan_page import Scanned, Told, draw
+from gateway.cli.spoken import add_language, language
+from gateway.core.findings import Evidence, Unscanned
+from gateway.core.problems import Problem, Problems
+from gateway.detect.leaves import Leaf, LeafKind, walk
+from gateway.detect.scanner import RequestScanner
+from gateway.errors import TidegateError
+from gateway.policy.labelling import label
+from gateway.policy.words import Language, Table, fill
+from gateway.wire import strict_json
+from gateway.wire.control_tokens import strip_control_tokens
+from gateway.wire.requests import Dialect, parse
+
+LONGEST_LINE: Final = 8 << 20
+_LONGEST_ID: Final = 200
+_STRIPPED: Final = (Unscanned("control_tokens", ""),)
+_DIALECTS: Final = MappingProxyType({"prompt": Dialect.COMPLETIONS, "input": Dialect.EMBEDDINGS})
+
+
+def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `tidegate scan`."""
+    parser = subparsers.add_parser(
+        "scan",
+        help="find what is sensitive in texts and requests, one JSON object a line",
+        epilog='A line is {"id": …, "text": "…"} or {"id": …, "request": {…}}, at most 8 MiB. '
+        "Texts are printed on a terminal only, or where --table asks for it.",
+    )
+    parser.add_argument("file", metavar="FILE", type=Path, nargs="?", help="the lines; standard input if not given")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--policy", metavar="FILE", type=Path, help="the policy that labels; the one that ships if none")
+    which.add_argument("--config", metavar="DIR", type=Path, help="take the policy from this folder's gateway.yaml")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="JSON lines, on a terminal too")
+    form.add_argument("--table", action="store_true", help="the page for people, with the texts, in a file too")
+    add_language(parser)
+    parser.set_defaults(run=_scan)
+
+
+class _Unusable(Exception):
+    """A line that cannot be scanned. The argument is the key of the sentence."""
+
+    def __init__(self, key: str, reason: str = "") -> None:
+        self.key = key
+        self.reason = reason
+        super().__init__(key)
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """One line: its id, and the text or the request."""
+
+    id: str | int
+    what: str | Asked
+
+
+def _scan(arguments: argparse.Namespace) -> int:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a page must not end in a traceback
+    try:
+        loaded = policy_files.load(_files(arguments))
+        with _opened(arguments.file) as lines:
+            return _Run(arguments, loaded).through(lines)
+    except Misuse as found:
+        return report(found.problems, json=False, status=MISUSED)
+    except Problems as found:
+        return report(found.problems, json=False)
+
+
+def _files(arguments: argparse.Namespace) -> PolicyFiles:
+    if arguments.config is not None:
+        given = argparse.Namespace(pools=None, tenants=None, config=arguments.config)
+        return policy_files.named(given, None)
+    return PolicyFiles(arguments.policy or shipped_file("policies", "default.yaml"), None, None)
+
+
+@contextlib.contextmanager
+def _opened(file: Path | None) -> Iterator[BinaryIO]:
+    if file is None or str(file) == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        opened = file.open("rb")
+    except FileNotFoundError:
+        raise Misuse(str(file), "There is no such file.", "Check the path.") from None
+    except OSError as error:
+        raise Misuse(str(file), f"This file cannot be read ({type(error).__name__}).") from None
+    with opened:
+        yield opened
+
+
+class _Run:
+    """One pass over all lines."""
+
+    def __init__(self, arguments: argparse.Namespace, loaded: Loaded) -> None:
+        self._place = str(arguments.file) if arguments.file is not None and str(arguments.file) != "-" else "stdin"
+        self._policy = loaded.policy
+        self._spoken: Language = language(arguments)
+        out = sys.stdout
+        self._page = Page.on(out, os.environ) if arguments.table or (out.isatty() and not arguments.json) else None
+        self._is_terminal = out.isatty()
+        self._labels: dict[str, int] = {}
+        self._bad = 0
+
+    def through(self, lines: BinaryIO) -> int:
+        """Scan every line; the status is that of a command that found a problem if one line was none."""
+        scanner = scanner_for(self._policy.markers)
+        # On a terminal the answers are the sign of life.
+        still = contextlib.nullcontext(Progress()) if self._is_terminal else still_at("Scanning")
+        with still as progress:
+            for number, line in enumerate(_lines(lines), 1):
+                self._one(number, line, scanner)
+                progress.detail = fill(_WORDS, "so_far", self._spoken, count=f"{number:,}")
+        if self._page is not None:
+            labels = ", ".join(f"{name} {count:,}" for name, count in self._labels.items()) or "-"
+            total = f"{sum(self._labels.values()):,}"
+            self._page.say(fill(_WORDS, "all", self._spoken, count=total, labels=labels))
+        if self._bad:
+            print(fill(_WORDS, "bad", self._spoken, count=f"{self._bad:,}"), file=sys.stderr)
+        return FOUND if self._bad else GOOD
+
+    def _one(self, number: int, line: bytes | None, scanner: RequestScanner) -> None:
+        try:
+            item = _item(number, line)
+        except _Unusable as unusable:
+            self._bad += 1
+            sentence = fill(_WORDS, unusable.key, self._spoken, reason=unusable.reason)
+            print(Problem(self._place, number, 1, sentence), file=sys.stderr)
+            return
+        if item is None:
+            return
+        started = perf_counter()
+        if isinstance(item.what, str):
+            evidence = scanner.scan_text(item.what)
+        else:
+            evidence = scanned(item.what, scanner)
+        ms = (perf_counter() - started) * 1000
+        low, high = label(self._policy, evidence)
+        order = self._policy.order
+        told = Told(item.id, order.name(high), order.name(low), evidence, ms)
+        self._labels[told.label] = self._labels.get(told.label, 0) + 1
+        if self._page is not None:
+            draw(Scanned(told, _leaves(item.what)), self._page, self._spoken)
+        else:
+            print(json.dumps(_as_json(told), ensure_ascii=False), flush=True)
+
+
+def _lines(opened: BinaryIO) -> Iterator[bytes | None]:
+    """Each line; None for one that is too long to be read."""
+    while line := opened.readline(LONGEST_LINE + 1):
+        if len(line) <= LONGEST_LINE:
+            yield line
+            continue
+        while line and not line.endswith(b"\n"):
+            line = opened.readline(LONGEST_LINE)
+        yield None
+
+
+def _item(number: int, line: bytes | None) -> _Item | None:
+    """What a line asks; None if it is empty."""
+    if line is None:
+        raise _Unusable("too_long")
+    if number == 1:
+        line = line.removeprefix(b"\xef\xbb\xbf")  # editors on Windows put it there
+    if not line.strip():
+        return None
+    try:
+        document = strict_json.decode(line.strip())
+    except TidegateError as error:
+        raise _Unusable("no_json", error.message.replace("The body", "This line", 1)) from None
+    name = document.get("id", number)
+    if type(name) not in (str, int) or len(str(name)) > _LONGEST_ID:
+        raise _Unusable("id")
+    text, request = document.get("text"), document.get("request")
+    if (text is None) == (request is None):
+        raise _Unusable("neither" if text is None else "both")
+    if request is not None:
+        return _Item(name, _asked(request))
+    if type(text) is not str:
+        raise _Unusable("text")
+    return _Item(name, text)
+
+
+def _asked(request: object) -> Asked:
+    """A request as the gateway would scan it."""
+    if type(request) is not dict:
+        raise _Unusable("request")
+    dialect = next((found for key, found in _DIALECTS.items() if key in request), Dialect.CHAT)
+    body = json.dumps(request, ensure_ascii=False).encode()
+    try:
+        parsed = parse(Dialect.CHAT if "messages" in request else dialect, body)
+        stripped = strip_control_tokens(parsed, body)
+    except TidegateError as error:
+        raise _Unusable("refused", error.message) from None
+    return Asked(stripped, () if stripped is parsed else _STRIPPED)
+
+
+def _leaves(what: str | Asked) -> tuple[Leaf, ...]:
+    if isinstance(what, str):
+        return (Leaf("text", what, LeafKind.VALUE),)
+    walked = walk(what.request.dialect, what.request.document)
+    return walked.leaves if walked is not None else ()
+
+
+def _as_json(told: Told) -> dict[str, object]:
+    """One answer; it holds places and never text."""
+    evidence = told.evidence
+    low = {"label_low": told.label_low} if told.label_low != told.label else {}
+    return {
+        "id": told.id,
+        "label": told.label,
+        **low,
+        "findings": _findings(evidence),
+        "coverage": _coverage(evidence),
+        "ms": round(told.ms, 3),
+    }
+
+
+def _findings(evidence: Evidence) -> list[dict[str, object]]:
+    return [
+        {
+            "entity": finding.entity,
+            "score": finding.score,
+            "path": finding.path,
+            "start": finding.start,
+            "end": finding.end,
+            "detector": finding.detector,
+            "transforms": list(finding.transforms),
+        }
+        for finding in sorted(evidence.findings, key=lambda found: (found.path, found.start, found.end))
+    ]
+
+
+def _coverage(evidence: Evidence) -> dict[str, object]:
+    coverage = evidence.coverage
+    return {
+        "tiers": sorted(coverage.tiers),
+        "unscanned": [{"carrier": part.carrier, "path": part.path} for part in coverage.unscanned],
+        "leaves": coverage.leaves,
+        "characters": coverage.characters,
+        "failure": coverage.failure,
+    }
+
+
+_WORDS: Final[Table] = MappingProxyType(
+    {
+        "so_far": ("{count} lines", "已处理 {count} 行"),
+        "all": ("Scanned: {count} ({labels}).", "已扫描 {count} 行（{labels}）。"),
+        "bad": ("Lines that could not be scanned: {count}.", "无法扫描的行数：{count}。"),
+        "too_long": ("This line is longer than 8 MiB.", "这一行超过 8 MiB。"),
+        "no_json": ("{reason}", "这一行不是 JSON 对象。{reason}"),
+        "id": (
+            "`id` must be a text or a whole number, of at most 200 characters.",
+            "`id` 必须是文本或整数，且不超过 200 个字符。",
+        ),
+        "neither": (
+            'There is neither `text` nor `request`. Write {{"id": 1, "text": "…"}}.',
+            '既没有 `text` 也没有 `request`。请写成 {{"id": 1, "text": "…"}}。',
+        ),
+        "both": ("There are both `text` and `request`. Leave one out.", "同时有 `text` 和 `request`，请只保留一个。"),
+        "text": ("`text` must be a text.", "`text` 必须是文本。"),
+        "request": ("`request` must be an object.", "`request` 必须是对象。"),
+        "refused": ("The gateway would refuse this request. {reason}", "网关会拒绝这个请求。{reason}"),
+    }
+)
