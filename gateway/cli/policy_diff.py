@@ -23,6 +23,7 @@ from gateway.cli.progress import still_at
 from gateway.cli.spoken import add_language, language
 from gateway.core.problems import Problem
 from gateway.policy.diff import Diff, diff
+from gateway.policy.diff_tenants import TenantClasses
 from gateway.policy.diff_text import as_json, said
 from gateway.policy.words import Language, Table, fill
 
@@ -55,7 +56,7 @@ def _diff(arguments: argparse.Namespace) -> int:
     new_files = policy_files.named(arguments, arguments.new)
     old, new = policy_files.load(_old_files(arguments, new_files)), policy_files.load(new_files)
     with still_at("Comparing the policies"):
-        found = diff(old.policy, new.policy, (old.attested, new.attested))
+        found = diff(old.policy, new.policy, (old.attested, new.attested), (_classes(old), _classes(new)))
     version = _version(old, new)
     failed = _failed(arguments.fail_on, found, version)
     if arguments.json:
@@ -100,6 +101,10 @@ def _old_files(arguments: argparse.Namespace, new: PolicyFiles) -> PolicyFiles:
     pools = arguments.old_pools or policy_files.beside(old, POOLS) or new.pools
     tenants = arguments.old_tenants or policy_files.beside(old, TENANTS) or new.tenants
     return PolicyFiles(old, pools, tenants)
+
+
+def _classes(loaded: Loaded) -> TenantClasses:
+    return {name: tenant.tenant_class for name, tenant in loaded.tenants.items()}
 
 
 def _version(old: Loaded, new: Loaded) -> Problem | None:

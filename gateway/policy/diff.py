@@ -3,7 +3,8 @@
 `diff(old, new)` compares two policies that were compiled with their pools and tenants; `Diff.new_cloud_access` is for
 a gate: it is true if any request could now get to a place outside the building that it could not get to before, and
 also wherever that cannot be told. Facts are compared under the same label name; where the same evidence gets labels of
-different names, the two labels are compared as well, so that a lowered rule or a renamed label hides nothing.
+different names, the two labels are compared as well, so that a lowered rule or a renamed label hides nothing; and a
+tenant in another class is compared across the two classes.
 `diff_text.said` and `diff_text.as_json` put the result into words.
 """
 
@@ -17,6 +18,7 @@ from gateway.policy import diff_labels
 from gateway.policy.answers import Allowed, Answer, Destination, cloud, destination, pools_of
 from gateway.policy.compiled import CompiledPolicy, CompiledPool, Fact
 from gateway.policy.diff_labels import Attested, Circumstance, Combined, Grounds, Labelling, Pair
+from gateway.policy.diff_tenants import NOBODY, Moved, TenantClasses, moved, with_attested, with_classes
 from gateway.policy.diff_walk import MOST_NODES, Shared, TooLarge, Walked, shared_labels, walk
 from gateway.policy.regions import Region, region_of
 
@@ -81,8 +83,9 @@ class Unknown:
 class Diff:
     """Everything that differs.
 
-    `only_old` and `only_new` are labels, `dropped` the invariants that are gone. `pools` are those of both, as the new
-    policy has them; `utc_offset_min` is that of its time windows. `knows_classes` says that both were compiled with
+    `only_old` and `only_new` are labels, `dropped` the invariants that are gone, `moved` the tenants in another class;
+    what becomes of them stands in `changes` and `labels` under that move's own class. `pools` are those of both, as the
+    new policy has them; `utc_offset_min` is that of its time windows. `knows_classes` says that both were compiled with
     tenants.yaml, so that there is no other class.
     """
 
@@ -98,6 +101,7 @@ class Diff:
     pools: tuple[CompiledPool, ...]
     knows_classes: bool
     utc_offset_min: int
+    moved: tuple[Moved, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -119,10 +123,16 @@ def diff(
     old: CompiledPolicy,
     new: CompiledPolicy,
     attested: tuple[Attested, Attested] = (NO_ONE, NO_ONE),
+    tenants: tuple[TenantClasses, TenantClasses] = (NOBODY, NOBODY),
     *,
     most_nodes: int = MOST_NODES,
 ) -> Diff:
-    """How `new` differs from `old`. `attested` is what the classes of either tenants.yaml vouch for."""
+    """How `new` differs from `old`. `attested` is what the classes of either tenants.yaml vouch for, `tenants` who is
+    in them."""
+    moves = moved(*tenants)
+    left, come_to = {move.name: move.was for move in moves}, {move.name: move.becomes for move in moves}
+    old, new = with_classes(old, left), with_classes(new, come_to)
+    attested = with_attested(attested[0], left), with_attested(attested[1], come_to)
     unknown = [*_unplaced("old", old), *_unplaced("new", new)]
     labelling = diff_labels.compare(old, new, attested)
     unknown += [Unknown("untried", ", ".join(entities)) for entities in labelling.untried]
@@ -149,6 +159,7 @@ def diff(
         pools=tuple({pool.name: pool for pool in (*pools_of(old), *pools_of(new))}.values()),
         knows_classes=bool(old.class_ceilings and new.class_ceilings),
         utc_offset_min=new.utc_offset_min,
+        moved=moves,
     )
 
 

@@ -57,6 +57,10 @@ class _Telling:
             yield self._say("dropped", ids=self._listed(diff.dropped))
         if diff.is_reordered:
             yield self._say("reordered")
+        if diff.moved:
+            yield self._say("moved_tenants")
+        for move in diff.moved:
+            yield self._say("moved_tenant", tenants=self._listed(move.tenants), was=move.was, becomes=move.becomes)
         if diff.zones:
             yield self._say("zones")
         for zone in diff.zones:
@@ -292,6 +296,9 @@ def as_json(diff: Diff, language: Language = "en") -> _Json:
             for change in diff.labels
         ],
         "pools": [{"was": _destination(place.was), "becomes": _destination(place.becomes)} for place in diff.places],
+        "tenants_moved": [
+            {"tenants": list(move.tenants), "was": move.was, "becomes": move.becomes} for move in diff.moved
+        ],
         "zones": [{"zone": zone.zone, "is_wider": zone.is_wider} for zone in diff.zones],
         "labels_removed": list(diff.only_old),
         "labels_added": list(diff.only_new),

@@ -100,6 +100,8 @@ SENTENCES: Final[Table] = MappingProxyType(
             "区域 {zone}，处理方 {processor}，数据驻留地 {residency}，协议 {agreement}",
         ),
         "none": ("none", "无"),
+        "moved_tenants": ("Tenants in another class:", "所属类别改变的租户："),
+        "moved_tenant": ("  · {tenants}: {was} → {becomes}", "  · {tenants}：{was} → {becomes}"),
         "zones": ("Zones with other limits:", "限制发生变化的区域："),
         "zone_wider": ("  · {zone}: lets in peers that it did not", "  · {zone}：放宽，接受此前不接受的对端"),
         "zone_narrower": ("  · {zone}: lets in nobody new", "  · {zone}：未放宽"),

@@ -62,6 +62,30 @@ def test_a_pool_that_moves_to_the_cloud_is_new_access(folder: Path, capsys: Caps
     assert (status, "New cloud access: YES." in out) == (1, True)
 
 
+def test_a_tenant_that_comes_to_a_class_which_may_let_out_more_is_new_access(folder: Path, capsys: Capsys) -> None:
+    edit(folder, "tenants.yaml", "ward: {class: hospital}", "ward: {class: default}")
+    status, out, _ = compare(capsys, folder, *GATE)
+    assert (status, "New cloud access: YES." in out) == (1, True)
+    assert "Tenants in another class:\n  · ward: hospital → default\n" in out
+    assert "tenant class hospital → default" in out
+    shown = json.loads(compare(capsys, folder, "--json")[1])
+    assert shown["tenants_moved"] == [{"tenants": ["ward"], "was": "hospital", "becomes": "default"}]
+
+
+def test_a_tenant_that_comes_to_a_class_which_stays_home_opens_no_gate(folder: Path, capsys: Capsys) -> None:
+    edit(folder, "tenants.yaml", "demo: {class: default", "demo: {class: hospital")
+    status, out, _ = compare(capsys, folder, *GATE)
+    assert (status, "New cloud access: none." in out) == (0, True)
+    assert "  · demo: default → hospital\n" in out
+
+
+def test_a_tenant_whose_class_is_only_renamed_gains_nothing_itself(folder: Path, capsys: Capsys) -> None:
+    edit(folder, "tenants.yaml", "hospital: {ceiling: none}", "ward: {ceiling: none}")
+    edit(folder, "tenants.yaml", "ward: {class: hospital}", "ward: {class: ward}")
+    status, out, _ = compare(capsys, folder, *GATE)
+    assert (status, "New cloud access: none." in out) == (0, True)
+
+
 def test_an_old_policy_that_stands_alone_is_read_with_the_new_ones_files(folder: Path, capsys: Capsys) -> None:
     (folder / "before.yaml").write_bytes((folder / "policy.yaml").read_bytes())
     (folder / "alone").mkdir()

@@ -18,6 +18,7 @@ from gateway.policy.compiled import CompiledPolicy
 from gateway.policy.decide import decide
 from gateway.policy.diff import Change, Diff, diff
 from gateway.policy.diff_labels import Circumstance, Combined, Found, Together
+from gateway.policy.diff_tenants import Moved
 from gateway.policy.diff_text import said
 from gateway.policy.labelling import label
 from gateway.policy.regions import boxes_of
@@ -107,6 +108,22 @@ def test_no_evidence_and_no_request_gains_a_way_out_unsaid(data: st.DataObject) 
         assert not gained or found.new_cloud_access
         if both[0].label_high != both[1].label_high:
             assert not found.is_empty
+
+
+@THOROUGH
+@given(st.data())
+def test_no_tenant_that_moves_gains_a_way_out_unsaid(data: st.DataObject) -> None:
+    old, new = (world.compiled() for world in data.draw(pairs()))
+    of_old, of_new = Places(old), Places(new)
+    for was in ("press", "bank", "nowhere"):
+        for becomes in ("press", "bank"):
+            found = diff(old, new, tenants=({"t": was}, {"t": becomes}))
+            for _ in range(5):
+                facts: RequestFacts = data.draw(requests())
+                before = of_old.answer(decide(old, replace(facts, tenant_class=was)))
+                after = of_new.answer(decide(new, replace(facts, tenant_class=becomes)))
+                assert not cloud(after) - cloud(before) or found.new_cloud_access
+                assert before == after or not found.is_empty
 
 
 @THOROUGH
@@ -209,6 +226,20 @@ def test_a_class_that_vouches_for_less_is_seen() -> None:
     # Nothing of this class leaves, whatever it vouches for.
     home = unproved(policy(rows, MODELS), POOLS, {"press": None, "bank": INTERNAL})
     assert not diff(home, home, ({}, {"press": PUBLIC})).new_cloud_access
+
+
+def test_what_the_class_vouches_for_that_a_tenant_comes_to_is_compared() -> None:
+    rows = """\
+  - {id: free, when: {label: public}, to: [burst]}
+  - {id: rest, when: {}, to: [home]}""".replace("label: public", 'label: "<= public"')
+    same = unproved(policy(rows, MODELS), POOLS, {"press": INTERNAL, "bank": INTERNAL})
+    attested = ({"press": PUBLIC}, {"press": PUBLIC})
+    found = diff(same, same, attested, ({"t": "bank", "u": "press"}, {"t": "press", "u": "press"}))
+    assert found.moved == (Moved(("t",), "bank", "press"),)
+    assert [one.grounds for one in found.labels] == [Circumstance("attested", "bank → press")]
+    assert found.new_cloud_access
+    assert not diff(same, same, attested, ({"t": "press"}, {"t": "bank"})).new_cloud_access
+    assert not diff(same, same, attested, ({"t": "bank"}, {"u": "press"})).moved
 
 
 def test_a_label_under_another_name_hides_nothing() -> None:
