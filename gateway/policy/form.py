@@ -6,7 +6,9 @@ names refer to something and whether the whole makes sense is `compile.py`'s.
 """
 
 import re
+import unicodedata
 from ipaddress import ip_network
+from types import MappingProxyType
 from typing import Final
 
 from gateway.core.findings import Tier
@@ -24,6 +26,12 @@ from gateway.policy.document import (
 )
 from gateway.policy.keys import EVIDENCE_KINDS
 
+# Besides Unicode's format characters: what is drawn as nothing, and what only changes how its neighbour is drawn.
+_UNSEEN: Final = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]"
+)
+# The shortest prefix that somebody can have at home: 10.0.0.0/8 and fc00::/7.
+_WIDEST_HOME: Final = MappingProxyType({4: 8, 6: 7})
 _OFFSET: Final = re.compile(r"([+-])(0[0-9]|1[0-4]):([0-5][0-9])")
 
 
@@ -154,6 +162,10 @@ class _PolicyReader:
             word = self._reader.text(item, "A marker")
             if word is not None and len(word.text) > 200:
                 self._reader.report(word.at, "A marker is longer than 200 characters.", "Shorten it.")
+            elif word is not None and (unseen := _unseen(word.text)):
+                # The scanner takes them out of what it reads, so that such a marker would match next to nothing.
+                message = f"The marker holds the character U+{ord(unseen):04X}, which nobody can see."
+                self._reader.report(word.at, message, "Type the marker anew, without it.")
             elif word is not None:
                 found.append(Word(" ".join(word.text.split()), word.at))
         return self._reader.each_once(found, "`marker`")
@@ -187,8 +199,9 @@ class _PolicyReader:
                 reader.report(word.at, message, "Write `10.0.0.0/8`, `::1/128`, `unix`, or `any`; host bits must be 0.")
                 continue
             networks.append(network)
-            if is_home and network.prefixlen == 0:
-                reader.report(word.at, "The zone `onprem` cannot be every address there is.", "List its networks.")
+            if is_home and network.prefixlen < _WIDEST_HOME[network.version]:
+                message = "This is more of the Internet than anybody owns: it cannot be in the zone `onprem`."
+                reader.report(word.at, message, "List the networks that are yours.")
         is_any = next((word for word in words if word.text == "any"), None)
         if is_any is not None and is_home:
             reader.report(is_any.at, "The zone `onprem` cannot be `any` network.", "List the networks that are yours.")
@@ -212,3 +225,8 @@ class _PolicyReader:
             if seconds is not None:
                 found.append((label, seconds))
         return tuple(found)
+
+
+def _unseen(text: str) -> str:
+    """The first character of `text` that nobody can see; empty if there is none."""
+    return next((one for one in text if unicodedata.category(one) == "Cf" or _UNSEEN.match(one)), "")

@@ -43,10 +43,17 @@ NER = "The tier `ner` cannot be required: this build has none, so nothing could 
         ("[内部, 机密, do not distribute]", "[内部], min_score: 0.5", "15:33: A marker is there or not: it has no score."),
         ("[内部, 机密, do not distribute]", "[内部, 内部]", "15:21: (a name with other characters) stands a second time in `marker`."),
         ("[内部, 机密, do not distribute]", f"[{'x' * 201}]", "15:17: A marker is longer than 200 characters. Shorten it."),
+        *(
+            ("[内部, 机密, do not distribute]", f"[内{chr(code)}部]", f"15:17: The marker holds the character U+{code:04X}")
+            for code in (0x200B, 0x00AD, 0x2060, 0xFE0F, 0x3164, 0xE0041)
+        ),
         ("[内部, 机密, do not distribute]", "[{a: b}]", "15:17: A marker must be a text that is not empty."),
         ("[10.0.0.0/8, 127.0.0.0/8]", "[10.0.0.1/8]", "17:23: This is not a network. Write `10.0.0.0/8`, `::1/128`,"),
         ("[10.0.0.0/8, 127.0.0.0/8]", "any", "17:22: The zone `onprem` cannot be `any` network."),
-        ("[10.0.0.0/8, 127.0.0.0/8]", "[0.0.0.0/0]", "17:23: The zone `onprem` cannot be every address there is."),
+        *(
+            ("[10.0.0.0/8, 127.0.0.0/8]", f'["{network}", 10.0.0.0/8]', "17:23: This is more of the Internet than anybody owns")
+            for network in ("0.0.0.0/0", "128.0.0.0/1", "10.0.0.0/7", "::/0", "2000::/3")
+        ),
         ("tls: required", "tls: always", "18:31: `tls` must be one of: required, optional."),
         ("chat-large: {pools: [gpu-large, burst]}", "chat-large: {pools: []}", "21:23: `pools` must not be empty."),
         ("queue: 20s", "queue: 20", "23:100: `queue` must be a time such as"),
