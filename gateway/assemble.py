@@ -27,7 +27,7 @@ from gateway.core.topology import Pool
 from gateway.detect.memo import Memos, MemoStore
 from gateway.detect.scanner import build_scanner
 from gateway.pipeline import Pipeline
-from gateway.ports import Backend, Scanner
+from gateway.ports import Backend, Scanner, TaintStore
 from gateway.runtime.admission import Admission
 from gateway.runtime.audit import AuditLog
 from gateway.runtime.authn import Authenticator
@@ -37,8 +37,10 @@ from gateway.runtime.dispatch import Dispatcher
 from gateway.runtime.forward import Door, Forwarder
 from gateway.runtime.keyring import Purpose
 from gateway.runtime.mint import Mint, new_key
+from gateway.runtime.provenance import ReplyRecord
 from gateway.runtime.surroundings import Outlook
 from gateway.settings import Settings
+from gateway.stores.memory import MemoryTaintStore, NoTaintStore, claim_first
 from gateway.telemetry import EventLog
 
 log = EventLog(__name__)
@@ -131,6 +133,7 @@ class Worker:
             authenticator=Authenticator(bundle.keys, bundle.tenants, self._keyring),
             classifier=classifier,
             dispatcher=dispatcher,
+            replies=ReplyRecord(self._taint_store(), self._keyring.keyed_hash(Purpose.TAINT), policy),
             outlook=outlook,
             audit=self._audit,
             clock=self._clock,
@@ -142,6 +145,13 @@ class Worker:
             self._pipeline,
             Limits(body=gateway.limits.body, head=gateway.limits.headers, receive_s=gateway.limits.receive_s),
         )
+
+    def _taint_store(self) -> TaintStore:
+        # Several workers would each have a part of the record, and what a part does not know proves nothing.
+        if self._settings.gateway.workers > 1:
+            return NoTaintStore()
+        is_first = claim_first(self._settings.state_dir)
+        return MemoryTaintStore(self._clock, ttl_s=self._settings.gateway.history_s, was_lost=not is_first)
 
     async def run(
         self,

@@ -12,11 +12,14 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
+import msgspec
+
 from gateway.core.decision import Allow, Deny, DenyCode
 from gateway.core.exchange import Exchange, Patience
 from gateway.core.facts import RequestFacts, Tenant
 from gateway.core.findings import Evidence, Unscanned
 from gateway.core.records import Ending
+from gateway.core.taint import Provenance
 from gateway.errors import AuditUnavailable, Forbidden, NotFound, TidegateError, Unauthenticated
 from gateway.policy.decide import decide
 from gateway.policy.labelling import label
@@ -26,11 +29,12 @@ from gateway.runtime.bundles import Bundle
 from gateway.runtime.call import Call, Ids
 from gateway.runtime.classify import Classifier
 from gateway.runtime.dispatch import Dispatcher, Later
+from gateway.runtime.provenance import NOTHING, Conversation, ReplyRecord
 from gateway.runtime.relay import Relay
 from gateway.runtime.surroundings import Outlook
 from gateway.telemetry import EventLog
-from gateway.wire import replies
 from gateway.wire.control_tokens import strip_control_tokens
+from gateway.wire.replies import model_entry, models_list
 from gateway.wire.requests import Dialect, Request, parse
 
 log = EventLog(__name__)
@@ -56,6 +60,7 @@ class Pipeline:
         classifier: Classifier,
         dispatcher: Dispatcher,
         outlook: Outlook,
+        replies: ReplyRecord,
         audit: AuditSink,
         clock: Clock,
         executor: Executor,
@@ -68,6 +73,7 @@ class Pipeline:
         self._classifier = classifier
         self._dispatcher = dispatcher
         self._outlook = outlook
+        self._replies = replies
         self._audit = audit
         self._clock = clock
         self._executor = executor
@@ -144,6 +150,37 @@ class Pipeline:
     def _answer(
         self, call: Call, relay: Relay, request: Request, tenant: Tenant, evidence: Evidence, later: Later
     ) -> None:
+        conversation = self._replies.conversation(tenant.id, call.key_id, request)
+        found = self._replies.provenance_now(conversation)
+        if found is None:
+            later(partial(self._ask_record, call, relay, request, tenant, conversation, evidence, later))
+        else:
+            self._decide(call, relay, request, tenant, conversation, _with_history(evidence, found), later)
+
+    async def _ask_record(
+        self,
+        call: Call,
+        relay: Relay,
+        request: Request,
+        tenant: Tenant,
+        conversation: Conversation,
+        evidence: Evidence,
+        later: Later,
+    ) -> None:
+        found = await self._replies.provenance(conversation)
+        self._decide(call, relay, request, tenant, conversation, _with_history(evidence, found), later)
+
+    def _decide(
+        self,
+        call: Call,
+        relay: Relay,
+        request: Request,
+        tenant: Tenant,
+        conversation: Conversation,
+        evidence: Evidence,
+        later: Later,
+    ) -> None:
+        call.evidence = evidence
         low, high = label(self._bundle.policy, evidence, tenant.attested)
         call.facts = RequestFacts(
             low,
@@ -161,6 +198,8 @@ class Pipeline:
             case Deny():
                 relay.give_up(_refusal(decision), ending=Ending.REFUSED)
             case Allow():
+                if self._replies.wants(high):
+                    relay.remember(partial(self._replies.remember, conversation, high))
                 self._dispatcher.dispatch(call, relay, request, tenant, decision, later=later)
 
     def models(self, inbound: Inbound, downstream: Downstream, model: str | None) -> None:
@@ -177,9 +216,9 @@ class Pipeline:
             self._relay(call, downstream).give_up(error, ending=Ending.REFUSED)
             return
         if model is None:
-            body = replies.models_list(aliases, self._started_at)
+            body = models_list(aliases, self._started_at)
         else:
-            body = replies.model_entry(model, self._started_at)
+            body = model_entry(model, self._started_at)
         self._relay(call, downstream).answer(body)
 
     def refuse(self, inbound: Inbound, downstream: Downstream, error: TidegateError) -> None:
@@ -217,7 +256,7 @@ class Pipeline:
 
     def _identify(self, call: Call) -> Tenant:
         try:
-            tenant = self._authenticator.identify(call.inbound.authorization)
+            tenant, call.key_id = self._authenticator.identify(call.inbound.authorization)
         except Unauthenticated:
             # Recorded if there is room: a flood of wrong keys must not be able to shut the door for right ones.
             with contextlib.suppress(AuditUnavailable):
@@ -238,6 +277,12 @@ class Pipeline:
             self._audit.record(
                 call.outcome(ending, error, clock=self._clock, bundle=self._digest, epoch=self._bundle.epoch)
             )
+
+
+def _with_history(evidence: Evidence, found: Provenance) -> Evidence:
+    if found is NOTHING:
+        return evidence
+    return msgspec.structs.replace(evidence, history=found.history, taint=found.taint)
 
 
 def _refusal(deny: Deny) -> TidegateError:

@@ -97,10 +97,12 @@ class TaintStore(Protocol):
     """The record of replies: which labels the work had that produced them, by a keyed hash of each.
 
     `read` returns the labels, by name, of those `marks` that are on record; None if the record was lost, was flushed or
-    had to forget something that had not expired, so that what is missing proves nothing. `remember` adds a label and
-    never takes one away; it neither waits nor raises, and a store that cannot keep a mark reads as lost from then on.
+    had to forget something that had not expired, so that what is missing proves nothing. `read_now` returns the same
+    where it can be told without waiting, and None where `read` must be asked. `remember` adds a label and never takes
+    one away; it neither waits nor raises, and a store that cannot keep a mark reads as lost from then on.
     """
 
+    def read_now(self, marks: Sequence[bytes]) -> Mapping[bytes, Collection[str]] | None: ...
     async def read(self, marks: Sequence[bytes]) -> Mapping[bytes, Collection[str]] | None: ...
     def remember(self, marks: Iterable[bytes], label: str) -> None: ...
 

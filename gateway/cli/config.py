@@ -102,6 +102,7 @@ def _gateway(gateway: GatewayFile, settings: Settings) -> list[str]:
         f"drain {limits.drain_s:g} s, scan_inline {limits.scan_inline}, home_only_above {limits.home_only_above} B",
         f"tls: {tls}",
         f"audit: buffer {gateway.audit_buffer}",
+        f"history: keep {gateway.history_s:g} s",
     ]
 
 

@@ -42,6 +42,10 @@ OVERRIDES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 """The environment variables that stand in for a scalar, and which."""
 
 
+KEPT_S: Final = 12 * 3600.0
+"""How long replies are remembered: longer than a working day's conversations last."""
+
+
 @dataclass(frozen=True, slots=True)
 class Admin:
     """The second port: for operators, with a credential of its own."""
@@ -93,6 +97,7 @@ class GatewayFile:
     limits: Limits = field(default_factory=Limits)
     tls: TlsFiles | None = None
     audit_buffer: int = 4096
+    history_s: float = KEPT_S
 
 
 def read(root: Node, reader: Reader, environ: Mapping[str, str]) -> GatewayFile | None:
@@ -102,6 +107,7 @@ def read(root: Node, reader: Reader, environ: Mapping[str, str]) -> GatewayFile 
             root = _with(root, path, Scalar(environ[name], is_plain=True, at=Place(f"environment variable {name}")))
     known = (
         "apiVersion", "listen", "admin", "state_dir", "root_secret", "workers", "files", "limits", "tls", "audit",
+        "history",
     )  # fmt: skip
     top = reader.fields(root, "The gateway file", known, ("apiVersion", "admin", "root_secret"))
     reader.api_version(top)
@@ -110,6 +116,8 @@ def read(root: Node, reader: Reader, environ: Mapping[str, str]) -> GatewayFile 
     workers = reader.integer(top.get("workers"), "`workers`", least=1, most=256)
     audit = reader.fields(top.get("audit"), "`audit`", ("buffer",))
     buffer = reader.integer(audit.get("buffer"), "`audit.buffer`", least=16, most=1_000_000)
+    history = reader.fields(top.get("history"), "`history`", ("keep",))
+    kept_s = reader.duration(history.get("keep"), "`history.keep`", least=60.0, most=30 * 86_400.0)
     admin = _admin(reader, top.get("admin"))
     root_secret = secret_source(reader, top.get("root_secret"), "The root secret")
     files, limits, tls = _files(reader, top.get("files")), _limits(reader, top.get("limits")), _tls(reader, top)
@@ -125,6 +133,7 @@ def read(root: Node, reader: Reader, environ: Mapping[str, str]) -> GatewayFile 
         limits=limits,
         tls=tls,
         audit_buffer=buffer or 4096,
+        history_s=kept_s if kept_s is not None else KEPT_S,
     )
 
 

@@ -9,7 +9,7 @@ import hmac
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from gateway.core.facts import Tenant
 from gateway.errors import Unauthenticated
@@ -37,6 +37,13 @@ class StoredKey:
     hash: str
 
 
+class Caller(NamedTuple):
+    """Who sent a request: the tenant, and which of its keys was used."""
+
+    tenant: Tenant
+    key_id: str
+
+
 class Authenticator:
     """Finds the tenant of a credential among `keys`; a key whose tenant does not exist is an error at construction."""
 
@@ -44,19 +51,21 @@ class Authenticator:
 
     def __init__(self, keys: Iterable[StoredKey], tenants: Mapping[str, Tenant], keyring: Keyring) -> None:
         self._hash = keyring.keyed_hash(Purpose.API_KEYS)
-        self._holders = {(digest := _digest_of(key)): (digest, _tenant_of(key, tenants)) for key in keys}
+        self._holders = {
+            (digest := _digest_of(key)): (digest, Caller(_tenant_of(key, tenants), key.id)) for key in keys
+        }
 
-    def identify(self, authorization: bytes | None) -> Tenant:
-        """The tenant whose key the Authorization header carries; raises Unauthenticated for anything else."""
+    def identify(self, authorization: bytes | None) -> Caller:
+        """Whose key the Authorization header carries; raises Unauthenticated for anything else."""
         presented = _NO_KEY
         # Exactly `Bearer`, one space, one key. A header that needs lenience to be read is read differently by somebody.
         if authorization is not None and authorization.startswith(_BEARER) and _KEY.fullmatch(authorization, 7):
             presented = authorization[7:]
         digest = self._hash.digest(presented)
-        stored, tenant = self._holders.get(digest, (_NOBODY, None))
-        if not hmac.compare_digest(stored, digest) or tenant is None:
+        stored, caller = self._holders.get(digest, (_NOBODY, None))
+        if not hmac.compare_digest(stored, digest) or caller is None:
             raise Unauthenticated
-        return tenant
+        return caller
 
 
 def is_well_formed(key: str) -> bool:

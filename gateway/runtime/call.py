@@ -53,6 +53,7 @@ class Call:
         "id",
         "inbound",
         "is_reserved",
+        "key_id",
         "order",
         "path",
         "pool",
@@ -69,6 +70,7 @@ class Call:
         self.path = path
         self.order = order
         self.tenant: Tenant | None = None
+        self.key_id = ""
         self.request: Request | None = None
         self.evidence: Evidence | None = None
         self.flags: tuple[Unscanned, ...] = ()

@@ -31,6 +31,7 @@ class Conversation:
     tenant: str
     credential: str
     turns: tuple[Turn, ...]
+    is_streamed: bool
 
 
 class ReplyRecord:
@@ -46,31 +47,33 @@ class ReplyRecord:
 
     def conversation(self, tenant: str, credential: str, request: Request) -> Conversation:
         """What of `request` matters here."""
-        return Conversation(tenant, credential, turns_of(request))
+        return Conversation(tenant, credential, turns_of(request), request.streamed)
 
     async def provenance(self, conversation: Conversation) -> Provenance:
-        """What the record says about the conversation; cheap where there is nothing to look up."""
-        turns = conversation.turns
-        sought = sought_in(conversation.credential, turns)
-        if not sought and not has_history(turns):
-            return NOTHING
-        marked: list[tuple[Sought, bytes]] = [(one, self._mark(conversation.tenant, one.material)) for one in sought]
+        """What the record says about the conversation."""
+        marked = self._marked(conversation)
         recorded = await self._store.read([mark for _, mark in marked])
-        return judged(turns, marked, recorded, self._order)
+        return judged(conversation.turns, marked, recorded, self._order)
+
+    def provenance_now(self, conversation: Conversation) -> Provenance | None:
+        """The same where it can be told without waiting; None where `provenance` must be asked."""
+        marked = self._marked(conversation)
+        if not marked and not has_history(conversation.turns):
+            return NOTHING
+        recorded = self._store.read_now([mark for _, mark in marked])
+        return judged(conversation.turns, marked, recorded, self._order) if recorded is not None else None
+
+    def _marked(self, conversation: Conversation) -> list[tuple[Sought, bytes]]:
+        sought = sought_in(conversation.credential, conversation.turns)
+        return [(one, self._mark(conversation.tenant, one.material)) for one in sought]
 
     def wants(self, label: Label) -> bool:
         """Whether a reply to work of this label must be remembered. Asked before its stream begins."""
         return self._keeps_clean or label > self._default
 
-    def remember_answer(self, conversation: Conversation, label: Label, body: bytes) -> None:
-        """Put a whole answer on record."""
-        self._remember(conversation, label, texts_of_answer(body))
-
-    def remember_stream(self, conversation: Conversation, label: Label, events: bytes) -> None:
-        """Put a streamed answer on record, from all of its events."""
-        self._remember(conversation, label, texts_of_stream(events))
-
-    def _remember(self, conversation: Conversation, label: Label, texts: tuple[str, ...]) -> None:
+    def remember(self, conversation: Conversation, label: Label, answer: bytes) -> None:
+        """Put an answer on record: the body of a whole one, or all events of a streamed one."""
+        texts = texts_of_stream(answer) if conversation.is_streamed else texts_of_answer(answer)
         materials = of_reply(conversation.credential, texts, conversation.turns)
         self._store.remember([self._mark(conversation.tenant, one) for one in materials], self._order.name(label))
 

@@ -47,6 +47,7 @@ _JSON_HEAD: Final = ((b"content-type", b"application/json"),)
 
 log = EventLog(__name__)
 
+Remember = Callable[[bytes], None]
 Settled = Callable[[Ending, TidegateError | None], None]
 AttemptOver = Callable[[TidegateError | None], None]
 
@@ -70,9 +71,11 @@ class Relay:
         self._request: Request | None = None
         self._private: tuple[str, ...] = ()
         self._is_settled = False
+        self._remember: Remember | None = None
         self._reset()
 
     def _reset(self) -> None:
+        self._said: list[bytes] = []
         self._status = 0
         self._headers: Headers = ()
         self._body: list[bytes] = []
@@ -91,6 +94,10 @@ class Relay:
     def runs_in(self, task: asyncio.Task[None]) -> None:
         """`task` does what has to wait for something; it is cancelled if it waits in vain."""
         self._task = task
+
+    def remember(self, remember: Remember) -> None:
+        """Hand the answer to `remember` before its last byte leaves: all of a whole one, all events of a stream."""
+        self._remember = remember
 
     def prepare(self, request: Request, *, private: tuple[str, ...]) -> None:
         """The next attempt of `request` is about to connect; `private` are names that no error may show."""
@@ -230,6 +237,8 @@ class Relay:
             self._perform(self.exchange.fail_without_content(error))
             return
         self._call.usage = reply.usage
+        if self._remember is not None:
+            self._remember(reply.body)
         self._perform(self.exchange.complete(reply.body))
 
     def _stream(self, sse: SseReader, reply: StreamReply, data: bytes) -> None:
@@ -250,11 +259,14 @@ class Relay:
                     has_content = has_content or is_content
                 case Done(data=piece):
                     self._call.usage = reply.usage
+                    self._note(forward)
+                    self._remember_said()
                     forward.append(piece)
                     self._linger()
                     self._perform(self.exchange.complete(b"".join(forward)))
                     return
                 case Failed(error=error):
+                    self._note(forward)
                     if forward:
                         self._perform(self.exchange.events(b"".join(forward), has_content=has_content, now=now))
                     self._call.usage = reply.usage
@@ -262,7 +274,10 @@ class Relay:
                     return
                 case _:
                     pass
-        if not forward:
+        self._note(forward)
+        if self._size > MAX_ANSWER:
+            self._fail(UpstreamFailed(detail="answer too large"))
+        elif not forward:
             self.exchange.bytes_arrived(now=now)
         elif self.exchange.flows(now=now):
             try:
@@ -271,6 +286,17 @@ class Relay:
                 self._break_off(exc)
         else:
             self._perform(self.exchange.events(b"".join(forward), has_content=has_content, now=now))
+
+    def _note(self, forward: list[bytes]) -> None:
+        if self._remember is not None:
+            self._said += forward
+            self._size += sum(map(len, forward))
+
+    def _remember_said(self) -> None:
+        # Also what was broken off: the client has that much, and may send it again.
+        if self._remember is not None and self._said:
+            self._remember(b"".join(self._said))
+            self._said.clear()
 
     def _linger(self) -> None:
         # The answer is complete; the connection is clean only once its framing has ended too.
@@ -361,6 +387,7 @@ class Relay:
 
     def _settle(self, ending: Ending, error: TidegateError | None) -> None:
         self._is_settled = True
+        self._remember_said()
         detail = error.detail if error is not None else ""
         self._call.end_attempt(ending, self._status or None, detail, now=self._clock.monotonic())
         self._attempt_over(None)

@@ -4,7 +4,9 @@ It knows when it cannot be trusted: after it had to forget something that had no
 everything that may have been forgotten would have expired anyway.
 """
 
+import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 from gateway.ports import Clock
@@ -12,13 +14,24 @@ from gateway.ports import Clock
 MOST: Final = 200_000
 """Replies kept. About 190 bytes each (`bench/taint.py` measures it)."""
 
-TTL_S: Final = 24 * 3600.0
+
+def claim_first(folder: Path) -> bool:
+    """Whether this is the first record of replies that `folder` sees, which is noted there.
+
+    Where that cannot be noted, nobody knows: then it is not the first.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(folder / "replies.begun", os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    except OSError:
+        return False
+    return True
 
 
 class MemoryTaintStore:
     """Implements `ports.TaintStore`. `was_lost` says that a record before this one is gone."""
 
-    def __init__(self, clock: Clock, *, ttl_s: float = TTL_S, most: int = MOST, was_lost: bool = False) -> None:
+    def __init__(self, clock: Clock, *, ttl_s: float, most: int = MOST, was_lost: bool = False) -> None:
         self._clock = clock
         self._ttl_s = ttl_s
         self._most = most
@@ -29,6 +42,10 @@ class MemoryTaintStore:
 
     async def read(self, marks: Sequence[bytes]) -> Mapping[bytes, Collection[str]] | None:
         """The labels of those of `marks` that are on record, or None if some may have been forgotten."""
+        return self.read_now(marks)
+
+    def read_now(self, marks: Sequence[bytes]) -> Mapping[bytes, Collection[str]] | None:
+        """The same, without waiting."""
         now = self._clock.monotonic()
         if now < self._lost_until:
             return None
@@ -63,3 +80,18 @@ class MemoryTaintStore:
 
     def __len__(self) -> int:
         return len(self._marks)
+
+
+class NoTaintStore:
+    """Implements `ports.TaintStore` where nothing can be kept for all who would read it: it always reads as lost."""
+
+    async def read(self, marks: Sequence[bytes]) -> Mapping[bytes, Collection[str]] | None:  # noqa: ARG002
+        """None: nothing is on record, and that proves nothing."""
+        return None
+
+    def read_now(self, marks: Sequence[bytes]) -> Mapping[bytes, Collection[str]] | None:  # noqa: ARG002
+        """The same."""
+        return None
+
+    def remember(self, marks: Iterable[bytes], label: str) -> None:
+        """Forget at once."""

@@ -26,6 +26,7 @@ files: {policy: p.yaml, pools: q.yaml, tenants: t.yaml, keys: k.yaml}
 limits: {body: 1MiB, headers: 16KiB, receive: 5s, drain: 0s, scan_inline: 0, home_only_above: 64KiB}
 tls: {certificate: {file: c.pem}, key: {file: k.pem}}
 audit: {buffer: 64}
+history: {keep: 2h}
 """
 
 
@@ -48,6 +49,7 @@ def test_everything_can_be_said() -> None:
     assert gateway is not None
     assert (gateway.listen, gateway.admin.listen) == (Unix("/run/a.sock"), Tcp("127.0.0.1", 9))
     assert (gateway.state_dir, gateway.workers, gateway.audit_buffer) == ("/var/lib/tidegate", 4, 64)
+    assert gateway.history_s == 7200.0
     assert gateway.files == Files("p.yaml", "q.yaml", "t.yaml", "k.yaml")
     assert gateway.limits == Limits(1 << 20, 16 << 10, 5.0, 0.0, 0, 64 << 10)
     assert isinstance(gateway.tls, TlsFiles)

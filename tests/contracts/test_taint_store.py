@@ -21,6 +21,8 @@ A, B, C = (bytes([number]) * 16 for number in range(3))
 
 def read(store: TaintStore, *marks: bytes) -> dict[bytes, set[str]] | None:
     found: Mapping[bytes, Collection[str]] | None = asyncio.run(store.read(marks))
+    now = store.read_now(marks)
+    assert now is None or now == found
     return None if found is None else {mark: set(labels) for mark, labels in found.items()}
 
 

@@ -29,7 +29,7 @@ AUTHENTICATOR = Authenticator(
 
 @pytest.mark.parametrize(("key", "tenant"), [(KEY_BANK, BANK), (KEY_CLINIC, CLINIC)])
 def test_a_live_key_is_its_tenant(key, tenant):
-    assert AUTHENTICATOR.identify(f"Bearer {key}".encode()) is tenant
+    assert AUTHENTICATOR.identify(f"Bearer {key}".encode()).tenant is tenant
 
 
 @pytest.mark.parametrize(

@@ -23,21 +23,26 @@ FOLLOW_UP = (ASKED, {"role": "assistant", "content": REPLY}, {"role": "user", "c
 ANSWER = json.dumps({"choices": [{"message": {"role": "assistant", "content": REPLY}}]}).encode()
 
 
-def request(*messages):
-    return parse(Dialect.CHAT, json.dumps({"model": "m", "messages": list(messages)}).encode())
+def request(*messages, stream=False):
+    return parse(Dialect.CHAT, json.dumps({"model": "m", "messages": list(messages), "stream": stream}).encode())
 
 
 def record(store=None, key=b"k" * 32):
-    return ReplyRecord(store if store is not None else MemoryTaintStore(FakeClock()), KeyedHash(key), example())
+    return ReplyRecord(
+        store if store is not None else MemoryTaintStore(FakeClock(), ttl_s=100.0), KeyedHash(key), example()
+    )
 
 
 async def told(replies, tenant="t", credential="c", messages=FOLLOW_UP):
-    return await replies.provenance(replies.conversation(tenant, credential, request(*messages)))
+    conversation = replies.conversation(tenant, credential, request(*messages))
+    now, waited = replies.provenance_now(conversation), await replies.provenance(conversation)
+    assert now is None or now == waited
+    return waited
 
 
 async def test_a_reply_is_found_again_with_its_label():
     replies = record()
-    replies.remember_answer(replies.conversation("t", "c", request(ASKED)), RESTRICTED, ANSWER)
+    replies.remember(replies.conversation("t", "c", request(ASKED)), RESTRICTED, ANSWER)
     assert await told(replies) == Provenance(History.ON_RECORD, RESTRICTED)
 
 
@@ -48,32 +53,34 @@ async def test_a_streamed_reply_is_found_again():
         b"data: %b\n\n" % json.dumps({"choices": [{"index": 0, "delta": {"content": part}}]}).encode()
         for part in (REPLY[:half], REPLY[half:])
     )
-    replies.remember_stream(replies.conversation("t", "c", request(ASKED)), CONFIDENTIAL, events)
+    replies.remember(replies.conversation("t", "c", request(ASKED, stream=True)), CONFIDENTIAL, events)
     assert await told(replies) == Provenance(History.ON_RECORD, CONFIDENTIAL)
 
 
 async def test_a_request_without_history_or_long_text_asks_nobody():
-    store = MemoryTaintStore(FakeClock(), was_lost=True)
-    assert await told(record(store), messages=(ASKED,)) is NOTHING
+    store = MemoryTaintStore(FakeClock(), ttl_s=100.0, was_lost=True)
+    replies = record(store)
+    assert replies.provenance_now(replies.conversation("t", "c", request(ASKED))) is NOTHING
+    assert await told(replies, messages=(ASKED,)) == NOTHING
 
 
 async def test_a_lost_record_is_said_where_there_is_history():
-    store = MemoryTaintStore(FakeClock(), was_lost=True)
+    store = MemoryTaintStore(FakeClock(), ttl_s=100.0, was_lost=True)
     assert await told(record(store)) == Provenance(History.LOST, None)
 
 
 @given(st.sampled_from(["t", "u"]), st.sampled_from(["c", "d"]), st.sampled_from(["t", "u"]), st.sampled_from("cd"))
 async def test_nobody_taints_anybody_else(tenant, credential, other_tenant, other_credential):
     replies = record()
-    replies.remember_answer(replies.conversation(tenant, credential, request(ASKED)), RESTRICTED, ANSWER)
+    replies.remember(replies.conversation(tenant, credential, request(ASKED)), RESTRICTED, ANSWER)
     found = await told(replies, other_tenant, other_credential)
     assert (found.taint is not None) == ((tenant, credential) == (other_tenant, other_credential))
 
 
 async def test_a_store_that_is_shared_tells_one_gateway_nothing_about_another_with_another_key():
-    store = MemoryTaintStore(FakeClock())
+    store = MemoryTaintStore(FakeClock(), ttl_s=100.0)
     ours, theirs = record(store), record(store, key=b"x" * 32)
-    ours.remember_answer(ours.conversation("t", "c", request(ASKED)), RESTRICTED, ANSWER)
+    ours.remember(ours.conversation("t", "c", request(ASKED)), RESTRICTED, ANSWER)
     assert await told(theirs) == Provenance(History.UNKNOWN, None)
 
 
@@ -89,4 +96,4 @@ async def test_a_store_that_is_shared_tells_one_gateway_nothing_about_another_wi
 def test_what_must_be_remembered_is_what_is_above_the_default_or_all(mode, label, expected):
     policy = example()
     policy = replace(policy, labels=replace(policy.labels, history=mode))
-    assert ReplyRecord(MemoryTaintStore(FakeClock()), KeyedHash(b"k"), policy).wants(label) is expected
+    assert ReplyRecord(MemoryTaintStore(FakeClock(), ttl_s=100.0), KeyedHash(b"k"), policy).wants(label) is expected

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from gateway.stores.memory import MemoryTaintStore
+from gateway.stores.memory import MemoryTaintStore, NoTaintStore, claim_first
 from tests.fakes.clock import FakeClock
 
 A = b"a" * 16
@@ -30,6 +30,23 @@ def test_a_flush_forgets_everything_and_reads_as_lost() -> None:
 
 
 def test_it_never_holds_more_than_it_may() -> None:
-    store = MemoryTaintStore(FakeClock(), most=10)
+    store = MemoryTaintStore(FakeClock(), ttl_s=100.0, most=10)
     store.remember([number.to_bytes(16, "big") for number in range(1000)], "internal")
     assert len(store) == 10
+
+
+def test_only_the_first_record_of_a_folder_has_lost_nothing(tmp_path):
+    assert claim_first(tmp_path / "state")
+    assert not claim_first(tmp_path / "state")
+
+
+def test_where_a_start_cannot_be_noted_it_is_not_the_first(tmp_path):
+    (tmp_path / "state").write_text("a file where the folder should be")
+    assert not claim_first(tmp_path / "state")
+
+
+def test_a_store_that_keeps_nothing_reads_as_lost() -> None:
+    store = NoTaintStore()
+    store.remember([A], "restricted")
+    assert store.read_now([A]) is None
+    assert asyncio.run(store.read([A])) is None
