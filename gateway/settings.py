@@ -295,7 +295,7 @@ def _name(error: OSError) -> str:
 
 
 def _digest(document: Document) -> str:
-    return hashlib.sha256(written.canonical(document.root).encode()).hexdigest()
+    return hashlib.sha256(written.exact(document.root).encode()).hexdigest()
 
 
 def _is_root(value: str) -> bool:

@@ -184,4 +184,4 @@ def _files_of(config: Path) -> gateway_file.Files:
 
 
 def _digest(document: Document) -> str:
-    return hashlib.sha256(written.canonical(document.root).encode()).hexdigest()
+    return hashlib.sha256(written.exact(document.root).encode()).hexdigest()

@@ -135,8 +135,16 @@ def parse(data: bytes, file: str, *, end_marker: bool = False) -> Document:
 
 
 def canonical(node: Node) -> str:
-    """One text per meaning: comments, layout and the order of keys do not change it; quotation marks can."""
+    """`node` as JSON: comments, layout and the order of keys do not change it; quotation marks can.
+
+    Not to be told apart by: a name may look like a number, and `1.0` and `1.00` are two names and one number.
+    """
     return json.dumps(_plain(node), sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+
+
+def exact(node: Node) -> str:
+    """One text per meaning, for digests. Like `canonical`, but a value that is no text is taken as it is written."""
+    return json.dumps(_exact(node), sort_keys=True, ensure_ascii=True, separators=(",", ":"))
 
 
 class _Unbounded(Exception):
@@ -242,6 +250,17 @@ def _plain(node: Node) -> object:
             return [_plain(item) for item in items]
         case Group(entries=entries):
             return {key.text: _plain(value) for key, value in entries}
+    return None
+
+
+def _exact(node: Node) -> object:
+    match node:
+        case Scalar():
+            return ("'" if isinstance(node.value, str) else "=") + node.text
+        case Listing(items=items):
+            return [_exact(item) for item in items]
+        case Group(entries=entries):
+            return {key.text: _exact(value) for key, value in entries}
     return None
 
 

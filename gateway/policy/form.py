@@ -14,7 +14,7 @@ from typing import Final
 from gateway.core.findings import Tier
 from gateway.core.reading import Fields, Reader, Word, shown
 from gateway.core.topology import Network, Tls, Zone
-from gateway.core.written import Document, Group, Listing, Node, canonical
+from gateway.core.written import Document, Group, Listing, Node, exact
 from gateway.policy import form_guard, form_rows
 from gateway.policy.document import (
     CARRIERS,
@@ -61,7 +61,7 @@ class _PolicyReader:
         history = reader.one_of(evidence.get("history"), "`label.history`", tuple(HistoryMode))
         return WrittenPolicy(
             at=root.at,
-            digest_of=canonical(root),
+            digest_of=exact(root),
             version=version,
             restores=restores,
             labels=labels,

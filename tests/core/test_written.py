@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core import written
-from gateway.core.written import Document, Group, Listing, Place, Scalar, Unreadable, canonical, parse
+from gateway.core.written import Document, Group, Listing, Place, Scalar, Unreadable, canonical, exact, parse
 
 
 def read(text: str, *, end_marker: bool = False) -> Document:
@@ -188,6 +188,13 @@ def test_the_canonical_text_is_the_meaning_and_not_the_layout() -> None:
     assert canonical(read("b: [x, {c: yes}]\na: '1'\n").root) != canonical(one)
     assert canonical(read("a: *x\n").root) == '{"a":null}'
     assert canonical(Unreadable(Place("f"))) == "null"
+
+
+def test_the_exact_text_tells_names_apart_that_are_one_number() -> None:
+    assert exact(read("# a comment\nb: ['x', {c: yes}]\na: 1\n").root) == exact(read("a: 1\nb: [x, {c: yes}]\n").root)
+    written = ("1.0", "1.00", "'1.0'", "true", "True", "'true'", "16", "0x10", "016", "null", "~", "'~'", "=1", "'=1'")
+    assert len({exact(read(f"a: [{one}]\n").root) for one in written}) == len(written) - 1  # `=1` needs no marks
+    assert exact(read("a: *x\n").root) == '{"a":null}'
 
 
 @given(st.binary(max_size=200))

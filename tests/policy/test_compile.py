@@ -236,3 +236,10 @@ def test_tiers_carriers_and_markers_are_kept() -> None:
     assert compiled.markers == ("Do Not Distribute",)
     assert compiled.alias("chat-auto") is compiled.aliases["chat-auto"]
     assert compiled.alias("nobody") is None
+
+
+def test_pools_whose_names_are_one_number_are_told_apart_by_the_digest() -> None:
+    # Or a certificate for one policy would let another serve.
+    json_row = "to: [sglang, gpu-large], spill: [burst]"
+    home, away = (EXAMPLE.replace(json_row, f"to: [gpu-large], spill: [{name}]").encode() for name in ("1.0", "1.00"))
+    assert load(home, "p").digest != load(away, "p").digest
