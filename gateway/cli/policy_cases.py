@@ -61,9 +61,12 @@ def covered(report: Report) -> float:
 
 
 def _percent(text: str) -> float:
-    percent = float(text)
+    try:
+        percent = float(text)
+    except ValueError:
+        percent = -1.0
     if not 0.0 <= percent <= 100.0:
-        raise ValueError
+        raise argparse.ArgumentTypeError("must be a number from 0 to 100")
     return percent
 
 

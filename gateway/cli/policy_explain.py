@@ -34,6 +34,8 @@ from gateway.settings import CONFIG_VARIABLE
 
 UNNAMED_CLASS: Final = "any-other-class"
 """What a counterexample calls a tenant class that no file names (`policy/shown_facts.py`)."""
+_LARGEST_REQUEST: Final = 64 << 20
+"""The most that `limits.body` of gateway.yaml can allow."""
 _FROM_CONTENT: Final = ("label", "label_low", "capabilities", "modalities", "context")
 
 
@@ -101,7 +103,11 @@ def _of_record(arguments: argparse.Namespace) -> int:
 def _what(arguments: argparse.Namespace, policy: CompiledPolicy) -> Asked | None:
     """What is asked; None if there are only facts."""
     if arguments.request is not None:
-        return asked(policy_files.data_of(arguments.request), str(arguments.request))
+        data = policy_files.data_of(arguments.request, _LARGEST_REQUEST)
+        if len(data) > _LARGEST_REQUEST:
+            message = f"This request is larger than {_LARGEST_REQUEST >> 20} MiB, which no gateway takes."
+            raise Misuse(str(arguments.request), message, "Is it the right file?")
+        return asked(data, str(arguments.request))
     if arguments.text is not None:
         text = sys.stdin.read() if arguments.text == "-" else arguments.text
         return asked(chat(text, arguments.model or _usual_model(policy)), "--text")
@@ -137,6 +143,10 @@ def _facts(arguments: argparse.Namespace, loaded: Loaded, what: Asked | None) ->
     if arguments.model is not None or "model" not in given:
         put("model", arguments.model or (what.request.model if what is not None else _usual_model(loaded.policy)))
     if tenant is not None:
+        if "tenant_class" in given:
+            reader.report(
+                given["tenant_class"][0].at, "`tenant_class` follows from --tenant.", "Leave one of them out."
+            )
         put("tenant_class", tenant.tenant_class)
     if what is not None:
         put("label", loaded.policy.order.names[0])

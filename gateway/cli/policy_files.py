@@ -92,7 +92,8 @@ def named(arguments: argparse.Namespace, policy: Path | None) -> PolicyFiles:
 
 def beside(policy: Path, name: str) -> Path | None:
     """The file called `name` that belongs to `policy`: in the folder named like it, or else in the same one."""
-    places = (policy.with_suffix("") / name, policy.parent / name)
+    # `.` and `/` have no name that a folder could be called like.
+    places = (policy.with_suffix("") / name, policy.parent / name) if policy.name else ()
     return next((place for place in places if place.is_file() and place != policy), None)
 
 
@@ -141,11 +142,12 @@ def read(path: Path, *, end_marker: bool = False) -> Document:
     return written.parse(data_of(path), str(path), end_marker=end_marker)
 
 
-def data_of(path: Path) -> bytes:
-    """A file's bytes, up to one more than any of our files may have; raises Misuse if there are none to read."""
+def data_of(path: Path, most: int = written.LARGEST_FILE) -> bytes:
+    """A file's bytes, up to one more than `most`, which none of our files may exceed; raises Misuse if there are none
+    to read."""
     try:
         with path.open("rb") as file:
-            return file.read(written.LARGEST_FILE + 1)
+            return file.read(most + 1)
     except FileNotFoundError:
         raise Misuse(str(path), "There is no such file.", _near(path)) from None
     except IsADirectoryError:

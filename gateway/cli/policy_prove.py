@@ -6,6 +6,7 @@ bundle. What the proof says in words is `policy/proof_words.py`'s.
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -50,10 +51,9 @@ def add_command(commands: "Subparsers[argparse.ArgumentParser]") -> None:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+    if not re.fullmatch("[1-9][0-9]{0,17}", text):
+        raise argparse.ArgumentTypeError("must be a whole number from 1")
+    return int(text)
 
 
 def _prove(arguments: argparse.Namespace) -> int:

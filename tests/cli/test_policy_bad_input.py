@@ -199,6 +199,33 @@ def test_an_unreadable_file_is_misuse(
     assert sentence in str(raised.value.problems[0])
 
 
+@pytest.mark.parametrize("path", [".", "/", ".."])
+def test_a_folder_is_no_policy(folder: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    monkeypatch.chdir(folder)
+    status, _, err = run(capsys, "check", path)
+    assert status == 2
+    assert f"{path}: This is a folder, not a file." in err
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "value", "sentence"),
+    [
+        ("test", "--fail-under", "101", "must be a number from 0 to 100"),
+        ("test", "--fail-under", "nan", "must be a number from 0 to 100"),
+        ("test", "--fail-under", "all", "must be a number from 0 to 100"),
+        ("prove", "--most-nodes", "0", "must be a whole number from 1"),
+        ("prove", "--most-nodes", "many", "must be a whole number from 1"),
+        ("prove", "--most-nodes", "9" * 5000, "must be a whole number from 1"),
+    ],
+)
+def test_an_option_out_of_its_range_says_what_the_range_is(
+    capsys: Capsys, command: str, option: str, value: str, sentence: str
+) -> None:
+    status, _, err = run(capsys, command, option, value)
+    assert status == 2
+    assert f"argument {option}: {sentence}" in err
+
+
 @pytest.mark.parametrize("option", ["--pools", "--tenants"])
 def test_the_other_files_are_looked_for_where_they_were_named(folder: Path, capsys: Capsys, option: str) -> None:
     status, _, err = run(capsys, "check", folder / "policy.yaml", option, folder / "absent.yaml")

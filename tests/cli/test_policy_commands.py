@@ -216,6 +216,26 @@ def test_a_tenant_brings_its_class(folder: Path, capsys: Capsys) -> None:
     assert "Known: none: name the file with --tenants." in err
 
 
+def test_a_tenant_and_a_class_are_one_answer_too_many(folder: Path, capsys: Capsys) -> None:
+    asked = ("explain", folder / "policy.yaml", "--text", "hello", "--tenant", "ward")
+    status, _, err = run(capsys, *asked, "--facts", '{"tenant_class": "default"}')
+    assert status == 2
+    assert "--facts:1:2: `tenant_class` follows from --tenant. Leave one of them out." in err
+
+
+def test_a_long_request_is_read_to_its_end(folder: Path, capsys: Capsys) -> None:
+    request = folder / "request.json"
+    message = {"role": "user", "content": "word " * 300_000 + "My SSN is 536-90-4399."}
+    request.write_text(json.dumps({"model": "chat-auto", "messages": [message]}))
+    status, out, _ = run(capsys, "explain", folder / "policy.yaml", "--request", request, "--json")
+    assert (status, json.loads(out)["label"]) == (0, "restricted")
+    with request.open("ab") as file:
+        file.truncate((64 << 20) + 1)
+    status, _, err = run(capsys, "explain", folder / "policy.yaml", "--request", request)
+    assert status == 2
+    assert f"{request}: This request is larger than 64 MiB, which no gateway takes." in err
+
+
 def test_somebody_must_ask(capsys: Capsys) -> None:
     hospital, facts = policy_file("hospital"), '{"label": "internal", "tenant_class": "%s"}'
     status, _, err = run(capsys, "explain", hospital, "--facts", '{"label": "internal"}')
