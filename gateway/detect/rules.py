@@ -6,11 +6,10 @@ touches one would be missed. Pure.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from gateway.core.findings import MARKER_PREFIX, Finding, Tier
-from gateway.detect.runs import DigitRuns
 
 # The edges of a candidate.
 LEFT = r"(?<![0-9A-Za-z])"
@@ -89,25 +88,20 @@ class PatternRecognizer:
         """Every finding in one text; offsets are code points of that text."""
         return self._checked(self.regex.finditer(text), text, path)
 
-    def find_near(self, runs: DigitRuns, text: str, path: str) -> Sequence[Finding]:
-        """What `find` would find, for a rule that knows its `runs`. Those of the text are found once for all rules."""
-        spans = [span for length, spans in runs.items() if length in self.rule.runs for span in spans]
-        if not spans:
-            return ()
-        return self._checked(self._around(spans, text), text, path)
+    def find_near(self, windows: Sequence[tuple[int, int]], text: str, path: str) -> Sequence[Finding]:
+        """What `find` would find, for a rule that knows its `runs`, in the `windows` around those of the text."""
+        found = self.matches_near(windows, text)
+        return self._checked(found, text, path) if found else ()
 
-    def _around(self, spans: list[tuple[int, int]], text: str) -> Iterator[re.Match[str]]:
-        windows: list[tuple[int, int]] = []
-        for first, last in sorted(spans):
-            start, end = max(0, first - AROUND), last + AROUND
-            if windows and start <= windows[-1][1]:
-                start, _ = windows.pop()
-            windows.append((start, end))
-        for start, end in windows:
-            for match in self.regex.finditer(text, start, end):
-                # What ends beside the end of a window may be cut off there; nothing that holds the run reaches so far.
-                if match.end() < end - 8 or end >= len(text):
-                    yield match
+    def matches_near(self, windows: Sequence[tuple[int, int]], text: str) -> Sequence[re.Match[str]]:
+        """The candidates in `windows`, before any check."""
+        return [
+            match
+            for start, end in windows
+            for match in self.regex.finditer(text, start, end)
+            # What ends beside the end of a window may be cut off there; nothing that holds the run reaches so far.
+            if match.end() < end - 8 or end >= len(text)
+        ]
 
     def _checked(self, matches: Iterable[re.Match[str]], text: str, path: str) -> Sequence[Finding]:
         rule, group = self.rule, self.group
@@ -129,6 +123,17 @@ class PatternRecognizer:
                 continue
             findings.append(Finding(rule.entity, score, path, start, end, self.name))
         return findings
+
+
+def windows_around(spans: Iterable[tuple[int, int]]) -> Sequence[tuple[int, int]]:
+    """Where rules that know their `runs` are tried, for runs at `spans`."""
+    windows: list[tuple[int, int]] = []
+    for first, last in sorted(spans):
+        start, end = max(0, first - AROUND), last + AROUND
+        if windows and start <= windows[-1][1]:
+            start, _ = windows.pop()
+        windows.append((start, end))
+    return windows
 
 
 def recognizer(rule: Rule) -> PatternRecognizer:

@@ -5,14 +5,16 @@ evidence that nothing was covered (threats.md I2, I3).
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from time import perf_counter
+from types import MappingProxyType
 
 from gateway.core.findings import Coverage, Evidence, Finding, Hit, Mark, Tier, Unscanned, nothing_covered
-from gateway.detect import composed, decode, names, patterns, rules, runs, secrets, views, worldwide
+from gateway.detect import composed, decode, names, patterns, rules, secrets, views, worldwide
 from gateway.detect.leaves import Leaf, LeafKind, walk
 from gateway.detect.prefilter import SEPARATOR, Entry, Prefilter, build_prefilter
 from gateway.detect.recall import Recall
+from gateway.detect.runs import digit_runs
 from gateway.detect.sources import (
     BATCH,
     LeafSource,
@@ -66,6 +68,8 @@ class RequestScanner:
         self._near_digits = tuple(
             found if isinstance(found, rules.PatternRecognizer) and found.rule.runs else None for found in recognizers
         )
+        self._is_near = frozenset(index for index, near in enumerate(self._near_digits) if near is not None)
+        self._by_run = _by_run(self._near_digits)
         entries = _entries(self._recognizers, self._control)
         always = frozenset(index for index, found in enumerate(recognizers) if not found.patterns)
         self._prefilter = build(entries, always)
@@ -164,7 +168,12 @@ class RequestScanner:
         self, triggered: frozenset[int], source: Source, offset: int, chunk: str, level: int, deadline: float
     ) -> None:
         """Run what a chunk triggered, and note what it finds where it is in the root."""
-        digits: runs.DigitRuns | None = None
+        windows: Sequence[tuple[int, int]] = ()
+        if not triggered.isdisjoint(self._is_near):
+            # Of the rules that know their runs of digits, those whose runs are there, and there only.
+            digits = [(self._by_run[length], at) for length, at in digit_runs(chunk).items() if length in self._by_run]
+            windows = rules.windows_around([span for _, spans in digits for span in spans])
+            triggered = (triggered - self._is_near).union(*[triggered & indexes for indexes, _ in digits])
         end = len(chunk)
         has_head = not offset and source.is_head
         has_tail = offset + end >= len(source.text) and source.is_tail
@@ -174,12 +183,7 @@ class RequestScanner:
                 source.gates.add(index)
                 continue
             near = self._near_digits[index]
-            if near is None:
-                found = self._recognizers[index].find(chunk, "")
-            else:
-                if digits is None:
-                    digits = runs.digit_runs(chunk)
-                found = near.find_near(digits, chunk, "")
+            found = self._recognizers[index].find(chunk, "") if near is None else near.find_near(windows, chunk, "")
             self._look_at_clock(deadline)
             for finding in found:
                 # What touches a cut edge may be a piece of something longer; the overlap shows it whole.
@@ -223,6 +227,15 @@ class RequestScanner:
     def _look_at_clock(self, deadline: float) -> None:
         if self._clock() > deadline:
             raise _Stopped("DeadlineExceeded")
+
+
+def _by_run(near_digits: Sequence[rules.PatternRecognizer | None]) -> Mapping[int, frozenset[int]]:
+    """Which recognizers a run of digits of each length can matter to."""
+    found: dict[int, set[int]] = {}
+    for index, near in enumerate(near_digits):
+        for length in near.rule.runs if near is not None else ():
+            found.setdefault(length, set()).add(index)
+    return MappingProxyType({length: frozenset(indexes) for length, indexes in found.items()})
 
 
 def _told(roots: Sequence[Root]) -> tuple[tuple[Finding, ...], list[Unscanned], bool]:

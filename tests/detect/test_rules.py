@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.detect import patterns, worldwide
-from gateway.detect.rules import AROUND, recognizer
+from gateway.detect.rules import AROUND, recognizer, windows_around
 from gateway.detect.runs import digit_runs
 from tests.detect.samples import IN_CONTEXT, NEGATIVE, POSITIVE
 
@@ -16,16 +16,25 @@ NUMBERS = [text for _, text in (*POSITIVE, *IN_CONTEXT, *NEGATIVE) if any(c.isdi
 BETWEEN = ["", " ", "-", ".", "x", "X", "A", "号", "(", "+", "86", "7", "0", "phone ", "ssn ", " - " * 20, "9" * 90]
 
 
+def unchecked(near, windows, text):
+    """Every match, whatever its digits are worth."""
+    return [match.span() for match in near.matches_near(windows, text)]
+
+
 @pytest.mark.parametrize("near", NEAR, ids=[near.name for near in NEAR])
 @settings(max_examples=25)
 @given(data=st.data())
 def test_around_its_runs_a_rule_finds_what_it_finds_in_the_whole_text(near, data):
     piece = st.sampled_from(NUMBERS) | st.sampled_from(BETWEEN) | st.from_regex(near.regex, fullmatch=True)
     text = "".join(data.draw(st.lists(piece, max_size=9)))
-    assert list(near.find_near(digit_runs(text), text, "p")) == list(near.find(text, "p"))
-    everywhere = [match.span() for match in near.regex.finditer(text)]
-    spans = [span for length, spans in digit_runs(text).items() if length in near.rule.runs for span in spans]
-    assert [match.span() for match in near._around(spans, text)] == everywhere
+    runs = digit_runs(text)
+    own = [span for length, spans in runs.items() if length in near.rule.runs for span in spans]
+    # Around its own runs, and around those of all rules together.
+    for spans in (own, [span for found in runs.values() for span in found]):
+        assert list(near.find_near(windows_around(spans), text, "p")) == list(near.find(text, "p"))
+        assert list(unchecked(near, windows_around(spans), text)) == [
+            match.span() for match in near.regex.finditer(text)
+        ]
 
 
 @pytest.mark.parametrize("near", NEAR, ids=[near.name for near in NEAR])
