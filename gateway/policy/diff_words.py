@@ -109,7 +109,7 @@ SENTENCES: Final[Table] = MappingProxyType(
         "only_new": ("Labels that are new: {labels}.", "新增的标签：{labels}。"),
         "dropped": (
             "Invariants that are gone, and so not proved any more: {ids}.",
-            "已删除、不再证明的不变量：{ids}。",
+            "已删除、不再证明的底线：{ids}。",
         ),
         "reordered": ("The labels stand in another order.", "标签的高低次序发生变化。"),
     }

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from gateway.core.facts import RequestFacts
+from gateway.core.findings import Tier
 from gateway.core.written import Place
 from gateway.policy.bans import Kind
 from gateway.policy.leaving import Leaving
@@ -68,7 +69,8 @@ class Proof:
     `states` is how many there are, and `nodes` how many steps it took to look at all of them; `is_spent` says that the
     budget did not allow that. `dead` rows accept no
     state; `shadowed` ones lose all theirs to rows before them. `leaving` is what may leave, `idle` what `may_leave`
-    acknowledges in vain. `steered` are requests whose model would lead out if `decide` let it.
+    acknowledges in vain; `unread` are carriers whose content may leave although nobody can read it, and `unasked` scans
+    that need not have run before. `steered` are requests whose model would lead out if `decide` let it.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -80,6 +82,8 @@ class Proof:
     leaving: tuple[Leaving, ...] = ()
     idle: tuple[str, ...] = ()
     steered: tuple[Counterexample, ...] = ()
+    unread: tuple[str, ...] = ()
+    unasked: tuple[Tier, ...] = ()
 
     @property
     def is_proved(self) -> bool:

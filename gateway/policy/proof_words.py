@@ -117,6 +117,14 @@ _WORDS: Final[Table] = MappingProxyType(
             "The route `{route}` is never used: everything that it accepts is taken by {by}.",
             "路由 `{route}` 永远用不到：它接受的请求全部先被 {by} 接走。",
         ),
+        "unread": (
+            "Content that nobody can read may leave, too, since `carriers` says so: {carriers}.",
+            "无法扫描的内容也可能外发，因为 `carriers` 允许：{carriers}。",
+        ),
+        "unasked": (
+            "Requests may leave before the scan {tiers} has run: `tiers` does not ask for it.",
+            "请求可能在 {tiers} 扫描完成之前外发：`tiers` 没有要求它。",
+        ),
         "idle": (
             "`may_leave` names {entities}, which cannot leave.",
             "`may_leave` 列出了 {entities}，但它们本来就不会外发。",
@@ -250,6 +258,10 @@ class _Report:
             yield self._say("shadowed", route=one.route, by=self._list(one.by))
         if proof.steered:
             yield self._say("steered", routes=self._list(dict.fromkeys(example.route for example in proof.steered)))
+        if proof.unread:
+            yield self._say("unread", carriers=self._list(proof.unread))
+        if proof.unasked:
+            yield self._say("unasked", tiers=self._list(proof.unasked))
         if proof.idle:
             yield self._say("idle", entities=self._list(proof.idle))
 

@@ -25,6 +25,7 @@ from gateway.policy.proof import Shadowed as Shadowed
 from gateway.policy.proof import Verdict as Verdict
 from gateway.policy.proof import Worst
 from gateway.policy.space import BudgetSpent, Region, Space, walk
+from gateway.policy.unread import unasked, unread
 
 PROVER_VERSION: Final = 1
 MOST_NODES: Final = 1_000_000
@@ -77,6 +78,8 @@ class _Prover:
             leaving=found,
             idle=leaving_rules.idle(self._compiled, found) if found else (),
             steered=self._steered.examples,
+            unread=unread(self._compiled.labels, max(self._leavers, default=None)),
+            unasked=unasked(self._compiled.labels, max(self._leavers, default=None)),
         )
 
     def _verdict(self, claim: Claim, *, is_known: bool) -> Verdict:

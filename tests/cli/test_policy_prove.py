@@ -27,6 +27,7 @@ def test_the_policies_that_ship_are_proved(capsys: Capsys, name: str) -> None:
     assert {verdict["outcome"] for verdict in shown["verdicts"]} == {"proved"}
     assert (shown["dead"], shown["shadowed"], shown["acknowledged_in_vain"]) == ([], [], [])
     assert all(one["acknowledged"] for one in shown["may_leave"])
+    assert (shown["unread_may_leave"], shown["scans_not_asked_for"]) == ([], [])
     assert shown["states"] > shown["nodes"] > 0
 
 

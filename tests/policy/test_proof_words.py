@@ -11,6 +11,7 @@ import pytest
 
 from gateway.core.decision import Allow, Decision
 from gateway.core.facts import RequestFacts
+from gateway.core.findings import Tier
 from gateway.core.reading import Reader
 from gateway.core.topology import Topology
 from gateway.core.written import parse
@@ -161,6 +162,21 @@ def test_nothing_that_is_found_may_leave_where_nothing_does() -> None:
     report = said(prove(home), home, "en")
     assert "✓ No request has a way to the cloud." in report
     assert report.endswith("Nothing that was found may leave for the cloud.")
+
+
+def test_what_may_leave_without_having_been_read_is_told() -> None:
+    rows = "  - {id: rest, when: {}, to: [%s]}"
+    label = ", tiers: [names], carriers: {opaque_blob: public, image: internal, audio: confidential}"
+    out = unproved(policy(rows % "burst", label=label))
+    proof = prove(out)
+    assert (proof.unread, proof.unasked) == (("opaque_blob", "image"), (Tier.STRUCTURED,))
+    assert said(proof, out, "en").partition("Worth knowing:\n")[2].splitlines() == [
+        "  · Content that nobody can read may leave, too, since `carriers` says so: `opaque_blob`, `image`.",
+        "  · Requests may leave before the scan `structured` has run: `tiers` does not ask for it.",
+    ]
+    assert "  · 无法扫描的内容也可能外发，因为 `carriers` 允许：`opaque_blob`、`image`。" in said(proof, out, "zh")
+    home = prove(unproved(policy(rows % "home", label=label)))
+    assert (home.unread, home.unasked) == ((), ())
 
 
 def test_what_is_worth_knowing_is_told_in_both() -> None:
