@@ -92,8 +92,8 @@ class RequestFacts:
     """What is known of one request when it is decided.
 
     `label_low` is what was found; `label_high` joins it with the most that tiers not yet run could add. Everything
-    but a pool whose clearance is the top label is governed by `label_high` (policy.md). `context_tokens` is an upper
-    bound of what prompt and answer take together; 0 is not known, and passes every limit.
+    but a pool whose clearance is the top label is governed by `label_high` (policy.md). `context_tokens` is an
+    estimate, rather high, of what prompt and answer take together; 0 is not known, and passes every limit.
     """
 
     label_low: Label

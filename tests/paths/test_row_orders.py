@@ -139,8 +139,8 @@ async def test_a_row_may_ask_what_the_content_is_made_of_and_how_long_it_is(tmp_
             for content, more in (
                 ("short", {}),
                 (picture, {}),
-                ("long " * 1000, {}),
-                ("short", {"max_tokens": 4000}),
+                ("long " * 3000, {}),
+                ("short", {"max_tokens": 5000}),
             )
         ]
         await gateway.settled()
@@ -148,7 +148,7 @@ async def test_a_row_may_ask_what_the_content_is_made_of_and_how_long_it_is(tmp_
     outcomes = recorded(gateway.state, "outcome")
     assert "modalities" not in outcomes[0]["facts"]
     assert sorted(outcomes[1]["facts"]["modalities"]) == ["image", "text"]
-    assert outcomes[3]["facts"]["context_tokens"] >= 4000
+    assert outcomes[3]["facts"]["context_tokens"] >= 5000
 
 
 async def test_a_row_may_ask_how_a_zone_does(tmp_path, servers):
