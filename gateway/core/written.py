@@ -38,6 +38,7 @@ _SYNTAX: Final = (
     ("escape", "This escape is not one that YAML knows.", "Use single quotation marks, or double the backslash."),
     ("quoted scalar", "A quotation mark is opened here and not closed.", "Close it on the same line."),
     ("cannot start any token", "A value cannot begin with this character.", "Put quotation marks around the value."),
+    ("block scalar", "A value cannot begin with `>` or `|`.", 'Put quotation marks around it: `">= internal"`.'),
     ("flow sequence", "A list in brackets is not closed, or lacks a comma.", "Check `[`, `,` and `]` above."),
     ("flow mapping", "A group in braces is not closed, or lacks a comma.", "Check `{`, `,` and `}` above."),
     ("could not find expected ':'", "A key without `: ` and a value stands above.", "Write `key: value`."),
@@ -292,7 +293,7 @@ def _odd_characters(text: str, file: str) -> Iterator[Problem]:
 
 def _syntax(error: yaml.YAMLError, file: str) -> Problem:
     said = f"{getattr(error, 'context', None)} {getattr(error, 'problem', None)}"
-    mark = getattr(error, "context_mark" if "quoted scalar" in said else "problem_mark", None)
+    mark = getattr(error, "context_mark" if "quoted scalar" in said or "block scalar" in said else "problem_mark", None)
     place = Place(file, mark.line + 1, mark.column + 1) if mark is not None else Place(file)
     for part, message, mend in _SYNTAX:
         if part in said:
