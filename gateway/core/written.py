@@ -38,7 +38,7 @@ _SYNTAX: Final = (
     ("escape", "This escape is not one that YAML knows.", "Use single quotation marks, or double the backslash."),
     ("quoted scalar", "A quotation mark is opened here and not closed.", "Close it on the same line."),
     ("cannot start any token", "A value cannot begin with this character.", "Put quotation marks around the value."),
-    ("block scalar", "A value cannot begin with `>` or `|`.", 'Put quotation marks around it: `">= internal"`.'),
+    ("block scalar", "A value cannot begin with `>` or `|`.", 'Quote it: `">= internal"`.'),
     ("flow sequence", "A list in brackets is not closed, or lacks a comma.", "Check `[`, `,` and `]` above."),
     ("flow mapping", "A group in braces is not closed, or lacks a comma.", "Check `{`, `,` and `}` above."),
     ("could not find expected ':'", "A key without `: ` and a value stands above.", "Write `key: value`."),

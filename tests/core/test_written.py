@@ -90,7 +90,7 @@ def test_scalars_are_those_of_the_core_schema_and_nothing_else(text: str, expect
         ),
         ("a: {b: c\n", "f:2:1: A group in braces is not closed, or lacks a comma. Check `{`, `,` and `}` above."),
         ("a: 1\nb: 'x\nc: d\n", "f:2:4: A quotation mark is opened here and not closed. Close it on the same line."),
-        ("a:\n  b: >= c\n", 'f:2:6: A value cannot begin with `>` or `|`. Put quotation marks around it: `">= internal"`.'),
+        ("a:\n  b: >= c\n", 'f:2:6: A value cannot begin with `>` or `|`. Quote it: `">= internal"`.'),
         ("a: {b: >= c}\n", "f:1:8: A value cannot begin with this character. Put quotation marks around the value."),
         ("a: @x\n", "f:1:4: A value cannot begin with this character. Put quotation marks around the value."),
         (" a: 1\nb: 2\n", "f:2:1: This does not belong to what stands before it. Check the indentation and brackets."),
