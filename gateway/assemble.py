@@ -24,6 +24,7 @@ from gateway.core.audit_chain import Head
 from gateway.core.exchange import Patience
 from gateway.core.message import Message
 from gateway.core.topology import Pool
+from gateway.detect.foreign import ForeignRecognizer
 from gateway.detect.memo import Memos, MemoStore
 from gateway.detect.scanner import build_scanner
 from gateway.pipeline import Pipeline
@@ -71,7 +72,7 @@ class Worker:
         self._clock = SystemClock()
         self._executor = ThreadPoolExecutor(SCAN_THREADS, thread_name_prefix="scan")
         gateway = settings.gateway
-        scanner = scanner or build_scanner(settings.bundle.policy.markers)
+        scanner = scanner or build_scanner(settings.bundle.policy.markers, settings.bundle.recognizers)
         self._bundle = bundle = settings.bundle.with_scanner(scanner.digest)
         policy = bundle.policy
         self._audit = AuditLog(
@@ -88,7 +89,7 @@ class Worker:
             scanner,
             policy,
             self._executor,
-            inline=gateway.limits.scan_inline,
+            inline=_inline(settings),
             home_only_above=gateway.limits.home_only_above,
             memo_of=Memos(self._keyring.keyed_hash(Purpose.MEMO), scanner.digest, MemoStore()).of,
         )
@@ -254,6 +255,12 @@ def _backend(pool: Pool, settings: Settings) -> Backend:
     token = own.session_token.reveal() if own is not None and own.session_token is not None else None
     keys = Keys(own.access_key.reveal(), own.secret_key.reveal(), token) if own is not None else None
     return SageMakerBackend(pool, pool.sagemaker, keys)
+
+
+def _inline(settings: Settings) -> int:
+    """Up to which size requests are scanned on the loop: none where a customer's code is called, since it may hang."""
+    has_code = any(isinstance(one, ForeignRecognizer) for one in settings.bundle.recognizers)
+    return 0 if has_code else settings.gateway.limits.scan_inline
 
 
 class _Face(uvicorn.Server):

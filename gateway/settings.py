@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from gateway.config import gateway_file, keys_file, pools_file, tenants_file
+from gateway.config import gateway_file, keys_file, pools_file, recognizers_file, tenants_file
 from gateway.config.gateway_file import GatewayFile
 from gateway.config.keys_file import KeyRecord
 from gateway.config.pools_file import PoolsFile
@@ -25,14 +25,18 @@ from gateway.core.facts import Tenant
 from gateway.core.reading import Reader
 from gateway.core.topology import Topology
 from gateway.core.written import Document, Place, Unreadable
+from gateway.detect import registry
+from gateway.detect.registry import Registry
 from gateway.policy import compile as policy_compile
 from gateway.policy import form
 from gateway.policy.compiled import CompiledPolicy
+from gateway.ports import Recognizer
 from gateway.runtime.authn import StoredKey
 from gateway.runtime.bundles import Bundle
 from gateway.runtime.keyring import Keyring
 
 GATEWAY_FILE: Final = "gateway.yaml"
+RECOGNIZERS_FILE: Final = "recognizers.yaml"
 CONFIG_VARIABLE: Final = "TIDEGATE_CONFIG"
 _LARGEST_SECRET: Final = 64 << 10
 _SHORTEST_TOKEN: Final = 20
@@ -118,6 +122,14 @@ def load_keys(directory: Path, environ: Mapping[str, str]) -> tuple[Path, tuple[
     return directory / name, keys
 
 
+def read_registry(document: Document, reader: Reader) -> Registry:
+    """What recognizers.yaml amounts to; what is wrong is reported to `reader`."""
+    own = Reader(document.problems)
+    found = registry.build(recognizers_file.read(document.root, own), own)
+    reader.problems += own.problems
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class _Read:
     """What policy, pools and tenants say. `policy` is None if one of them cannot be used."""
@@ -128,6 +140,7 @@ class _Read:
     are_tenants_good: bool
     pools_digest: str
     tenants_digest: str
+    recognizers: tuple[Recognizer, ...]
 
     def bundle(self, policy: CompiledPolicy, keys: Sequence[KeyRecord]) -> Bundle:
         return Bundle(
@@ -137,6 +150,7 @@ class _Read:
             keys=tuple(StoredKey(key.id, key.tenant, key.hash) for key in keys),
             pools_digest=self.pools_digest,
             tenants_digest=self.tenants_digest,
+            recognizers=self.recognizers,
         )
 
 
@@ -186,14 +200,15 @@ class _Loader:
         # A pool or a class that could not be read is no reason to call the policy's mention of it a mistake.
         topology = pools.topology if not pools_reader.problems else None
         classes = tenants.class_ceilings if not tenants_reader.problems else None
-        compiled = policy_compile.compile_policy(policy, frame, policy_reader, topology, classes)
+        own = self._recognizers(files.recognizers)
+        compiled = policy_compile.compile_policy(policy, frame, policy_reader, topology, classes, own.entities)
         if any(pool.sagemaker is not None for pool in pools.topology.pools) and find_spec("botocore") is None:
             message = "A pool with `backend: sagemaker` needs the package `botocore`."
             pools_reader.report(pools_document.root.at, message, "Run `pip install 'tidegate[cloud]'`.")
         for reader in (policy_reader, pools_reader, tenants_reader):
             self.reader.problems += reader.problems
         digests = _digest(pools_document), _digest(tenants_document)
-        return _Read(compiled, pools, tenants, classes is not None, *digests)
+        return _Read(compiled, pools, tenants, classes is not None, *digests, own.recognizers)
 
     def gateway(self) -> GatewayFile | None:
         document = self._document(GATEWAY_FILE)
@@ -207,6 +222,12 @@ class _Loader:
         document = self._document(name)
         self.reader.problems += document.problems
         return keys_file.read(document.root, self.reader, tenants)
+
+    def _recognizers(self, name: str | None) -> Registry:
+        """The customer's recognizers; there are none where no file was named and the usual one is not there."""
+        if name is None and not (self._directory / RECOGNIZERS_FILE).exists():
+            return Registry()
+        return read_registry(self._document(name or RECOGNIZERS_FILE), self.reader)
 
     def _document(self, name: str, *, end_marker: bool = False) -> Document:
         path = self._directory / name

@@ -7,10 +7,9 @@ what was recorded is told, and that is said. Nothing here knows the request's te
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from time import perf_counter
 
 import msgspec
 
@@ -21,8 +20,7 @@ from gateway.core.decision import Deny
 from gateway.core.findings import Evidence
 from gateway.core.labels import Label
 from gateway.core.records import Attempt, Intent, Outcome
-from gateway.detect.prefilter import Everything
-from gateway.detect.scanner import RequestScanner, catalogue
+from gateway.detect.scanner import scanner_digest
 from gateway.policy.explain import explain
 from gateway.policy.words import Language
 from gateway.runtime.audit_folder import Told, find
@@ -95,7 +93,7 @@ class Story:
 
     def _live_bundle(self) -> str:
         bundle = self._settings.bundle
-        return bundle.with_scanner(scanner_digest(bundle.policy.markers)).digest
+        return bundle.with_scanner(scanner_digest(bundle.policy.markers, bundle.recognizers)).digest
 
     def _intents_only(self, intents: tuple[Intent, ...]) -> Iterator[str]:
         first = intents[0]
@@ -195,12 +193,6 @@ class Story:
         return self._say(
             "may_have_been_sent", pool=intent.pool, zone=intent.zone, label=intent.label, route=intent.route
         )
-
-
-def scanner_digest(markers: Sequence[str]) -> str:
-    """The digest of the scanner that a gateway has, without compiling its prefilter, which takes seconds."""
-    scanner = RequestScanner(catalogue(markers), clock=perf_counter, build=lambda _, always: Everything(always))
-    return scanner.digest
 
 
 def _when(at: float) -> str:

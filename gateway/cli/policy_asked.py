@@ -14,7 +14,7 @@ from gateway.cli.progress import still_at
 from gateway.core.findings import Evidence, Unscanned
 from gateway.detect.scanner import RequestScanner, build_scanner
 from gateway.errors import TidegateError
-from gateway.ports import Scanner
+from gateway.ports import Recognizer, Scanner
 from gateway.wire.control_tokens import strip_control_tokens
 from gateway.wire.requests import Dialect, Request, parse
 
@@ -49,10 +49,10 @@ def chat(text: str, model: str) -> bytes:
         raise Misuse("--text", "The text is not valid UTF-8.", "Put it into a file, and give a request.") from None
 
 
-def scanner_for(markers: Sequence[str]) -> RequestScanner:
+def scanner_for(markers: Sequence[str], recognizers: Sequence[Recognizer]) -> RequestScanner:
     """The gateway's scanner, with a sign of life while it is built."""
     with still_at("Building the scanner"):
-        return build_scanner(markers)
+        return build_scanner(markers, recognizers)
 
 
 def scanned(what: Asked, scanner: Scanner) -> Evidence:

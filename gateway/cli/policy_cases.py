@@ -17,7 +17,7 @@ from gateway.cli.endings import told
 from gateway.cli.main import Subparsers
 from gateway.cli.page import Page
 from gateway.cli.policy_asked import asked, scanned, scanner_for
-from gateway.cli.policy_files import POLICY, PolicyFiles
+from gateway.cli.policy_files import POLICY, Loaded, PolicyFiles
 from gateway.cli.problem_report import FOUND, GOOD, Misuse, text_of
 from gateway.cli.spoken import add_language, language
 from gateway.core.problems import Problem, Problems
@@ -76,7 +76,7 @@ def _test(arguments: argparse.Namespace) -> int:
     if loaded.bundle is None:
         raise Misuse(str(files.policy), "Without pools nothing can be decided.", "Name them with --pools.")
     cases = _read(places, loaded.policy)
-    report = run(loaded.policy, cases, _look(loaded.policy), loaded.attested)
+    report = run(loaded.policy, cases, _look(loaded), loaded.attested)
     reached = covered(report)
     is_good = not report.failed and reached >= arguments.fail_under
     spoken = language(arguments)
@@ -145,12 +145,12 @@ def _read(places: tuple[Path, ...], policy: CompiledPolicy) -> tuple[Case, ...]:
     return tuple(cases)
 
 
-def _look(policy: CompiledPolicy) -> Look:
+def _look(loaded: Loaded) -> Look:
     """What sees a request as the gateway would. Its scanner is built when a case first needs it."""
 
     @cache
     def scanner() -> Scanner:
-        return scanner_for(policy.markers)
+        return scanner_for(loaded.policy.markers, loaded.recognizers)
 
     def look(body: bytes) -> Seen | None:
         try:

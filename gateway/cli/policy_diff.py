@@ -17,7 +17,7 @@ from gateway.cli.endings import told
 from gateway.cli.main import Subparsers
 from gateway.cli.page import Page
 from gateway.cli.policy_check import version_problem
-from gateway.cli.policy_files import POOLS, TENANTS, Loaded, PolicyFiles
+from gateway.cli.policy_files import POOLS, RECOGNIZERS, TENANTS, Loaded, PolicyFiles
 from gateway.cli.problem_report import FOUND, GOOD, fields_of, text_of
 from gateway.cli.progress import still_at
 from gateway.cli.spoken import add_language, language
@@ -100,7 +100,8 @@ def _old_files(arguments: argparse.Namespace, new: PolicyFiles) -> PolicyFiles:
     old: Path = arguments.old
     pools = arguments.old_pools or policy_files.beside(old, POOLS) or new.pools
     tenants = arguments.old_tenants or policy_files.beside(old, TENANTS) or new.tenants
-    return PolicyFiles(old, pools, tenants)
+    # What is found besides is the same for both, unless the old policy has a file of its own.
+    return PolicyFiles(old, pools, tenants, policy_files.beside(old, RECOGNIZERS) or new.recognizers)
 
 
 def _classes(loaded: Loaded) -> TenantClasses:

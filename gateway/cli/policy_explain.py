@@ -75,7 +75,7 @@ def _explain(arguments: argparse.Namespace) -> int:
     attested = loaded.attested.get(facts.tenant_class)
     evidence = None
     if what is not None:
-        evidence = scanned(what, scanner_for(loaded.policy.markers))
+        evidence = scanned(what, scanner_for(loaded.policy.markers, loaded.recognizers))
         low, high = label(loaded.policy, evidence, attested)
         facts = replace(facts, label_low=low, label_high=high)
     explained = explanation(loaded.policy, evidence, facts, attested)

@@ -22,16 +22,19 @@ from gateway.core.problems import Problem, Problems
 from gateway.core.reading import Reader
 from gateway.core.topology import Topology
 from gateway.core.written import Document
+from gateway.detect.registry import Registry
 from gateway.detect.scanner import scanner_digest
 from gateway.policy import compile as policy_compile
 from gateway.policy import form
 from gateway.policy.compiled import CompiledPolicy
+from gateway.ports import Recognizer
 from gateway.runtime.bundles import Bundle
-from gateway.settings import GATEWAY_FILE
+from gateway.settings import GATEWAY_FILE, RECOGNIZERS_FILE, read_registry
 
 POLICY: Final = "policy.yaml"
 POOLS: Final = "pools.yaml"
 TENANTS: Final = "tenants.yaml"
+RECOGNIZERS: Final = RECOGNIZERS_FILE
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +44,12 @@ class PolicyFiles:
     policy: Path
     pools: Path | None
     tenants: Path | None
+    recognizers: Path | None = None
 
     @property
     def others(self) -> tuple[Path, ...]:
         """The files beside the policy's own that are read."""
-        return tuple(path for path in (self.pools, self.tenants) if path is not None)
+        return tuple(path for path in (self.pools, self.tenants, self.recognizers) if path is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ class Loaded:
     bundle: Bundle | None
     tenants: Mapping[str, Tenant]
     attested: Mapping[str, Label]
+    recognizers: tuple[Recognizer, ...] = ()
 
 
 def add_file(parser: argparse.ArgumentParser) -> None:
@@ -72,6 +77,7 @@ def add_others(parser: argparse.ArgumentParser) -> None:
     beside = "beside the policy if not given"
     parser.add_argument("--pools", metavar="FILE", type=Path, help=f"{POOLS}; {beside}")
     parser.add_argument("--tenants", metavar="FILE", type=Path, help=f"{TENANTS}; {beside}")
+    parser.add_argument("--recognizers", metavar="FILE", type=Path, help=f"{RECOGNIZERS}; {beside}")
     parser.add_argument(
         "--config", metavar="DIR", type=Path, help="take the files that are not given from this folder's gateway.yaml"
     )
@@ -81,13 +87,25 @@ def add_others(parser: argparse.ArgumentParser) -> None:
 def named(arguments: argparse.Namespace, policy: Path | None) -> PolicyFiles:
     """The files that the command line means; `policy` is the one that it names, if any."""
     pools, tenants, config = arguments.pools, arguments.tenants, arguments.config
+    recognizers = arguments.recognizers
     if config is not None:
         files = _files_of(config)
+        own = config / (files.recognizers or RECOGNIZERS)
+        if recognizers is None and (files.recognizers is not None or own.is_file()):
+            recognizers = own
         return PolicyFiles(
-            policy or config / files.policy, pools or config / files.pools, tenants or config / files.tenants
+            policy or config / files.policy,
+            pools or config / files.pools,
+            tenants or config / files.tenants,
+            recognizers,
         )
     policy = policy or Path(POLICY)
-    return PolicyFiles(policy, pools or beside(policy, POOLS), tenants or beside(policy, TENANTS))
+    return PolicyFiles(
+        policy,
+        pools or beside(policy, POOLS),
+        tenants or beside(policy, TENANTS),
+        recognizers or beside(policy, RECOGNIZERS),
+    )
 
 
 def beside(policy: Path, name: str) -> Path | None:
@@ -123,18 +141,24 @@ def load(files: PolicyFiles) -> Loaded:
         classes, tenants, attested = found.class_ceilings, found.tenants, found.attested
         others += of_tenants.problems
         tenants_digest = _digest(other)
+    own = Registry()
+    if files.recognizers is not None:
+        of_recognizers = Reader()
+        own = read_registry(read(files.recognizers), of_recognizers)
+        others += of_recognizers.problems
     # What another file failed to say is no mistake of the policy.
     compiled = policy_compile.compile_policy(
-        policy, frame, reader, topology if not others else None, classes if not others else None
+        policy, frame, reader, topology if not others else None, classes if not others else None, own.entities
     )
     if others or compiled is None:
         raise Problems([*reader.problems, *others])
     bundle = None
     if topology is not None:
-        bundle = Bundle(compiled, topology, tenants, (), pools_digest, tenants_digest).with_scanner(
-            scanner_digest(compiled.markers)
+        digest = scanner_digest(compiled.markers, own.recognizers)
+        bundle = Bundle(compiled, topology, tenants, (), pools_digest, tenants_digest, own.recognizers).with_scanner(
+            digest
         )
-    return Loaded(files, compiled, bundle, tenants, attested)
+    return Loaded(files, compiled, bundle, tenants, attested, own.recognizers)
 
 
 def read(path: Path, *, end_marker: bool = False) -> Document:

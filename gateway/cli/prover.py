@@ -53,7 +53,7 @@ def _proved(config: Path, environ: Mapping[str, str], progress: Callable[[int], 
     proof = prove(policy, progress=progress)
     if not proof.is_proved:
         return Refused(problems(proof, policy, file))
-    digest = bundle.with_scanner(scanner_digest(policy.markers)).digest
+    digest = bundle.with_scanner(scanner_digest(policy.markers, bundle.recognizers)).digest
     return Proved(Certificate.of(proof, digest).to_bytes(), digest, (*policy.notes, *notes(proof, policy, file)))
 
 

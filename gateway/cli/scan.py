@@ -21,7 +21,7 @@ from gateway.cli import policy_files
 from gateway.cli.demo_shipped import shipped_file
 from gateway.cli.page import Page
 from gateway.cli.policy_asked import Asked, scanned, scanner_for
-from gateway.cli.policy_files import Loaded, PolicyFiles
+from gateway.cli.policy_files import RECOGNIZERS, Loaded, PolicyFiles
 from gateway.cli.problem_report import FOUND, GOOD, MISUSED, Misuse, report
 from gateway.cli.progress import Progress, still_at
 from gateway.cli.scan_page import Scanned, Told, draw
@@ -55,6 +55,9 @@ def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--policy", metavar="FILE", type=Path, help="the policy that labels; the one that ships if none")
     which.add_argument("--config", metavar="DIR", type=Path, help="take the policy from this folder's gateway.yaml")
+    parser.add_argument(
+        "--recognizers", metavar="FILE", type=Path, help=f"{RECOGNIZERS}; the one beside the policy if not given"
+    )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="JSON lines, on a terminal too")
     form.add_argument("--table", action="store_true", help="the page for people, with the texts, in a file too")
@@ -94,9 +97,10 @@ def _scan(arguments: argparse.Namespace) -> int:
 
 def _files(arguments: argparse.Namespace) -> PolicyFiles:
     if arguments.config is not None:
-        given = argparse.Namespace(pools=None, tenants=None, config=arguments.config)
+        given = argparse.Namespace(pools=None, tenants=None, recognizers=arguments.recognizers, config=arguments.config)
         return policy_files.named(given, None)
-    return PolicyFiles(arguments.policy or shipped_file("policies", "default.yaml"), None, None)
+    policy = arguments.policy or shipped_file("policies", "default.yaml")
+    return PolicyFiles(policy, None, None, arguments.recognizers or policy_files.beside(policy, RECOGNIZERS))
 
 
 @contextlib.contextmanager
@@ -120,6 +124,7 @@ class _Run:
     def __init__(self, arguments: argparse.Namespace, loaded: Loaded) -> None:
         self._place = str(arguments.file) if arguments.file is not None and str(arguments.file) != "-" else "stdin"
         self._policy = loaded.policy
+        self._recognizers = loaded.recognizers
         self._spoken: Language = language(arguments)
         out = sys.stdout
         self._page = Page.on(out, os.environ) if arguments.table or (out.isatty() and not arguments.json) else None
@@ -129,7 +134,7 @@ class _Run:
 
     def through(self, lines: BinaryIO) -> int:
         """Scan every line; the status is that of a command that found a problem if one line was none."""
-        scanner = scanner_for(self._policy.markers)
+        scanner = scanner_for(self._policy.markers, self._recognizers)
         # On a terminal the answers are the sign of life.
         still = contextlib.nullcontext(Progress()) if self._is_terminal else still_at("Scanning")
         with still as progress:

@@ -45,7 +45,7 @@ def main() -> int:
         log.error("configuration_refused", worker=arguments.worker, count=len(exc.problems))
         return REFUSED
     inherited = Inherited.from_argument(arguments.fds)
-    bundle = settings.bundle.with_scanner(scanner_digest(settings.bundle.policy.markers))
+    bundle = settings.bundle.with_scanner(scanner_digest(settings.bundle.policy.markers, settings.bundle.recognizers))
     key = settings.keyring().keyed_hash(Purpose.CERTIFICATES)
     try:
         certificate = certified.check(inherited.certificate, key, bundle.digest)

@@ -29,6 +29,7 @@ OVERRIDES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             ("files", "pools"),
             ("files", "tenants"),
             ("files", "keys"),
+            ("files", "recognizers"),
             ("limits", "body"),
             ("limits", "headers"),
             ("limits", "receive"),
@@ -56,12 +57,13 @@ class Admin:
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """The other files, relative to the configuration's folder."""
+    """The other files, relative to the configuration's folder. `recognizers` is None if none was named."""
 
     policy: str = "policy.yaml"
     pools: str = "pools.yaml"
     tenants: str = "tenants.yaml"
     keys: str = "keys.yaml"
+    recognizers: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,18 +160,20 @@ def _admin(reader: Reader, node: Node | None) -> Admin | None:
 
 
 def _files(reader: Reader, node: Node | None) -> Files:
-    fields = reader.fields(node, "`files`", ("policy", "pools", "tenants", "keys"))
+    fields = reader.fields(node, "`files`", ("policy", "pools", "tenants", "keys", "recognizers"))
     usual = Files()
 
     def name(key: str, otherwise: str) -> str:
         word = reader.text(fields.get(key), f"`files.{key}`")
         return word.text if word is not None else otherwise
 
+    recognizers = reader.text(fields.get("recognizers"), "`files.recognizers`")
     return Files(
         name("policy", usual.policy),
         name("pools", usual.pools),
         name("tenants", usual.tenants),
         name("keys", usual.keys),
+        recognizers.text if recognizers is not None else None,
     )
 
 

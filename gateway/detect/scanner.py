@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from gateway.core.findings import Coverage, Evidence, Finding, Hit, Mark, Tier, Unscanned, nothing_covered
 from gateway.detect import composed, decode, names, patterns, rules, secrets, views, worldwide
+from gateway.detect.foreign import ForeignRecognizer
 from gateway.detect.leaves import Leaf, LeafKind, walk
 from gateway.detect.prefilter import SEPARATOR, Entry, Prefilter, build_prefilter
 from gateway.detect.recall import Recall
@@ -292,27 +293,33 @@ def _identity(recognizer: Recognizer) -> str:
         check = rule.check.__qualname__ if rule.check else ""
         parts += (rule.pattern, rule.score, rule.bare, rule.context, rule.unless, rule.reach, rule.after, check)
         parts += (rule.ignore_case, rule.compact, sorted(rule.runs))
+    elif isinstance(recognizer, ForeignRecognizer):
+        parts += (recognizer.identity,)
     return repr(parts)
 
 
-def catalogue(markers: Sequence[str]) -> tuple[Recognizer, ...]:
-    """Every recognizer of this build, and one per marker."""
+def catalogue(markers: Sequence[str], recognizers: Sequence[Recognizer] = ()) -> tuple[Recognizer, ...]:
+    """Every recognizer of this build, the customer's `recognizers`, and one per marker."""
     return (
         *(
             rules.recognizer(rule)
             for rule in (*patterns.NATIONAL, *worldwide.WORLDWIDE, *secrets.SECRETS, *names.NAMES)
         ),
         *composed.composed(),
+        *recognizers,
         *(rules.marker(text) for text in markers if text.strip()),
     )
 
 
-def build_scanner(markers: Sequence[str], *, clock: Callable[[], float] = perf_counter) -> RequestScanner:
-    """The scanner with this build's recognizers. Compiles for about a second: build it off the event loop."""
-    return RequestScanner(catalogue(markers), clock=clock, build=build_prefilter)
+def build_scanner(
+    markers: Sequence[str], recognizers: Sequence[Recognizer] = (), *, clock: Callable[[], float] = perf_counter
+) -> RequestScanner:
+    """The scanner with this build's recognizers and a customer's own. Compiles for about a second: build it off the
+    event loop."""
+    return RequestScanner(catalogue(markers, recognizers), clock=clock, build=build_prefilter)
 
 
-def scanner_digest(markers: Sequence[str]) -> str:
-    """The digest of `build_scanner(markers)`, without compiling it."""
-    recognizers = catalogue(markers)
-    return _digest(recognizers, _entries(recognizers, _control()))
+def scanner_digest(markers: Sequence[str], recognizers: Sequence[Recognizer] = ()) -> str:
+    """The digest of `build_scanner(markers, recognizers)`, without compiling it."""
+    every = catalogue(markers, recognizers)
+    return _digest(every, _entries(every, _control()))

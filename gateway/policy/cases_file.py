@@ -30,7 +30,6 @@ from typing import Final
 
 from gateway.core import written
 from gateway.core.decision import AuditLevel, DenyCode
-from gateway.core.entities import ENTITIES
 from gateway.core.facts import RequestFacts
 from gateway.core.findings import MARKER_PREFIX, Coverage, Evidence, Finding, History, Tier, Unscanned
 from gateway.core.labels import Label
@@ -253,7 +252,7 @@ class _CasesReader:
         return self._findings(name, score if score is not None else 1.0, count or 1)
 
     def _entity(self, node: Node | None) -> str | None:
-        return self._reader.reference(self._reader.name(node, "An entity"), "The entity", ENTITIES)
+        return self._reader.reference(self._reader.name(node, "An entity"), "The entity", self._compiled.entities)
 
     def _marker(self, word: Word) -> str | None:
         known = {marker.casefold() for marker in self._compiled.markers}

@@ -43,14 +43,15 @@ class _Checker:
         self._label(policy.default)
         self._top(policy.unscanned, "unscanned", "To let one kind of part through, name it in `label.carriers`.")
         self._top(policy.unmapped, "unmapped", "To let one entity through, name it in a rule.")
+        entities = (*ENTITIES, *self._premises.own_entities)
         for entity in policy.may_leave:
-            self._reader.reference(entity, "The entity", ENTITIES)
+            self._reader.reference(entity, "The entity", entities)
         for _, label in policy.carriers:
             self._label(label)
         for rule in policy.rules:
             self._label(rule.label)
             for entity in (*rule.any_of, *rule.all_of, *(entity for entity, _ in rule.counts)):
-                self._reader.reference(entity, "The entity", ENTITIES)
+                self._reader.reference(entity, "The entity", entities)
         for label, _ in policy.cache:
             self._label(label)
         self._guards()

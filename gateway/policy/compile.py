@@ -6,7 +6,7 @@ themselves, and decides nothing: no pool is known, so every request is refused. 
 every state is `prove.py`'s: what is only compiled must not serve.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from gateway.core import written
@@ -55,11 +55,12 @@ def compile_policy(
     reader: Reader,
     topology: Topology | None,
     classes: Mapping[str, Label | None] | None,
+    own_entities: Sequence[str] = (),
 ) -> CompiledPolicy | None:
-    """The table for `policy`, or None once `reader` has problems."""
+    """The table for `policy`, or None once `reader` has problems. `own_entities` may be named besides ours."""
     if frame.order is None:
         return None
-    premises = Premises(frame, frame.order, topology, classes)
+    premises = Premises(frame, frame.order, topology, classes, tuple(own_entities))
     notes = checks.check(policy, premises, reader)
     if reader.problems:
         return None

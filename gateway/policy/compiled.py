@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from gateway.core.decision import Allow, AuditLevel, Canary, Decision, Deny, DenyCode
+from gateway.core.entities import ENTITIES
 from gateway.core.facts import Budget, Capability, Complexity, Modality, Pressure
 from gateway.core.findings import Tier
 from gateway.core.labels import Label, LabelOrder
@@ -41,12 +42,16 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Premises:
-    """What a policy is compiled against: its own frame, and the other files. Each of those is None if not at hand."""
+    """What a policy is compiled against: its own frame, and the other files. Each of those is None if not at hand.
+
+    `own_entities` are those that a customer's recognizers report.
+    """
 
     frame: Frame
     order: LabelOrder
     topology: Topology | None
     classes: Mapping[str, Label | None] | None
+    own_entities: tuple[str, ...] = ()
 
 
 class RuleKind(StrEnum):
@@ -296,6 +301,7 @@ class CompiledPolicy:
     `ceiling` is the highest label that may leave for the cloud, None if nothing may. `class_ceilings` are those of
     tenants.yaml and empty if the policy was compiled without it. `digest` covers the written policy. `notes` are worth
     knowing and no fault. `utc_offset_min` is how far the clock of its time windows is ahead of UTC.
+    `own_entities` are those of a customer's recognizers, which rules may name besides ours.
     """
 
     version: int
@@ -315,6 +321,12 @@ class CompiledPolicy:
     layout: Layout
     notes: tuple[Problem, ...] = field(default=())
     utc_offset_min: int = 0
+    own_entities: tuple[str, ...] = ()
+
+    @property
+    def entities(self) -> tuple[str, ...]:
+        """Every entity that rules may name, ours first."""
+        return tuple(dict.fromkeys((*ENTITIES, *self.own_entities)))
 
     def alias(self, model: str) -> Alias | None:
         """What the client's `model` means, if anything."""

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from itertools import pairwise, takewhile
 from typing import Final
 
-from gateway.core.entities import ENTITIES
 from gateway.core.labels import Label, join
 from gateway.policy.compiled import CompiledPolicy, LabelRule, LabelRules, RuleKind
 
@@ -32,7 +31,7 @@ def leaving(compiled: CompiledPolicy, highest: Label | None) -> tuple[Leaving, .
     """Everything that may leave, if no label above `highest` reaches a cloud pool (None: no label does)."""
     if highest is None:
         return ()
-    return tuple(found for entity in ENTITIES for found in _of_entity(compiled, entity, highest))
+    return tuple(found for entity in compiled.entities for found in _of_entity(compiled, entity, highest))
 
 
 def idle(compiled: CompiledPolicy, found: Collection[Leaving]) -> tuple[str, ...]:

@@ -80,6 +80,7 @@ class _Builder:
             layout=self._layout,
             notes=(*notes, *self._notes),
             utc_offset_min=policy.utc_offset_min,
+            own_entities=self._premises.own_entities,
         )
 
     def _label_rules(self) -> LabelRules:

@@ -12,12 +12,14 @@ from gateway.core.facts import Tenant
 from gateway.core.topology import Topology
 from gateway.policy.compiled import CompiledPolicy
 from gateway.policy.prove import PROVER_VERSION
+from gateway.ports import Recognizer
 from gateway.runtime.authn import StoredKey
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """What a request is decided under. `pools_digest` and `tenants_digest` cover those files as written.
+    """What a request is decided under. `pools_digest` and `tenants_digest` cover those files as written; the
+    customer's own `recognizers` are covered by the digest of the scanner that runs them.
 
     Keys are no part of the digest: they say who calls, not where anything may go, and are revoked by the epoch.
     """
@@ -28,6 +30,7 @@ class Bundle:
     keys: tuple[StoredKey, ...]
     pools_digest: str
     tenants_digest: str
+    recognizers: tuple[Recognizer, ...] = ()
     scanner_digest: str = ""
     epoch: int = 0
 

@@ -9,6 +9,7 @@ import pytest
 from gateway.cli import policy_asked
 from gateway.cli.main import main
 from gateway.detect.scanner import RequestScanner, build_scanner
+from gateway.ports import Recognizer
 
 ROOT = Path(__file__).parents[2]
 POLICIES = ROOT / "policies"
@@ -35,8 +36,8 @@ def policy_file(name: str) -> Path:
 
 
 @functools.cache
-def _built(markers: tuple[str, ...]) -> RequestScanner:
-    return build_scanner(markers)
+def _built(markers: tuple[str, ...], recognizers: tuple[Recognizer, ...]) -> RequestScanner:
+    return build_scanner(markers, recognizers)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -46,5 +47,5 @@ def one_scanner_for_each_policy() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LC_ALL", "en_US.UTF-8")
         patch.setenv("COLUMNS", "120")
-        patch.setattr(policy_asked, "build_scanner", lambda markers: _built(tuple(markers)))
+        patch.setattr(policy_asked, "build_scanner", lambda markers, recognizers: _built(tuple(markers), tuple(recognizers)))
         yield

@@ -7,7 +7,6 @@ from string import Formatter
 import pytest
 from msgspec.structs import replace
 
-from gateway.cli.explain import scanner_digest
 from gateway.cli.explain_words import SENTENCES
 from gateway.cli.main import main
 from gateway.core.decision import Allow, Deny, DenyCode
@@ -15,7 +14,7 @@ from gateway.core.facts import RequestFacts
 from gateway.core.findings import Coverage, Evidence, Finding, Tier, Unscanned
 from gateway.core.labels import Label
 from gateway.core.records import Attempt, Ending, Intent, Usage
-from gateway.detect.scanner import build_scanner
+from gateway.detect.scanner import build_scanner, scanner_digest
 from gateway.runtime.audit import AuditLog
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.keyring import Keyring

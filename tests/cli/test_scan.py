@@ -21,6 +21,7 @@ from gateway.cli.scan_page import Scanned, Told, draw, visible
 from gateway.core.findings import Coverage, Evidence, Finding, Tier, Unscanned, nothing_covered
 from gateway.detect.leaves import Leaf, LeafKind
 from gateway.detect.scanner import RequestScanner, build_scanner
+from gateway.ports import Recognizer
 from tests.cli.folder import write_folder
 
 ID = "11010519491231002X"
@@ -28,15 +29,15 @@ SECRET_WORD = "zanzibarquux"
 
 
 @functools.cache
-def _built(markers: tuple[str, ...]) -> RequestScanner:
-    return build_scanner(markers)
+def _built(markers: tuple[str, ...], recognizers: tuple[Recognizer, ...]) -> RequestScanner:
+    return build_scanner(markers, recognizers)
 
 
 @pytest.fixture(autouse=True)
 def one_scanner(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LC_ALL", "en_US.UTF-8")
     monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setattr(policy_asked, "build_scanner", lambda markers: _built(tuple(markers)))
+    monkeypatch.setattr(policy_asked, "build_scanner", lambda markers, recognizers: _built(tuple(markers), tuple(recognizers)))
 
 
 class Said:
