@@ -136,6 +136,7 @@ def _as_json(loaded: Loaded, proof: Proof, seconds: float) -> dict[str, object]:
             for one in proof.leaving
         ],
         "acknowledged_in_vain": list(proof.idle),
+        "vacuous": list(proof.vacuous),
         "unread_may_leave": list(proof.unread),
         "scans_not_asked_for": list(proof.unasked),
     }

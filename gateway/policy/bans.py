@@ -11,7 +11,7 @@ from typing import Final
 from gateway.core.written import Place
 from gateway.policy.compiled import NOWHERE, CompiledPolicy, CompiledPool
 from gateway.policy.document import Never, Only, WrittenGuard
-from gateway.policy.meaning import has_all, has_any, refused_bits
+from gateway.policy.meaning import accepted_labels, has_all, has_any, refused_bits
 from gateway.policy.space import Space
 
 DENY: Final = "(deny)"
@@ -85,6 +85,13 @@ def stated_bans(compiled: CompiledPolicy) -> Iterator[Claim]:
     for stated in compiled.invariants:
         if isinstance(stated, Never | Only):
             yield _claim(stated)
+
+
+def vacuous(compiled: CompiledPolicy) -> Iterator[str]:
+    """The ids of what a policy states about labels that there are not, and so about no request at all."""
+    for stated in compiled.invariants:
+        if isinstance(stated, Never | Only) and not accepted_labels(stated.guard, compiled.order.names):
+            yield stated.id
 
 
 def _claim(stated: Never | Only) -> Claim:

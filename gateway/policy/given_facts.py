@@ -39,6 +39,8 @@ def read(root: Node, reader: Reader, compiled: CompiledPolicy) -> RequestFacts |
     fields = reader.fields(root, "The facts", KEYS, ("label", "model"))
     high = _label(fields, "label", reader, compiled)
     low = _label(fields, "label_low", reader, compiled)
+    if high is not None and low is not None and low > high:
+        reader.report(fields.at, "`label_low` is above `label`: a full scan can only take away.", "Lower it.")
     model = reader.text(fields.get("model"), "`model`")
     named = reader.name(fields.get("tenant_class"), "`tenant_class`")
     tenant_class = named.text if named is not None else "default"

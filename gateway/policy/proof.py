@@ -67,10 +67,10 @@ class Proof:
     """Everything that was found out about a policy.
 
     `states` is how many there are, and `nodes` how many steps it took to look at all of them; `is_spent` says that the
-    budget did not allow that. `dead` rows accept no
-    state; `shadowed` ones lose all theirs to rows before them. `leaving` is what may leave, `idle` what `may_leave`
-    acknowledges in vain; `unread` are carriers whose content may leave although nobody can read it, and `unasked` scans
-    that need not have run before. `steered` are requests whose model would lead out if `decide` let it.
+    budget did not allow that. `dead` rows accept no state; `shadowed` ones lose all theirs to rows before them.
+    `leaving` is what may leave, `idle` what `may_leave` acknowledges in vain; `unread` are carriers whose content may
+    leave although nobody can read it, and `unasked` scans that need not have run before. `vacuous` are invariants about
+    labels that there are not. `steered` are requests whose model would lead out if `decide` let it.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -84,6 +84,7 @@ class Proof:
     steered: tuple[Counterexample, ...] = ()
     unread: tuple[str, ...] = ()
     unasked: tuple[Tier, ...] = ()
+    vacuous: tuple[str, ...] = ()
 
     @property
     def is_proved(self) -> bool:

@@ -117,6 +117,10 @@ _WORDS: Final[Table] = MappingProxyType(
             "The route `{route}` is never used: everything that it accepts is taken by {by}.",
             "路由 `{route}` 永远用不到：它接受的请求全部先被 {by} 接走。",
         ),
+        "vacuous": (
+            "{ids} holds of nothing: no request has such a label.",
+            "{ids} 形同虚设：没有请求带有这样的标签。",
+        ),
         "unread": (
             "Content that nobody can read may leave, too, since `carriers` says so: {carriers}.",
             "无法扫描的内容也可能外发，因为 `carriers` 允许：{carriers}。",
@@ -258,6 +262,8 @@ class _Report:
             yield self._say("shadowed", route=one.route, by=self._list(one.by))
         if proof.steered:
             yield self._say("steered", routes=self._list(dict.fromkeys(example.route for example in proof.steered)))
+        if proof.vacuous:
+            yield self._say("vacuous", ids=self._list(proof.vacuous))
         if proof.unread:
             yield self._say("unread", carriers=self._list(proof.unread))
         if proof.unasked:

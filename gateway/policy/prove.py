@@ -12,7 +12,7 @@ from gateway.core.decision import Allow, Canary, Decision, Deny
 from gateway.core.facts import RequestFacts
 from gateway.core.labels import Label
 from gateway.policy import leaving as leaving_rules
-from gateway.policy.bans import DENY, Ban, Claim, Kind, always, bans, pools_of, stated_bans
+from gateway.policy.bans import DENY, Ban, Claim, Kind, always, bans, pools_of, stated_bans, vacuous
 from gateway.policy.compiled import ABOVE_CEILING, ALWAYS, NOWHERE, CompiledPolicy, Route
 from gateway.policy.decide import decide, state_of
 from gateway.policy.document import Required
@@ -79,6 +79,7 @@ class _Prover:
             idle=leaving_rules.idle(self._compiled, found) if found else (),
             steered=self._steered.examples,
             unread=unread(self._compiled.labels, max(self._leavers, default=None)),
+            vacuous=tuple(vacuous(self._compiled)),
             unasked=unasked(self._compiled.labels, max(self._leavers, default=None)),
         )
 

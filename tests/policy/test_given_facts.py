@@ -65,6 +65,10 @@ def test_everything_can_be_given() -> None:
     ("text", "message"),
     [
         ('{"label": "internal"}', "The facts lacks the key `model`."),
+        (
+            '{"label": "internal", "label_low": "restricted", "model": "m"}',
+            "`label_low` is above `label`: a full scan can only take away.",
+        ),
         ('{"label": "secret", "model": "m"}', "The label `secret` does not exist."),
         ('{"label": "public", "model": "m", "capabilities": ["tool"]}', "The capability `tool` does not exist."),
         ('{"label": "public", "model": "m", "modalities": ["picture"]}', "The modality `picture` does not exist."),

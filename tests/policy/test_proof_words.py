@@ -179,6 +179,18 @@ def test_what_may_leave_without_having_been_read_is_told() -> None:
     assert (home.unread, home.unasked) == ((), ())
 
 
+def test_an_invariant_about_no_label_at_all_is_told() -> None:
+    rows = "  - {id: rest, when: {}, to: [home]}"
+    stated = """invariants:
+  - {id: slip, never: {label: "> restricted", zone: cloud}}
+  - {id: worse, only: {label: "< public", residency: cn}}
+  - {id: meant, never: {label: ">= restricted", zone: cloud}}"""
+    one = unproved(policy(rows, rest=stated))
+    proof = prove(one)
+    assert proof.vacuous == ("slip", "worse")
+    assert "  · `slip`, `worse` holds of nothing: no request has such a label." in said(proof, one, "en")
+
+
 def test_what_is_worth_knowing_is_told_in_both() -> None:
     rows = KEEP + KEEP.replace("keep", "same") + DEAD
     rows += "  - {id: named, when: {model: other}, to: [burst]}\n  - {id: rest, when: {}, to: [home], spill: [burst]}"
