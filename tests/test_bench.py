@@ -61,3 +61,12 @@ def test_without_its_tools_it_says_that_nothing_was_measured(tmp_path: Path) -> 
     ran = subprocess.run(argv, capture_output=True, text=True, timeout=60)
     assert ran.returncode == 0
     assert ran.stdout.startswith("bench: skipped, nothing was measured")
+
+
+def test_replies_to_sensitive_work_are_mostly_caught_and_harmless_chats_left_alone() -> None:
+    ran = _run("taint.py", "--requests", "4000", "--replies", "1000").stdout
+    rows = {line[:28].strip(): line[28:].split() for line in ran.splitlines()}
+    derived, harmless = rows["derived, all"], rows["harmless, all"]
+    assert float(derived[1].rstrip("%")) >= 85.0
+    assert derived[2] == "100.00%"
+    assert float(harmless[1].rstrip("%")) <= 1.0

@@ -18,8 +18,10 @@ from typing import Final
 from gateway.core.findings import History
 from gateway.core.labels import Label, LabelOrder, join
 
-SHORT: Final = 120
-"""Letters and digits up to which a reply says too little to be told from the same words said elsewhere."""
+SHORT: Final = 180
+"""Letters and digits up to which a reply says too little to be told from the same words said elsewhere: a refusal in
+one or two polite sentences is that long. Lower, and refusals keep harmless chats home; higher, and more replies are
+lost with their question (`bench/taint.py` shows both)."""
 
 
 _ELSE: Final = re.compile(r"[\W_]+")

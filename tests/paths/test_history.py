@@ -14,7 +14,8 @@ OUTWARD = POLICY.replace("when: {}, to: [home, home-b], spill: [burst]", "when: 
 )
 REPLY = (
     "The committee agreed to close the northern branch in spring, to move its forty people to the head office, and to "
-    "tell nobody before the first of March; the landlord has been informed under seal, and the auditors have signed."
+    "tell nobody before the first of March; the landlord has been informed under seal, and the auditors have signed; "
+    "whoever asks is to be told that no decision has been taken."
 )
 
 HARMLESS = "The tide turns at six in the evening, and again before dawn. " * 4
@@ -87,7 +88,7 @@ async def test_the_reply_to_a_reply_keeps_the_label_too(tmp_path, servers):
     home, burst = servers
     async with house(tmp_path, {"home": home, "burst": burst}, policy=OUTWARD) as gateway:
         await gateway.chat(SECRET)
-        shorter = REPLY[:190]
+        shorter = REPLY.replace("The committee", "They")
         home.script = answering(shorter)
         await ask(gateway, follow_up())
         assert seen(await ask(gateway, follow_up(reply=shorter))) == ("home", "confidential")
