@@ -72,9 +72,14 @@ def _init(arguments: argparse.Namespace) -> int:
         return report(there, json=arguments.json, status=MISUSED)
     for name, data in files.items():
         path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("xb") as file:
-            file.write(data)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("xb") as file:
+                file.write(data)
+        except OSError as error:
+            message = f"This file cannot be written ({type(error).__name__})."
+            unwritten = Problem(str(path), 0, 0, message, "Name a folder that you may write to.")
+            return report([unwritten], json=arguments.json, status=MISUSED)
     if arguments.json:
         print(text_of({"ok": True, "problems": [], "written": [str(folder / name) for name in files]}))
         return GOOD

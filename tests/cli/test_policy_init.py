@@ -65,3 +65,12 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, capsys: Capsys) ->
     (tmp_path / "file").write_text("")
     assert main(["policy", "init", str(tmp_path / "file" / "x")]) != 0
     assert str(tmp_path / "file") in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_to_is_said(tmp_path: Path, capsys: Capsys) -> None:
+    (tmp_path / "file").write_text("")
+    status, _, err = run(capsys, "init", tmp_path / "file" / "folder")
+    assert status == 2
+    assert f"{tmp_path / 'file' / 'folder' / 'policy.yaml'}: This file cannot be written (" in err
+    status, out, _ = run(capsys, "init", tmp_path / "file" / "folder", "--json")
+    assert (status, json.loads(out)["ok"]) == (2, False)
