@@ -4,6 +4,7 @@ Of those that ship with Presidio only the ones that work on patterns here are ta
 or fetch a model, and only the forwarder dials (threats.md I10).
 """
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
 from typing import Final, Protocol, cast
@@ -111,5 +112,8 @@ def _check_presence() -> None:
         raise Unusable("This needs the package `presidio-analyzer`, which is not installed.", INSTALL) from None
     from tldextract import TLDExtract, tldextract
 
-    # The first e-mail address that Presidio validates would fetch a list of domains.
-    tldextract.TLD_EXTRACTOR = TLDExtract(suffix_list_urls=(), cache_dir=None)
+    # The first e-mail address that Presidio validates would fetch a list of domains; the one in the package will do.
+    # Only once: the list takes a while to read.
+    logging.getLogger("presidio-analyzer").setLevel(logging.ERROR)  # it tells what it does for every recognizer
+    if tldextract.TLD_EXTRACTOR.suffix_list_urls:
+        tldextract.TLD_EXTRACTOR = TLDExtract(suffix_list_urls=(), cache_dir=None)
