@@ -2,11 +2,15 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.core.findings import Finding, Tier
 from gateway.detect import checksums, runs
+from gateway.detect.borrowed import Borrower, borrower, found_beside
+from gateway.detect.patterns import NATIONAL
 from gateway.detect.rules import LEFT, NUMBER
+from gateway.detect.tables import TableRecognizer, table_recognizer
+from gateway.detect.worldwide import WORLDWIDE
 
 _LOCAL = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ._%+-'&=!#$*?^{|}~/")
 _DOMAIN = r"@(?P<domain>[0-9A-Za-z][0-9A-Za-z-]{0,62}(?:\.[0-9A-Za-z][0-9A-Za-z-]{0,62}){1,8})"
@@ -18,7 +22,7 @@ _RESIDENT = r"(?=([1-9][0-9]{5}(?:18|19|20)[0-9]{2}[01][0-9][0-3][0-9]{4}[0-9Xx]
 _MOBILE = r"(?=(1(?:3[0-9]|4[0145-9]|5[0-35-9]|6[2567]|7[0-8]|8[0-9]|9[0-35-9])[0-9]{8}))"
 
 # How people group a mobile number and a card. Cards in other groups need one separator throughout and nothing beside.
-_MOBILE_SIZES = frozenset(((3, 4, 4), (3, 8), (7, 4), (4, 4, 3), (3, 3, 5), (5, 6), (1,) * 11))
+_MOBILE_SIZES = frozenset(((3, 4, 4), (3, 8), (7, 4), (4, 4, 3), (3, 3, 5), (3, 3, 3, 2), (5, 6), (1,) * 11))
 _CARD_SIZES = (
     (4, 4, 4, 4, 3),
     (4, 4, 4, 4, 2),
@@ -36,6 +40,12 @@ _CARD_SIZES = (
 )
 _CARD_FIRST = frozenset((4, 6, 8))
 _SSN_SIZES = (3, 2, 4)
+_IN_UUID = re.compile(r"[0-9A-Fa-f]{4}-\Z")
+
+# How far from a number in odd groups the words stand that say what it is.
+_WORDS_BEFORE = 48
+_WORDS_BEHIND = 16
+_LONGEST_TOLD = 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +105,7 @@ class GroupedRecognizer:
 
     resident: re.Pattern[str]
     mobile: re.Pattern[str]
+    told: Borrower
     name: str = "grouped-digits"
     entities: frozenset[str] = frozenset(("CN_RESIDENT_ID", "CN_MOBILE", "BANK_CARD", "US_SSN"))
     tier: Tier = Tier.STRUCTURED
@@ -112,6 +123,7 @@ class GroupedRecognizer:
                 *self._residents(run, group_at),
                 *self._mobiles(run, group_at),
                 *_cards_and_ssns(run),
+                *self._told(run),
             ):
                 findings.append(
                     Finding(entity, score, path, run.starts[first], run.ends[last], self.name, ("collapse",))
@@ -121,7 +133,9 @@ class GroupedRecognizer:
     def _residents(self, run: runs.Run, group_at: dict[int, int]) -> Iterator[_Found]:
         for match in self.resident.finditer(run.digits):
             first, end = group_at.get(match.start()), group_at.get(match.start() + 18)
-            if first is not None and end is not None and end > first + 1 and checksums.resident_id(match[1]):
+            if first is None or end is None or end <= first + 1:
+                continue
+            if run.is_one_number(first, end - 1) and checksums.resident_id(match[1]):
                 yield "CN_RESIDENT_ID", 0.95, first, end - 1
 
     def _mobiles(self, run: runs.Run, group_at: dict[int, int]) -> Iterator[_Found]:
@@ -134,9 +148,25 @@ class GroupedRecognizer:
             if sizes in _MOBILE_SIZES and run.is_uniform(first, end - 1) and (sizes[0] > 1 or len(run.offsets) <= 13):
                 yield "CN_MOBILE", 0.8, first, end - 1
 
+    def _told(self, run: runs.Run) -> Iterator[_Found]:
+        """Numbers without a checksum, in even groups, that the words around them name."""
+        for first, last in run.even_pieces():
+            digits = run.digits[run.offsets[first] : run.offsets[last] + run.ends[last] - run.starts[last]]
+            if not 9 <= len(digits) <= _LONGEST_TOLD or not digits.isdigit():
+                continue
+            start, end = run.starts[first], run.ends[last]
+            before = run.text[max(0, start - _WORDS_BEFORE) : start]
+            called = self.told.called(before)
+            if called:
+                after = run.text[end : end + _WORDS_BEHIND]
+                for entity, score, _, _ in found_beside(called, before, digits, after, whole=True):
+                    yield entity, score, first, last
+
 
 def _cards_and_ssns(run: runs.Run) -> Iterator[_Found]:
     count = len(run.offsets)
+    if _IN_UUID.search(run.text, max(0, run.starts[0] - 5), run.starts[0]):
+        return
     whole = run.sizes(0, count - 1) if count <= 19 else ()
     if whole and 14 <= len(run.digits) <= 19 and run.digits.isdigit() and whole not in _CARD_SIZES:
         is_even = (max(whole) == 1 or min(whole[:-1]) >= 2) and run.is_uniform(0, count - 1)
@@ -151,17 +181,26 @@ def _cards_and_ssns(run: runs.Run) -> Iterator[_Found]:
         elif size in _CARD_FIRST:
             for sizes in _CARD_SIZES:
                 last = first + len(sizes) - 1
-                if sizes[0] == size and run.sizes(first, last) == sizes and run.is_uniform(first, last):
+                if (
+                    sizes[0] == size
+                    and run.sizes(first, last) == sizes
+                    and run.is_uniform(first, last)
+                    and run.is_one_number(first, last)
+                ):
                     digits = run.digits[run.offsets[first] : run.offsets[first] + sum(sizes)]
                     if digits.isdigit() and checksums.bank_card(digits):
                         yield "BANK_CARD", 0.9, first, last
                         break
 
 
-def composed() -> tuple[EmailRecognizer | IbanRecognizer | GroupedRecognizer, ...]:
-    """The recognizers of this file, ready to run."""
+def composed() -> tuple[EmailRecognizer | IbanRecognizer | GroupedRecognizer | TableRecognizer, ...]:
+    """The recognizers that are more than a rule, ready to run."""
+    told = borrower([rule for rule in (*NATIONAL, *WORLDWIDE) if rule.trigger])
+    grouped = GroupedRecognizer(re.compile(_RESIDENT), re.compile(_MOBILE), told)
+    entities = grouped.entities.union(found.rule.entity for _, found in told.rules)
     return (
         EmailRecognizer(re.compile(_DOMAIN)),
         IbanRecognizer(re.compile(_IBAN)),
-        GroupedRecognizer(re.compile(_RESIDENT), re.compile(_MOBILE)),
+        replace(grouped, entities=entities),
+        table_recognizer(),
     )

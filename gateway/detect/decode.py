@@ -16,6 +16,7 @@ from gateway.detect.views import Edit, Tick, View, paced, rewritten
 MAX_DECODED = 1_048_576
 _OPAQUE_LENGTH = 128
 _OPAQUE_HEX_LENGTH = 256
+_HEX = frozenset("0123456789abcdefABCDEF")
 
 _ESCAPES = (
     r"(?P<url>(?:%[0-9A-Fa-f]{2}){1,400})"
@@ -23,17 +24,20 @@ _ESCAPES = (
     r"|(?P<backslash>(?:\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}|\\u\{[0-9A-Fa-f]{1,6}\}|\\U[0-9A-Fa-f]{8}){1,400})"
     r"|(?P<quoted>(?:=[0-9A-F]{2}){2,400})"
     r"|(?P<tags>[\U000e0020-\U000e007e]{1,400})"
-    r"|(?P<spaced>(?<![0-9A-Fa-f])(?:0x)?[0-9A-Fa-f]{2}(?:[ :,]{1,2}(?:0x)?[0-9A-Fa-f]{2}){8,4000}(?![0-9A-Fa-f]))"
+    r"|(?P<spaced>(?<![0-9A-Za-z])(?:0x)?[0-9A-Fa-f]{2}(?:[ :,]{1,2}(?:0x)?[0-9A-Fa-f]{2}){7,4000}(?![0-9A-Za-z]))"
     r"|(?P<token>(?<![0-9A-Za-z+/_-])"
-    r"(?:(?:[0-9A-Za-z+/]{60,100}\r?\n){1,20000}[0-9A-Za-z+/]{1,100}|[0-9A-Za-z+/_-]{12,})={0,6})"
+    r"(?:(?:[0-9A-Za-z+/]{60,100}\r?\n){1,20000}[0-9A-Za-z+/]{1,100}|[0-9A-Za-z+/_-]{10,})={0,6})"
 )
 
-# Which words are worth a try: long ones, padded ones, and what digits look like in hex, base64 (any two groups of
-# three) and base32. Every word of twelve letters would be too many.
+# Which words are worth a try: long ones, padded ones, and what ASCII looks like in hex (its first digits), in base64
+# (the first three of four, for three groups that begin with a capital, a digit or a separator, or two of digits) and
+# base32. Every word of twelve letters would be too many.
+_BASE64_REST = r"[C-HS-Xi-ny-z0-3][ABEFIJMNQRUVYZcdghklopstwx014589][0-9A-Za-z+/_-]"
 _WORTH = (
     r"[0-9A-Za-z+/_-]{24}",
     r"[0-9A-Za-z+/_-]{10}={1,6}",
-    r"(?:3[0-9]){9}",
+    r"(?:[2-7][0-9A-Fa-f]){6}",
+    rf"[I-WY-Z]{_BASE64_REST}(?:[I-Za-e]{_BASE64_REST}){{2}}",
     r"(?:[MNO][DTjz][AEIMQUYcgk][w-z0-5]){2}",
     r"[A-Z2-7]{16}",
 )
@@ -44,7 +48,7 @@ DECODE_GATES = (
     r"\\[uUx][0-9A-Fa-f{]{2}",
     r"(?:=[0-9A-F]{2}){2}",
     r"[\U000e0020-\U000e007e]",
-    r"[0-9A-Fa-f :,x]{26}",  # nine pairs and what stands between them, at the least
+    r"[0-9A-Fa-f :,x]{23}",  # eight pairs and what stands between them, at the least
     *_WORTH,
 )
 """Where something may be encoded. Whether it is, only decoding tells."""
@@ -124,11 +128,11 @@ def _character(match: re.Match[str]) -> str:
 
 def _token(piece: str) -> tuple[str | None, str]:
     body = piece.replace("\r", "").replace("\n", "").rstrip("=")
-    if len(body) % 2 == 0 and all(character in "0123456789abcdefABCDEF" for character in body):
+    if len(body) % 2 == 0 and _HEX.issuperset(body):
         plain = _unpacked(bytes.fromhex(body))
         if plain is not None:
             return plain, "hex"
-    if len(body) >= 16 and all(character in "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567" for character in body):
+    if len(body) >= 13 and all(character in "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567" for character in body):
         try:
             plain = _unpacked(base64.b32decode(body + "=" * (-len(body) % 8)))
         except binascii.Error:

@@ -6,15 +6,24 @@ is built.
 """
 
 from gateway.detect import checksums
-from gateway.detect.rules import GAP, LEFT, NUMBER, RIGHT, SOLID, Rule
+from gateway.detect.rules import DECIMALS, GAP, LEFT, NUMBER, RIGHT, SOLID, Rule
 
 _MOBILE_RANGE = r"1(?:3[0-9]|4[0145-9]|5[0-35-9]|6[2567]|7[0-8]|8[0-9]|9[0-35-9])"
-_ID_WORDS = r"身份证|身份證|证件号|證件號|identity card|id card|id number|resident id|national id|sfz"
-PHONE_WORDS = r"phone|tel(?![a-z])|telephone|mobile|cell|call|text me|contact|fax|whatsapp|sms|电话|手机|联系|致电|拨打"
-_SSN_WORDS = r"ssn|social.{0,3}security|tax(?:payer)? ?id|(?<![a-z])tin(?![a-z])|itin|社会安全|社安号|纳税人识别"
-_PASSPORT_WORDS = r"(?i)护照|護照|passport|travel document"
+_ID_WORDS = (
+    r"身份证|身份證|证件号|證件號|identity card|id card|id number|resident id|national id|sfz|shenfenzheng|zhengjian"
+)
+PHONE_WORDS = (
+    r"phone|tel(?![a-z])|telephone|mobile|cell|call|text me|contact|fax|whatsapp|sms|电话|手机|联系|致电"
+    r"|拨打|dianhua|shouji"
+)
+_SSN_WORDS = (
+    r"ssn|social.{0,3}security|(?<![a-z])social(?= (?:is|number|no)|[:#])|tax(?:payer)? ?id"
+    r"|(?<![a-z])tin(?![a-z])|itin|社会安全|社安号|纳税人识别"
+)
+_PASSPORT_WORDS = r"(?i)护照|護照|passport|travel document|huzhao"
 _PERMIT_WORDS = (
-    r"(?i)通行证|通行證|回乡证|回鄉證|台胞证|台胞證|港澳|居住证|entry permit|mainland travel permit|home return"
+    r"(?i)通行证|通行證|回乡证|回鄉證|台胞证|台胞證|港澳|居住证|entry permit|mainland travel permit|home"
+    r" return|tongxingzheng|huixiangzheng|taibaozheng"
 )
 
 
@@ -24,6 +33,15 @@ def _has_digit(text: str) -> bool:
 
 def _is_wechat_name(text: str) -> bool:
     return _has_digit(text) or "_" in text
+
+
+def _is_passport(text: str) -> bool:
+    digits = sum(character.isdigit() for character in text)
+    return digits >= 6 or (digits >= 2 and text.upper() == text)
+
+
+def _is_license(text: str) -> bool:
+    return sum(character.isdigit() for character in text) >= 4
 
 
 NATIONAL: tuple[Rule, ...] = (
@@ -63,17 +81,31 @@ NATIONAL: tuple[Rule, ...] = (
     Rule(
         "cn-mobile",
         "CN_MOBILE",
-        r"(?<![0-9A-Za-z])(?<![0-9]\.)(?:(?:\+|00)?86[-\s]{0,2})?" + _MOBILE_RANGE + r"[0-9]{8}" + RIGHT,
+        LEFT + DECIMALS + r"(?:(?:\+|00)86[-\s]{0,2}|86[-\s]{1,2})?" + _MOBILE_RANGE + r"[0-9]{8}" + RIGHT,
         0.85,
         trigger=NUMBER,
         runs=frozenset((11, 13, 15)),
     ),
+    # Thirteen digits are as often an order number: the country code without a sign needs a word that says what it is.
+    Rule(
+        "cn-mobile-with-86",
+        "CN_MOBILE",
+        LEFT + DECIMALS + "86" + _MOBILE_RANGE + r"[0-9]{8}" + RIGHT,
+        0.85,
+        context=PHONE_WORDS + "|msisdn|微信",
+        reach=24,
+        trigger=NUMBER,
+        runs=frozenset((13,)),
+    ),
     Rule(
         "cn-landline",
         "CN_LANDLINE",
-        LEFT + r"[(（]?0(?:10|2[0-57-9]|[3-9][0-9]{2})[)）]?[-\s－—]{0,2}[2-9][0-9]{6,7}" + RIGHT,
+        # "1.010-62781234" is an item of a list, "0.01062781234" a number.
+        LEFT
+        + r"(?!(?<=[0-9]\.)[0-9]{8})[(（]?0(?:10|2[0-57-9]|[3-9][0-9]{2})[)）]?[-\s－—]{0,2}[2-9][0-9]{6,7}"
+        + RIGHT,
         0.8,
-        context=PHONE_WORDS + r"|座机|固话|传真|总机|分机|热线",
+        context=PHONE_WORDS + r"|座机|固话|传真|总机|分机|热线|zuoji|landline",
         bare=0.5,
         trigger=NUMBER,
         runs=frozenset((7, 8, 10, 11, 12)),
@@ -81,9 +113,9 @@ NATIONAL: tuple[Rule, ...] = (
     Rule(
         "cn-landline-local",
         "CN_LANDLINE",
-        r"(?:座机|固话|传真|固定电话|办公电话|家庭电话)" + GAP + r"(?P<v>[2-8][0-9]{6,7})" + RIGHT,
+        r"(?:座机|固话|传真|固定电话|办公电话|家庭电话|zuoji)" + GAP + r"(?P<v>[2-8][0-9]{6,7})" + RIGHT,
         0.7,
-        trigger=r"座机|固话|传真|固定电话|办公电话|家庭电话",
+        trigger=r"座机|固话|传真|固定电话|办公电话|家庭电话|zuoji",
     ),
     Rule(
         "cn-uscc",
@@ -106,8 +138,10 @@ NATIONAL: tuple[Rule, ...] = (
     Rule(
         "passport",
         "PASSPORT",
-        r"(?:passport|护照|護照)" + GAP + r"(?P<v>[A-Z]{0,2}[0-9]{6,9}[A-Z]?)" + RIGHT,
+        # Germans and the French have letters among the digits.
+        r"(?:passport|travel document|护照|護照|huzhao)" + GAP + r"(?P<v>[A-Z0-9]{7,10})" + RIGHT,
         0.75,
+        check=_is_passport,
         ignore_case=True,
         trigger=_PASSPORT_WORDS,
     ),
@@ -118,7 +152,7 @@ NATIONAL: tuple[Rule, ...] = (
         0.85,
         context=_PERMIT_WORDS,
         after=12,
-        reach=24,
+        reach=32,
         trigger=_PERMIT_WORDS,
     ),
     Rule(
@@ -136,7 +170,7 @@ NATIONAL: tuple[Rule, ...] = (
         LEFT + r"[A-Za-z]{1,2}[0-9]{6}[0-9Aa]" + RIGHT,
         0.85,
         check=checksums.hong_kong_id,
-        context=r"hkid|hong kong id|香港",
+        context=r"hkid|hong kong id|香港|港籍",
         trigger=SOLID,
         runs=frozenset((6, 7)),
     ),
@@ -162,17 +196,21 @@ NATIONAL: tuple[Rule, ...] = (
     Rule(
         "cn-social-security",
         "CN_SOCIAL_SECURITY",
-        r"(?:社保|社会保障|社会保险|医保|醫保|社保卡|医保卡|社会保障卡)(?:电脑号|个人编号|个人账号|账号|帐号|卡号|编号|号码|号|卡)"
+        r"(?:(?:社保|社会保障|社会保险|医保|醫保|医疗保险)(?:电脑号|个人编号|个人账号|账户|账号|帐号|卡号"
+        r"|编号|号码|卡|号)"
+        r"|(?:shebao|yibao)\s?(?:ka|hao|zhanghao){0,2}"
+        r"|(?i:(?:social|medical) insurance\s(?:account|card|number|no\.?|id)))"
         + GAP
         + r"(?P<v>[A-Za-z]{0,3}[0-9][0-9A-Za-z-]{5,19})"
         + RIGHT,
         0.85,
-        trigger=r"社保|社会保[障险]|医保|醫保",
+        trigger=r"社保|社会保[障险]|医保|醫保|医疗保险|shebao|yibao|(?i:(?:social|medical) insurance)",
     ),
     Rule(
         "wechat",
         "WECHAT",
-        r"(?:微信|薇信|(?<![A-Za-z])(?:wechat|weixin|wx|vx))(?:号|账号|帐号|id)?"
+        # Letters in front of a number without a gap are a product, "WX72584", unless they are in lower case.
+        r"(?:微信|薇信|(?<![A-Za-z])(?:wechat|weixin|[wv]x(?![0-9A-Za-z])|(?-i:[wv]x)))(?:号|账号|帐号|id)?"
         + GAP
         + r"(?P<v>[a-z][a-z0-9_-]{5,19}|1[3-9][0-9]{9})"
         + RIGHT,
@@ -225,13 +263,18 @@ NATIONAL: tuple[Rule, ...] = (
     Rule(
         "driver-license",
         "US_DRIVER_LICENSE",
-        r"(?:driver['’]?s?['’]?\s?licen[cs]e|driving\s?licen[cs]e|驾照|驾驶证|驾驶执照)"
+        r"(?:driver['’]{0,2}s?['’]{0,2}\s?(?:licen[cs]e|permit)|driving\s(?:licen[cs]e|permit)"
+        r"|(?<![a-z])(?:d\.l\.|dl)(?=\s?(?:[#:：=]|no|number))|驾照|驾驶证|驾驶执照|驾证|jiazhao|jiashizheng)"
         + GAP
-        + r"(?P<v>[A-Z]{0,3}[0-9][A-Z0-9-]{4,18})"
+        + r"(?P<v>[A-Z0-9][A-Z0-9-]{4,18})"
         + RIGHT,
         0.8,
+        check=_is_license,
         ignore_case=True,
-        trigger=r"(?i)licen[cs]e|驾照|驾驶",
+        trigger=(
+            r"(?i)licen[cs]e|driver['’]{0,2}s?['’]{0,2}\s?p|driving\sp|驾照|驾驶|驾证|jiazhao|jiashi"
+            r"|(?<![a-z])d\.?l\.?\s?[#:：=n]"
+        ),
     ),
     Rule(
         "dea-number",

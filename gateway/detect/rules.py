@@ -15,10 +15,13 @@ from gateway.core.findings import MARKER_PREFIX, Finding, Tier
 LEFT = r"(?<![0-9A-Za-z])"
 RIGHT = r"(?![0-9A-Za-z])"
 
+# The decimals of a number are nobody's.
+DECIMALS = r"(?<![0-9]\.)"
+
 # What may stand between a cue ("MRN", "微信") and the value it announces.
 GAP = (
-    r"(?:\s{0,3}(?:号码|號碼|编号|編號|number|num|no|nr|id|code|is|was|are|号|號|是|为|為"
-    r"|[:：=＝,，、;；\"'“”‘’`*_|(（\[<>/\\#.-])){0,6}\s{0,3}"
+    r"(?:\s{0,3}(?:号码|號碼|编号|編號|证号|證號|档案|number|num|no|nr|id|code|is|was|are|as|of|号|號|码|是|为|為|haoma|hao|shi"
+    r"|[:：=＝,，、;；\"'“”‘’`*_|()（）\[\]【】<>/\\#.-])){0,8}\s{0,3}"
 )
 
 # What a prefilter looks for on behalf of many rules at once: nine digits with anything but letters in between, and six

@@ -7,20 +7,30 @@ from gateway.detect.rules import GAP, LEFT, RIGHT, Rule
 _TAIL = r"(?![0-9A-Za-z_])"
 _TOKEN = r"[0-9A-Za-z_-]"
 _NAMES = (
-    r"(?:pass(?:word|wd|phrase|code)?|pwd|(?:client|app|consumer|shared|webhook|signing|jwt)[_.\s-]?secret(?:[_.\s-]?key)?"
+    r"(?:pass(?:word|wd|phrase|code)?|pwd|(?:client|app|consumer|shared|webhook|signing"
+    r"|jwt)[_.\s-]?secret(?:[_.\s-]?key)?"
     r"|secret(?:[_.\s-]?(?:access[_.\s-]?)?key)?|(?:api|access|auth|refresh|bearer|session|bot|private|account|master"
-    r"|encryption|service)[_.\s-]?(?:key|token)|token|密码|密碼|口令|秘钥|密钥|密鑰|令牌|暗号)"
+    r"|encryption|service)[_.\s-]?(?:key|token)|token|密码|密碼|口令|秘钥|密钥|密鑰|令牌|暗号|mima|kouling)"
 )
-_STEMS = r"(?i)(?:pass(?:word|wd|phrase|code)?|pwd|secret|key|token|密码|密碼|口令|秘钥|密钥|密鑰|令牌|暗号)"
+_STEMS = (
+    r"(?i)(?:pass(?:word|wd|phrase|code)?|pwd|secret|key|token|密码|密碼|口令|秘钥|密钥|密鑰|令牌|暗号|mima|kouling)"
+)
 _NAMED = _STEMS + r"[\"'’”`]?\s{0,3}[:=：＝]"
-_TOLD = _STEMS + r"[\"'’”`]?\s{0,3}(?:is|was|are|是|为|為|改成|改为|设为|叫)"
+_TELLS = r"(?:is|was|are|shi|[^0-9A-Za-z\n，。,.;；:：!?！？]{0,6}(?:是|为|為|成|叫|用|填|设|默认|输入))"
+_TOLD = _STEMS + rf"[\"'’”`]?\s{{0,3}}{_TELLS}"
+# Between a word for a password and one that looks like it.
+_BESIDE = r"(?:[^0-9A-Za-z\n，。,.;；!?！？]{0,12}|\s{1,2}(?:to|of|as|using|with|called)?\s?[\"'“‘`(]{0,2})"
 
 # What stands where a secret would, and is none.
 _PLACEHOLDER = re.compile(
-    r"(?i)(?:[*x•.#_-]+|<.*|\$\{?.*|\{\{?.*|%\(?.*|your[_-]?.*|my[_-]?(?:pass|secret|token|api).*|(?:pass|secret|token)[_-]?.{0,6}"
-    r"|example.*|change[_-]?me|redacted|masked|hidden|placeholder|none|null|nil|true|false|str|string|int|integer|bool|number"
-    r"|object|any|bytes|text|required|optional|default|undefined|unknown|empty|missing|invalid|expired|incorrect|wrong|reset"
-    r"|valid|correct|field|value|input|name|prompt|os\.[a-z.]*|env\.?[a-z.]*|process\.[a-z.]*|self\.[a-z_.]*|settings\.[a-z_.]*"
+    r"(?i)(?:[*x•.#_-]+|<.*|\$\{?.*|\{\{?.*|%\(?.*|your[_-]?.*|my[_-]?(?:pass|secret|token|api).*|(?:pass"
+    r"|secret|token)[_-]?.{0,6}"
+    r"|example.*|change[_-]?me|redacted|masked|hidden|placeholder|none|null|nil|true|false|str|string|int"
+    r"|integer|bool|number"
+    r"|object|any|bytes|text|required|optional|default|undefined|unknown|empty|missing|invalid|expired"
+    r"|incorrect|wrong|reset"
+    r"|valid|correct|field|value|input|name|prompt|os\.[a-z.]*|env\.?[a-z.]*|process\.[a-z.]*"
+    r"|self\.[a-z_.]*|settings\.[a-z_.]*"
     r"|config\.[a-z_.]*|getenv.*|get_?pass.*|[a-z_.]+\(.*|[a-z_.]+\[.*)\Z"
 )
 
@@ -32,8 +42,26 @@ def _is_secret_value(text: str) -> bool:
     return not (text.isalpha() and text.isascii() and (text[1:].islower() or len(text) < 6)) or len(text) >= 20
 
 
+_NO_PASSWORD = re.compile(r"(?i)(?:sha|md|aes|rsa|base|iso|rfc|utf|oauth|http|ipv|web|win|iphone|pbkdf|x)-?[0-9]")
+
+
+def _looks_like_password(text: str) -> bool:
+    kinds = (
+        any(character.isdigit() for character in text),
+        any(character.islower() for character in text),
+        any(character.isupper() for character in text),
+        any(mark in text[:-1] for mark in "!@#$%^&*_+=") or text[-1] in "!@#$%^&*",
+    )
+    enough = (kinds[0] and (kinds[1] or kinds[2]) and kinds[3]) or (sum(kinds) >= 3 and len(text) >= 8)
+    return enough and _NO_PASSWORD.match(text) is None
+
+
 def _is_mixed(text: str) -> bool:
     return any(character.isdigit() for character in text) and any(character.isalpha() for character in text)
+
+
+def _is_told(text: str) -> bool:
+    return (_is_mixed(text) and _NO_PASSWORD.match(text) is None) or any(mark in text[:-1] for mark in "!@#$%^&*_+=")
 
 
 def _secret(name: str, pattern: str, score: float = 0.98, trigger: str | None = None) -> Rule:
@@ -113,15 +141,28 @@ SECRETS: tuple[Rule, ...] = (
         "told-secret",
         "CREDENTIAL",
         # "the password is hunter2", 密码是 hunter2: prose, so the value must look like no word.
-        r"(?<![a-z])"
-        + _NAMES
-        + r"[\"'’”`]?\s{0,3}(?:is|was|are|是|为|為|改成|改为|设为|叫)\s{0,3}[:：]?\s{0,2}[\"'“‘`]{0,2}"
+        r"(?<![a-z])" + _NAMES + rf"[\"'’”`]?\s{{0,3}}{_TELLS}" + r"\s{0,3}[:：]?\s{0,2}[\"'“‘`]{0,2}"
         r"(?P<v>[0-9a-z!@#$%^&*_+=?~.\\/-]{4,100})",
         0.8,
-        check=lambda text: _is_mixed(text) or any(mark in text[:-1] for mark in "!@#$%^&*_+="),
+        check=_is_told,
         compact=False,
         ignore_case=True,
         trigger=_TOLD,
+    ),
+    Rule(
+        "password-beside",
+        "CREDENTIAL",
+        # "with password Winter@2021", 密码Winter@2021: nothing announces it, so it must look like nothing else.
+        r"(?<![a-z])(?:pass(?:word|wd|phrase|code)|pwd|密码|密碼|口令|mima)"
+        + _BESIDE
+        + r"(?P<v>[0-9a-z!@#$%^&*_+=?~.-]{6,64})(?![0-9a-z@])",
+        0.8,
+        check=_looks_like_password,
+        compact=False,
+        ignore_case=True,
+        trigger=r"(?i)(?:pass(?:word|wd|phrase|code)|pwd|密码|密碼|口令|mima)"
+        + _BESIDE
+        + r"[0-9a-z!@#$%^&*_+=?~.-]{6}",
     ),
     Rule(
         "user-and-password",

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
+from gateway.detect.simplified import TO_SIMPLIFIED, TRADITIONAL
+
 Edit = tuple[int, int, str]
 """A piece of a text, by start and end, and what replaces it."""
 
@@ -115,14 +117,16 @@ PLAIN_GATES = (  # none of them can match in ASCII
     f"[{INVISIBLE}{_STYLED}]",
     f"[0-9A-Za-z][{_MARKS}]",
     _OTHER_DIGIT,
-    f"[0-9A-Za-z@._-][{_LOOK_ALIKE}]|[{_LOOK_ALIKE}][0-9A-Za-z@_]",
+    f"[0-9A-Za-z@._-][{_LOOK_ALIKE}]|[{_LOOK_ALIKE}][0-9A-Za-z@_]|[{_LOOK_ALIKE}][·•. -][0-9A-Z]"
+    f"|[0-9][ ·(][{_LOOK_ALIKE}]",
+    "[證號碼電話機護聯銀賬開稅會醫時請這個說對發應為與們經產單書報費轉財務現實處過還從關問題業門記錄沒購買賣錢隊歷駕]",
 )
 """Where the plain view can differ in a way that matters."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlainView:
-    """The text as it looks: compatibility forms, invisible characters, other digits and look-alikes resolved."""
+    """The text as it reads: compatibility forms, invisible and traditional characters, other digits and look-alikes."""
 
     worth: re.Pattern[str]
     odd: re.Pattern[str]
@@ -154,6 +158,9 @@ def _plain(character: str) -> tuple[str, str]:
     latin = _CONFUSABLE.get(character)
     if latin is not None:
         return latin, "confusables"
+    simple = TO_SIMPLIFIED.get(character)
+    if simple is not None:
+        return simple, "simplified"
     normal = unicodedata.normalize("NFKC", character)
     if normal != character:
         return normal, "nfkc"
@@ -168,7 +175,7 @@ def plain_view() -> PlainView:
     gates = (r"(?![\x00-\x7f])\d" if gate is _OTHER_DIGIT else gate for gate in PLAIN_GATES)
     return PlainView(
         re.compile("|".join(gates)),
-        re.compile(f"[{INVISIBLE}{_MARKS}{_STYLED}{_PUNCTUATION}{_LOOK_ALIKE}]|(?![\\x00-\\x7f])\\d"),
+        re.compile(f"[{INVISIBLE}{_MARKS}{_STYLED}{_PUNCTUATION}{_LOOK_ALIKE}{TRADITIONAL}]|(?![\\x00-\\x7f])\\d"),
         re.compile(r"[0-9A-Za-z]"),
     )
 
@@ -186,7 +193,7 @@ _SPELLED = {
     for word in words.split()
 }
 _SPELLED_WORD = "(?:" + "|".join(_SPELLED) + ")"
-_BETWEEN = r"[\s\-、，,.·]{0,2}"
+_BETWEEN = r"[\s\-、，,.·/()（）年月]{0,2}"
 _HAN_RUN = rf"[{_HAN}0-9](?:{_BETWEEN}[{_HAN}0-9]){{5,}}"
 _SPELLED_RUN = rf"{_SPELLED_WORD}(?:[\s,.\-]{{1,3}}{_SPELLED_WORD}){{5,}}"
 

@@ -1,0 +1,56 @@
+"""Rules that need words beside a value, for values whose words stand elsewhere: in a header, before odd separators.
+
+The words and the value are put beside each other, and the rules see what comes of it. Who decides which words belong to
+which value is `tables.py` and `composed.py`. Pure.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from gateway.detect.rules import GAP, PatternRecognizer, Rule, recognizer
+
+Found = tuple[str, float, int, int]
+"""An entity, a score, and where it is in the value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Borrower:
+    """Some rules, each with the words that it asks for."""
+
+    rules: tuple[tuple[re.Pattern[str], PatternRecognizer], ...]
+
+    def called(self, words: str) -> list[PatternRecognizer]:
+        """The rules that these words call for."""
+        return [found for cue, found in self.rules if cue.search(words)]
+
+
+def found_beside(
+    called: Sequence[PatternRecognizer], before: str, value: str, after: str = "", *, whole: bool = False
+) -> Iterator[Found]:
+    """What rules find in `value` between two texts; only what covers the `whole` of it, if so asked."""
+    text = before + value + after
+    first, last = len(before), len(before) + len(value)
+    for rule in called:
+        for finding in rule.find(text, ""):
+            if finding.score < rule.rule.score or finding.start < first - 1 or finding.end > last:
+                continue
+            if not whole or finding.end - finding.start >= len(value):
+                yield finding.entity, finding.score, max(0, finding.start - first), finding.end - first
+
+
+def borrower(rules: Sequence[Rule]) -> Borrower:
+    """Those of `rules` that ask for words, ready to run."""
+    found = []
+    for rule in rules:
+        cue = _cue(rule)
+        if cue is not None:
+            found.append((re.compile(cue, re.IGNORECASE), recognizer(rule)))
+    return Borrower(tuple(found))
+
+
+def _cue(rule: Rule) -> str | None:
+    if rule.context is not None:
+        return rule.context.removeprefix("(?i)")
+    cue, gap, _ = rule.pattern.partition(GAP)
+    return cue if gap else None
