@@ -49,5 +49,6 @@ def test_it_says_what_looking_at_every_state_says() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # two minutes on an idle machine, and this one may be busy
 def test_it_says_so_of_ten_thousand_policies() -> None:
     assert sum(not agree(seed, 800) for seed in range(10_000)) > 500
