@@ -24,6 +24,7 @@ from gateway.cli.checkup import Check, live, missing, wrong
 from gateway.config.addresses import Listen, Tcp
 from gateway.config.secret_source import SecretEnv
 from gateway.core.topology import Pool, Zone, address_of
+from gateway.detect.foreign import ForeignRecognizer
 from gateway.runtime import certified
 from gateway.runtime.keyring import Purpose
 from gateway.settings import Settings
@@ -46,6 +47,8 @@ def configuration(settings: Settings, digest: str, now: datetime, addresses: Add
     yield from of_ports(settings, now)
     yield from of_zones(settings.bundle.topology.pools, settings.bundle.policy.zones, addresses)
     yield from of_engines(settings)
+    yield from of_recognizers(settings)
+    yield of_history(settings.gateway.workers)
     yield of_keys(len(settings.bundle.keys))
 
 
@@ -197,6 +200,21 @@ def of_engines(settings: Settings) -> Iterator[Check]:
             yield live("salted", pool=pool.name)
         elif not settings.bundle.policy.zones[pool.zone].is_cloud and tenants > 1:
             yield wrong("unsalted", pool=pool.name, backend=pool.backend, tenants=tenants)
+
+
+def of_recognizers(settings: Settings) -> Iterator[Check]:
+    """What finds something besides our own recognizers, and whether code of others is called for every text."""
+    own = settings.bundle.recognizers
+    code = sorted({one.name for one in own if isinstance(one, ForeignRecognizer)})
+    if own:
+        yield live("own_recognizers", count=len({one.name for one in own}))
+    if code:
+        yield live("own_code", names=", ".join(code))
+
+
+def of_history(workers: int) -> Check:
+    """Whether replies are remembered, so that a conversation can be told to be harmless (threats.md 13)."""
+    return live("history") if workers == 1 else wrong("history_lost", workers=workers)
 
 
 def of_keys(count: int) -> Check:

@@ -127,6 +127,19 @@ SAYS: Final[Table] = MappingProxyType(
             "can learn what another asked.",
             "资源池 {pool}（`{backend}`）不支持缓存盐值：{tenants} 个租户之间可通过耗时推测彼此的请求内容。",
         ),
+        "own_recognizers": (
+            "Your own recognizers run beside ours: {count}.",
+            "自定义识别器与内置识别器一同运行：{count} 个。",
+        ),
+        "own_code": (
+            "Of these, code is called for every text: {names}. It sees what people write: know whose it is.",
+            "其中以代码形式对每段文本调用的有：{names}。这些代码能看到用户输入，请确认其来源。",
+        ),
+        "history": ("Replies are remembered while this worker runs.", "工作进程运行期间会记住模型的回答。"),
+        "history_lost": (
+            "With {workers} workers replies are not remembered: a request with a history never leaves for the cloud.",
+            "使用 {workers} 个工作进程时不会记住回答：带有历史消息的请求永远不会发往云端。",
+        ),
         "keys": ("API keys: {count}.", "API 密钥数：{count}。"),
         "no_keys": ("There is no API key, so nobody can call.", "没有 API 密钥，因此无人可以调用。"),
     }
@@ -197,6 +210,7 @@ MENDS: Final[Table] = MappingProxyType(
             "Use vLLM there, serve one tenant by each such pool, or switch its prefix cache off.",
             "改用 vLLM、让每个资源池只服务一个租户，或关闭其前缀缓存。",
         ),
+        "history_lost": ("Write `workers: 1`, or live with it.", "改为 `workers: 1`，或接受这一限制。"),
         "no_keys": ("`tidegate keys create --tenant NAME`.", "运行 `tidegate keys create --tenant 名称`。"),
     }
 )

@@ -22,6 +22,7 @@ from gateway.cli.main import main
 from gateway.cli.proved import load_proved, shown
 from gateway.config.addresses import Tcp, Unix
 from gateway.core.topology import Proxy, SageMakerTarget
+from gateway.detect.foreign import ForeignRecognizer
 from gateway.runtime import certified
 from gateway.runtime.keyring import Purpose
 from gateway.settings import Settings, load
@@ -296,6 +297,24 @@ def test_an_engine_without_a_salt_at_home_matters_once_there_are_two_tenants(fol
     assert (found.key, found.gaps["backend"], found.gaps["tenants"]) == ("unsalted", "openai", "2")
     tenants.write_text(tenants.read_text().replace(", clinic: {class: default}", ""))
     assert keys_of(checkup_config.of_engines(settings_of(folder))) == []
+
+
+def test_what_a_customer_brings_is_counted_and_code_is_named(folder: Path) -> None:
+    assert keys_of(checkup_config.of_recognizers(settings_of(folder))) == []
+    (folder / "recognizers.yaml").write_text(
+        "recognizers: [{name: n, supported_entity: E, patterns: [{regex: a, score: 1}, {regex: b, score: 1}]}]"
+    )
+    settings = settings_of(folder)
+    assert [(one.key, one.gaps["count"]) for one in checkup_config.of_recognizers(settings)] == [
+        ("own_recognizers", "1")
+    ]
+    code = ForeignRecognizer(object(), name="theirs", entities=frozenset({"E"}), identity="i")  # type: ignore[arg-type]
+    settings = replace(settings, bundle=replace(settings.bundle, recognizers=(code,)))
+    assert [dict(one.gaps) for one in checkup_config.of_recognizers(settings)] == [{"count": "1"}, {"names": "theirs"}]
+
+
+def test_several_workers_remember_no_replies_and_that_is_said() -> None:
+    assert (checkup_config.of_history(1).state, checkup_config.of_history(2).state) == (State.LIVE, State.WRONG)
 
 
 def test_without_a_key_nobody_can_call() -> None:

@@ -1,13 +1,14 @@
 """Plays a guide: every command block is run in order in one empty folder, every change is made, every output compared.
 
 A `console` block holds commands after `$ ` and what they print; a line `…` stands for any number of lines. A `diff`
-block whose first line is `--- FILE` changes that file. `python -m tests.docs.guide docs/FILE.md` writes what is printed
-now into the guide.
+block whose first line is `--- FILE` changes that file, and what follows `# FILE` on a block's first line is written to
+that file. `python -m tests.docs.guide docs/FILE.md` writes what is printed now into the guide.
 """
 
 import contextlib
 import functools
 import io
+import itertools
 import os
 import re
 import shlex
@@ -21,8 +22,12 @@ from pathlib import Path
 from gateway.cli import policy_asked
 from gateway.cli.main import main
 from gateway.detect.scanner import RequestScanner, build_scanner
+from gateway.ports import Recognizer
 
 _BLOCK = re.compile(r"^```([a-z]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+# The first line of a block that is a whole file.
+_NAMED = re.compile(r"# ([a-z_]+\.(?:yaml|jsonl|py))\n")
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,9 @@ def played(guide: str, folder: Path) -> str:
             return f"```console\n{play.console(block.text)}```"
         if block.kind == "diff":
             play.change(block.text)
+        named = _NAMED.match(block.text)
+        if named is not None:
+            Path(named[1]).write_text(block.text[named.end() :], "utf-8")
         return found[0]
 
     with _in(folder), _quiet_scanner():
@@ -131,35 +139,44 @@ def _in(folder: Path) -> Iterator[None]:
 
 
 @functools.cache
-def _built(markers: tuple[str, ...]) -> RequestScanner:
-    return build_scanner(markers)
+def _built(markers: tuple[str, ...], recognizers: tuple[Recognizer, ...]) -> RequestScanner:
+    return build_scanner(markers, recognizers)
 
 
 @contextlib.contextmanager
 def _quiet_scanner() -> Iterator[None]:
     """The real scanner, built once for each set of markers and without a word about how long that takes."""
-    real, policy_asked.scanner_for = policy_asked.scanner_for, lambda markers: _built(tuple(markers))
-    from gateway.cli import policy_cases, policy_explain
+    from gateway.cli import policy_cases, policy_explain, scan
 
-    policy_cases.scanner_for = policy_explain.scanner_for = policy_asked.scanner_for
+    users = (policy_asked, policy_cases, policy_explain, scan)
+    real = policy_asked.scanner_for
+    # What scanning takes is another time each time; a guide shows a usual one.
+    ticks = itertools.count(0.0, 0.0004)
+    clock, scan.perf_counter = scan.perf_counter, lambda: next(ticks)
+    for user in users:
+        user.scanner_for = lambda markers, recognizers: _built(tuple(markers), tuple(recognizers))
     try:
         yield
     finally:
-        policy_asked.scanner_for = policy_cases.scanner_for = policy_explain.scanner_for = real
+        scan.perf_counter = clock
+        for user in users:
+            user.scanner_for = real
+
+
+def environment_of(name: str) -> dict[str, str]:
+    """The terminal of the reader of the guide called `name`."""
+    return {"LC_ALL": "zh_CN.UTF-8" if name.endswith(".zh.md") else "en_US.UTF-8", "COLUMNS": "96"}
 
 
 def rewrite(path: Path) -> None:
     """Write what the commands of a guide print now into it."""
-    os.environ.update(ENVIRONMENT[path.name])
+    os.environ.update(environment_of(path.name))
     with tempfile.TemporaryDirectory() as folder:
         path.write_text(played(path.read_text("utf-8"), Path(folder)), "utf-8")
 
 
-ENVIRONMENT = {
-    "policy.md": {"LC_ALL": "en_US.UTF-8", "COLUMNS": "96"},
-    "policy.zh.md": {"LC_ALL": "zh_CN.UTF-8", "COLUMNS": "96"},
-}
-"""The terminal of a guide's reader."""
+ENVIRONMENT = {name: environment_of(name) for name in ("policy.md", "policy.zh.md")}
+"""The guides to the policy, and the terminal of their readers."""
 
 if __name__ == "__main__":
     rewrite(Path(sys.argv[1]).absolute())
