@@ -47,5 +47,7 @@ def one_scanner_for_each_policy() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LC_ALL", "en_US.UTF-8")
         patch.setenv("COLUMNS", "120")
-        patch.setattr(policy_asked, "build_scanner", lambda markers, recognizers: _built(tuple(markers), tuple(recognizers)))
+        patch.setattr(
+            policy_asked, "build_scanner", lambda markers, recognizers: _built(tuple(markers), tuple(recognizers))
+        )
         yield

@@ -30,9 +30,11 @@ def keys(folder, *arguments):
 
 def tenant_of(folder, key):
     settings = load(folder, {})
-    return Authenticator(settings.bundle.keys, settings.bundle.tenants, settings.keyring()).identify(
-        f"Bearer {key}".encode()
-    ).tenant
+    return (
+        Authenticator(settings.bundle.keys, settings.bundle.tenants, settings.keyring())
+        .identify(f"Bearer {key}".encode())
+        .tenant
+    )
 
 
 def test_a_created_key_is_alone_on_stdout_and_lets_its_tenant_in(folder, capsys):

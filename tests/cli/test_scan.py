@@ -37,7 +37,9 @@ def _built(markers: tuple[str, ...], recognizers: tuple[Recognizer, ...]) -> Req
 def one_scanner(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LC_ALL", "en_US.UTF-8")
     monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setattr(policy_asked, "build_scanner", lambda markers, recognizers: _built(tuple(markers), tuple(recognizers)))
+    monkeypatch.setattr(
+        policy_asked, "build_scanner", lambda markers, recognizers: _built(tuple(markers), tuple(recognizers))
+    )
 
 
 class Said:
