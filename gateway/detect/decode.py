@@ -80,14 +80,19 @@ class Decoder:
         for match in paced(self.encoded.finditer(text), tick):
             kind = match.lastgroup or ""
             piece = match.group()
+            start = match.start()
             plain, name = self._resolve(kind, piece)
+            if plain is None and kind == "spaced":
+                # "cc 6c 66 …": a short word before it may look like a pair.
+                start += 3
+                plain, name = self._resolve(kind, piece[3:])
             if plain is None:
                 opaque = opaque or (kind == "token" and _looks_opaque(piece))
                 continue
             budget -= len(plain)
             if budget < 0:
                 return Decoded(rewritten(text, paced(edits, tick), tuple(sorted(names))), is_opaque=True)
-            edits.append((match.start(), match.end(), plain))
+            edits.append((start, match.end(), plain))
             names.add(name)
         return Decoded(rewritten(text, paced(edits, tick), tuple(sorted(names))), opaque)
 

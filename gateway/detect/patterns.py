@@ -13,7 +13,8 @@ _ID_WORDS = (
     r"身份证|身份證|证件号|證件號|identity card|id card|id number|resident id|national id|sfz|shenfenzheng|zhengjian"
 )
 PHONE_WORDS = (
-    r"phone|tel(?![a-z])|telephone|mobile|cell|call|text me|contact|fax|whatsapp|sms|电话|手机|联系|致电"
+    r"phone|tel(?![a-z])|telephone|mobile|cell|call|text me|contact|fax|whatsapp|sms|(?:my|his|her|their"
+    r"|new) number|我的?号码|电话|手机|联系|致电"
     r"|拨打|dianhua|shouji"
 )
 _SSN_WORDS = (
@@ -37,7 +38,7 @@ def _is_wechat_name(text: str) -> bool:
 
 def _is_passport(text: str) -> bool:
     digits = sum(character.isdigit() for character in text)
-    return digits >= 6 or (digits >= 2 and text.upper() == text)
+    return digits >= 6 or (digits >= 1 and text.upper() == text)
 
 
 def _is_license(text: str) -> bool:
@@ -101,9 +102,8 @@ NATIONAL: tuple[Rule, ...] = (
         "cn-landline",
         "CN_LANDLINE",
         # "1.010-62781234" is an item of a list, "0.01062781234" a number.
-        LEFT
-        + r"(?!(?<=[0-9]\.)[0-9]{8})[(（]?0(?:10|2[0-57-9]|[3-9][0-9]{2})[)）]?[-\s－—]{0,2}[2-9][0-9]{6,7}"
-        + RIGHT,
+        LEFT + r"(?!(?<=[0-9]\.)[0-9]{8})(?<![0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-)[(（]?0(?:10|2[0-57-9]"
+        r"|[3-9][0-9]{2})[)）]?[-\s－—]{0,2}[2-9][0-9]{6,7}" + RIGHT,
         0.8,
         context=PHONE_WORDS + r"|座机|固话|传真|总机|分机|热线|zuoji|landline",
         bare=0.5,
@@ -212,7 +212,7 @@ NATIONAL: tuple[Rule, ...] = (
         # Letters in front of a number without a gap are a product, "WX72584", unless they are in lower case.
         r"(?:微信|薇信|(?<![A-Za-z])(?:wechat|weixin|[wv]x(?![0-9A-Za-z])|(?-i:[wv]x)))(?:号|账号|帐号|id)?"
         + GAP
-        + r"(?P<v>[a-z][a-z0-9_-]{5,19}|1[3-9][0-9]{9})"
+        + r"(?P<v>[a-z][a-zß-ÿ0-9_-]{5,19}|1[3-9][0-9]{9})"
         + RIGHT,
         0.75,
         check=_is_wechat_name,

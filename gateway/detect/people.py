@@ -14,6 +14,8 @@ SURNAME = (
     "颜倪庄聂章鲁岳翟殷詹申欧耿关兰焦俞左柳甘祝包宁尚符舒阮柯纪梅童凌毕单季裴霍涂成苗谷盛曲翁冉骆蓝路游辛靳管柴蒙鲍华喻"
     "祁蒲房滕屈饶解牟艾尤阳时穆农司卓古吉缪简车项连芦麦褚娄窦戚岑景党宫费卜冷晏席卫米柏宗瞿桂全佟应臧闵苟邬边卞姬师和仇"
     "栾隋商刁沙荣巫寇桑郎甄丛仲虞敖巩明佘池查麻苑迟邝邸皮裘闻衡步满匡寿阙蔚隆巢蒯荆竺权逯盖桓晋鄢钦帅况佴谯廉牧井富焦由谌植练"
+    "傅洪赖阎湛禹狄贝伏谈茅危昝宣贲郁杭诸钮嵇滑荀惠封芮羿储汲邴糜隗郗班仰伊暴钭厉戎祖束幸韶郜蓟薄宿邰鄂索籍蔺屠阴胥莘贡劳逄扶堵"
+    "宰郦璩濮扈燕冀郏浦慕茹习宦鱼容慎戈庾暨居禄沃夔晁訾阚乜鞠丰綦亓仝啜"
     "張劉陳楊黃趙吳孫馬鄭謝許韓馮鄧蕭蔣葉蘇呂盧鍾譚陸賈鄒範龍賀顧龔萬錢嚴湯莊聶魯關蘭紀畢單華饒連蔔衛齊喬顏溫])"
 )
 HAN_NAME = SURNAME + r"[\u4e00-\u9fff]{1,2}"
@@ -33,7 +35,7 @@ _HAN_TITLE = r"先生|女士|小姐|太太|医生|大夫|教授|老师|主任|�
 _WORD = r"[A-ZÀ-ÖØ-Þ][A-Za-zÀ-ÖØ-öø-ÿ'’-]{1,24}"
 _MIDDLE = r"(?:[A-Z]\.?\s)?(?:(?:van|von|de|da|del|der|la|bin|al)\s){0,2}"
 FULL_NAME = rf"{_WORD}(?:\s{_MIDDLE}{_WORD}){{0,3}}"
-_TWO_WORDS = rf"{_WORD}(?:\s{_MIDDLE}{_WORD}){{1,2}}"
+TWO_WORDS = rf"{_WORD}(?:\s{_MIDDLE}{_WORD}){{1,2}}"
 _TITLE = r"(?:mr|mrs|ms|miss|mx|dr|prof|professor|sir|madam)"
 _ROLE = (
     r"(?:witness|plaintiff|defendant|claimant|patient|customer|client|employee|contractor|tenant|landlord"
@@ -118,6 +120,14 @@ PEOPLE: tuple[Rule, ...] = (
         0.7,
         trigger=rf"(?:{_HAN_LABEL})(?:姓名|名称|名)?\s{{0,2}}[:：=｜|\"“]",
     ),
+    # Behind these nothing else stands between a colon and the end of the field, whatever its first character.
+    _name(
+        "zh-name-in-field",
+        r"(?:姓名|借款人|担保人|申请人|投保人|被保险人|受益人|收件人|收货人|收款人|持卡人|监护人|承租[方人]|出租[方人]|委托人|患者)"
+        r"\s{0,2}[:：=]\s{0,3}[\"“]?(?P<v>[\u4e00-\u9fff]{2,3})(?=[，,；;。\n（(\"”|]|\s|\Z)",
+        0.6,
+        trigger=r"(?:姓名|[款保请险益件货卡护租托]人|[承出]租方|患者)\s{0,2}[:：=]",
+    ),
     _name(
         "zh-name-after-cue",
         rf"(?:我叫|名叫|叫做|我是|本人|姓名为|姓名是|{_HAN_LABEL}|xingming"
@@ -175,7 +185,7 @@ PEOPLE: tuple[Rule, ...] = (
         rf"(?<![A-Za-z])(?i:{_ROLE}[,:]?|(?:letter|reference|refund|payslip|visa|appointment) for|on behalf of"
         rf"|dear)\s{{1,2}}"
         rf"(?P<v>(?!(?:Sir|Madam|Team|All|Hiring|Customer|Valued|Colleague|Friend|Santa|The|Our|Please|I|We"
-        rf"|It)(?![a-z])){_TWO_WORDS})",
+        rf"|It)(?![a-z])){TWO_WORDS})",
         0.55,
         trigger=(
             rf"(?i)(?:{_ROLE[3:-1]})[,:]?\s{{1,2}}[A-ZÀ-Þ]|(?:letter|reference|refund|payslip|visa|appointment)"
@@ -184,7 +194,7 @@ PEOPLE: tuple[Rule, ...] = (
     ),
     _name(
         "en-name-before-cue",
-        rf"(?<![A-Za-z])(?P<v>{_TWO_WORDS}){_AFTER_NAME}(?![a-z])",
+        rf"(?<![A-Za-z])(?P<v>{TWO_WORDS}){_AFTER_NAME}(?![a-z])",
         0.6,
         trigger=_AFTER_NAME,
     ),

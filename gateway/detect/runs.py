@@ -84,7 +84,7 @@ class Run:
             ):
                 last += 1
             # Two groups are cut by a line's end; with a point or a dash they are decimals, a range.
-            is_cut = last > first + 1 or (last > first and between.isspace())
+            is_cut = last > first + 1 or (last > first and size >= 8 and between.isspace())
             if is_cut and "," not in between and self.ends[last] - self.starts[last] <= size + 1:
                 yield first, last
             first = max(first + 1, last)

@@ -23,7 +23,7 @@ _BESIDE = r"(?:[^0-9A-Za-z\n，。,.;；!?！？]{0,12}|\s{1,2}(?:to|of|as|using
 
 # What stands where a secret would, and is none.
 _PLACEHOLDER = re.compile(
-    r"(?i)(?:[*x•.#_-]+|<.*|\$\{?.*|\{\{?.*|%\(?.*|your[_-]?.*|my[_-]?(?:pass|secret|token|api).*|(?:pass"
+    r"(?i)(?:[*x•.#_-]+|<.*|\$\{?.*|\{\{?.*|%\(.*|%[a-z]|your[_-]?.*|my[_-]?(?:pass|secret|token|api).*|(?:pass"
     r"|secret|token)[_-]?.{0,6}"
     r"|example.*|change[_-]?me|redacted|masked|hidden|placeholder|none|null|nil|true|false|str|string|int"
     r"|integer|bool|number"

@@ -13,7 +13,7 @@ from itertools import takewhile
 from gateway.core.findings import Finding, Tier
 from gateway.detect.borrowed import Borrower, borrower, found_beside
 from gateway.detect.patterns import NATIONAL
-from gateway.detect.people import FULL_NAME, HAN_NAME
+from gateway.detect.people import HAN_NAME, TWO_WORDS
 from gateway.detect.rules import PatternRecognizer, Rule, recognizer
 from gateway.detect.secrets import SECRETS
 from gateway.detect.worldwide import WORLDWIDE
@@ -36,6 +36,7 @@ _ROW = r"\(((?:'[^'\n]{0,300}'|[^'()]){1,400})\)"
 _RULE_LINE = r"[ >|]{0,4}:?-[-: |]{2,200}\Z"
 _MAX_HEADER = 400
 _MAX_CELL = 200
+_MAX_TABLES = 12  # lines of one chunk that are taken for headers: each costs a look at all lines behind it
 
 _PERSON_HEADER = (
     r"(?:\A|[^a-z])(?:(?:full|customer|client|patient|employee|member|student|contact|applicant|guest"
@@ -44,7 +45,7 @@ _PERSON_HEADER = (
     r"|(?:姓名|名字|客户|患者|病人|员工|学生|联系人|收件人|收货人|户名)\Z"
 )
 _PERSON = Rule(
-    "name-in-column", "PERSON", rf"(?<=: )(?P<v>{HAN_NAME}|{FULL_NAME})\Z", 0.65, compact=False, tier=Tier.NAMES
+    "name-in-column", "PERSON", rf"(?<=: )(?P<v>{HAN_NAME}|{TWO_WORDS})\Z", 0.65, compact=False, tier=Tier.NAMES
 )  # fmt: skip
 # Under such a header two to four characters are a name whatever their first.
 _HAN_PERSON_HEADER = r"(?:姓名|患者|病人|联系人|收件人|收货人)\Z"
@@ -64,6 +65,7 @@ class TableRecognizer:
     insert: re.Pattern[str]
     row: re.Pattern[str]
     rule_line: re.Pattern[str]
+    separators: re.Pattern[str]
     columns: Borrower
     name: str = "table-column"
     entities: frozenset[str] = frozenset()
@@ -88,6 +90,10 @@ class TableRecognizer:
     ) -> Iterator[Finding]:
         for entity, score, first, last in found_beside(rules, title + ": ", cell):
             yield Finding(entity, score, path, at + first, at + last, self.name)
+        digits = self.separators.sub("", cell)
+        if digits != cell and len(digits) >= 9 and digits.isdigit():
+            for entity, score, _, _ in found_beside(rules, title + ": ", digits, whole=True):
+                yield Finding(entity, score, path, at, at + len(cell), self.name, ("collapse",))
 
     def _inserts(self, text: str) -> Iterator[tuple[list[str], list[list[_Cell]]]]:
         for match in self.insert.finditer(text):
@@ -96,10 +102,13 @@ class TableRecognizer:
             yield [_title(cell) for cell in header], [_cells(text, row.start(1), row.end(1), ",") for row in rows]
 
     def _lines(self, text: str) -> Iterator[tuple[list[str], Iterator[list[_Cell]]]]:
-        done = 0
+        done = tried = 0
         for match in self.headers.finditer(text):
             if match.start() < done:
                 continue
+            tried += 1
+            if tried > _MAX_TABLES:
+                return
             start = text.rfind("\n", 0, match.start()) + 1
             end = text.find("\n", match.start())
             if end < 0:
@@ -184,6 +193,7 @@ def table_recognizer() -> TableRecognizer:
         re.compile(_INSERT),
         re.compile(_ROW),
         re.compile(_RULE_LINE),
+        re.compile(r"[\W_]"),
         columns,
         entities=frozenset(found.rule.entity for _, found in columns.rules),
     )

@@ -63,6 +63,25 @@ def test_an_encoding_is_resolved_in_its_place(encoded, transform):
 
 
 @pytest.mark.parametrize(
+    ("value", "encoded"),
+    [
+        ("E12345678", "RTEyMzQ1Njc4"),
+        ("T9309166", "VDkzMDkxNjY="),
+        ("212-555-0147", "MjEyLTU1NS0wMTQ3"),
+        ("RTEyMzQ1Njc4", "UlRFeU16UTFOamM0"),
+        ("QQ123456", "KFITCMRTGQ2TM==="),
+        ("AB123456C", "414231323334353643"),
+        ("top secret", "746f7020736563726574"),
+        ("1990-01-02", "31 39 39 30 2d 30 31 2d 30 32"),
+        ("T9309166", "54 39 33 30 39 31 36 36"),
+    ],
+)
+@pytest.mark.parametrize("frame", ["{}", "码{}。", "the code {} is", "cc {} on"])
+def test_a_short_value_is_decoded_whatever_stands_beside_it(value, encoded, frame):
+    assert frame.format(value) == DECODER.of(frame.format(encoded), no_tick).view.text
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "a representative organisation with responsibilities",

@@ -30,3 +30,40 @@ def test_a_uniform_run_has_one_separator():
     assert run.is_uniform(0, 2)
     assert not run.is_uniform(0, 3)
     assert run.text[run.starts[1] : run.ends[2]] == "34-56"
+
+
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        ("1234/5678/90", ["1234/5678/90"]),
+        ("1 2 3 4 5", ["1 2 3 4 5"]),
+        ("123 456 7890", ["123 456 7890"]),
+        ("123456789\n0", ["123456789\n0"]),
+        ("123456789.0", []),
+        ("1719383976,0", []),
+        ("1,234,567,890", []),
+        ("12 345 678", []),
+        ("1234 5678 9012-3", ["1234 5678 9012"]),
+        ("12-34-56 1234 5678 9012", ["12-34-56", "1234 5678 9012"]),
+    ],
+)
+def test_even_groups_with_one_separator_are_a_piece(text, pieces):
+    (run,) = runs(text)
+    assert [text[run.starts[first] : run.ends[last]] for first, last in run.even_pieces()] == pieces
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "is_one"),
+    [
+        ("110105-1949/1231.002X", 0, True),
+        ("1, 2, 3, 4", 0, True),
+        ("545085 | 202103180024", 0, False),
+        ("545085,202103180024", 0, False),
+        ("545085 2021:03", 0, False),
+        ("0.616533 1771386355300", 1, False),
+        ("0.616533.1771386355300", 1, True),
+    ],
+)
+def test_neighbouring_cells_times_and_decimals_are_no_number(text, first, is_one):
+    (run,) = runs(text)
+    assert run.is_one_number(first, len(run.starts) - 1) is is_one

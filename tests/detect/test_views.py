@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.detect import views
+from gateway.detect.simplified import TO_SIMPLIFIED
 from gateway.detect.views import numeral_view, plain_view, rewritten
 
 
@@ -31,6 +32,8 @@ NUMERALS = numeral_view()
         ("pаss", "pass", ("confusables",)),
         ("ﬁx", "fix", ("nfkc",)),
         ("a，ｂ", "a,b", ("nfkc",)),
+        ("社保號碼", "社保号码", ("simplified",)),
+        ("車牌：津А-5R5U9", "车牌:津A-5R5U9", ("confusables", "nfkc", "simplified")),
     ],
 )
 def test_the_plain_view_is_the_text_as_it_looks(text, plain, transforms):
@@ -51,6 +54,9 @@ def test_a_word_that_is_cyrillic_throughout_stays_what_it_is():
         ("138一二三四5678", "13812345678"),
         ("one three eight one two three", "138123"),
         ("One, two, three, FOUR, five, oh.", "123450."),
+        ("一九九零/零一/零二", "1990/01/02"),
+        ("(零一零)六二七八一二三四", "(010)62781234"),
+        ("一九九〇年一月二日", "1990年1月2日"),
     ],
 )
 def test_long_runs_of_spelled_out_digits_become_figures(text, figures):
@@ -108,6 +114,11 @@ def test_a_span_of_a_view_never_leads_outside_the_original(case, data):
     end = data.draw(st.integers(start + 1, len(view.text)))
     first, last = view.original(start, end)
     assert 0 <= first <= last <= len(text)
+
+
+def test_simplified_text_has_nothing_to_simplify():
+    assert PLAIN.of("请把身份证号码和银行账户发给医生", no_tick) is None
+    assert not set(TO_SIMPLIFIED) & set(TO_SIMPLIFIED.values())
 
 
 def test_the_look_alikes_are_paired():

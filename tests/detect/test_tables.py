@@ -1,0 +1,87 @@
+"""A header is context for its column, in every kind of table; what has no header is left to the other recognizers."""
+
+import pytest
+
+from gateway.detect.tables import table_recognizer
+
+TABLES = table_recognizer()
+
+
+def found(text):
+    return {(finding.entity, text[finding.start : finding.end]) for finding in TABLES.find(text, "p")}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "| Name | DOB |\n|---|---|\n| Robert Lee | 03/26/2008 |\n| Mei Kim | 1990-01-02 |\n",
+            {
+                ("PERSON", "Robert Lee"),
+                ("PERSON", "Mei Kim"),
+                ("DATE_OF_BIRTH", "03/26/2008"),
+                ("DATE_OF_BIRTH", "1990-01-02"),
+            },
+        ),
+        (
+            "| 姓名 | 出生日期 |\n| :-- | --- |\n| 皇甫海燕 | 1990年1月2日 |",
+            {("PERSON", "皇甫海燕"), ("DATE_OF_BIRTH", "1990年1月2日")},
+        ),
+        ("id,name,ssn\n1,Ada K. Okafor,078051120", {("PERSON", "Ada K. Okafor"), ("US_SSN", "078051120")}),
+        ('id,"full_name",ok\r\n1,"Okafor, Ada",y\r\n2,"Ada Okafor",n\r\n', {("PERSON", "Ada Okafor")}),
+        ("id\tpatient name\tmrn\n1\tAda Okafor\t00123456", {("PERSON", "Ada Okafor"), ("MEDICAL_RECORD", "00123456")}),
+        ("工号,姓名，手机\nA101,邸素珍，x", set()),
+        ("工号,姓名,账号\nA101,邸素珍,6217001234567", {("PERSON", "邸素珍"), ("BANK_ACCOUNT", "6217001234567")}),
+        ("user,password\nroot,Winter@2021", {("CREDENTIAL", "Winter@2021")}),
+        (
+            "INSERT INTO user (id, name, dob) VALUES (1, '殷梓萱', '1990-01-02'), (2, 'Ada O''Neil', NULL);",
+            {("PERSON", "殷梓萱"), ("DATE_OF_BIRTH", "1990-01-02")},
+        ),
+        (
+            "| Name | SSN |\n|---|---|\n| Ada Okafor | 0780-5112-0 |",
+            {("PERSON", "Ada Okafor"), ("US_SSN", "0780-5112-0")},
+        ),
+    ],
+    ids=["markdown", "chinese", "csv", "quotes", "tabs", "another comma", "csv in chinese", "secret", "sql", "groups"],
+)
+def test_a_header_speaks_for_its_column(text, expected):
+    assert found(text) >= expected
+    assert not expected or found(text) <= expected | {("US_SSN", "078051120"), ("PERSON", "Ada O''Neil")}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "| Product | Price |\n|---|---|\n| Robert Lee | 03/26/2008 |",
+        "please send name, phone\nand I will call you back, soon, thanks",
+        "name, phone",
+        "name\nphone\n",
+        "id,name\n1,widget\n2,Gadget",
+        "INSERT INTO t (a, b) VALUES (1, '1990-01-02');",
+        "| version | released |\n|---|---|\n| 1.2.3 | 1990-01-02 |",
+        "user,password\nroot,changeme",
+        "",
+    ],
+)
+def test_a_table_without_such_a_header_says_nothing(text):
+    assert found(text) == set()
+
+
+def test_a_long_list_that_looks_like_headers_costs_no_square_of_its_length():
+    calls = []
+
+    class Counting(str):
+        __slots__ = ()
+
+        def find(self, *args):
+            calls.append(args)
+            return str.find(self, *args)
+
+    TABLES.find(Counting("name,\n" * 300), "p")
+    assert len(calls) < 300 * 14
+
+
+def test_a_finding_in_a_table_has_its_place(scanner):
+    text = "以下：\n| 姓名 | 出生日期 |\n|---|---|\n| 邸素珍 | 1990-01-02 |"
+    places = {(f.entity, text[f.start : f.end]) for f in scanner.scan_text(text).findings}
+    assert places >= {("PERSON", "邸素珍"), ("DATE_OF_BIRTH", "1990-01-02")}
