@@ -149,6 +149,8 @@ def test_code_that_hangs_is_waited_for_once_and_asked_again_when_it_has_come_bac
             evidence = scanner.scan("chat", chat(TEXT))
             assert (evidence.coverage.failure, evidence.coverage.tiers) == ("RecognizerHung", frozenset())
         assert asked == [asked[0]]
+        assert slow._calls is not None
+        assert slow._calls.empty()  # nothing waits to be done once it comes back
     finally:
         held.set()
     answered = False
