@@ -321,7 +321,8 @@ NATIONAL: tuple[Rule, ...] = (
     Rule(
         "in-aadhaar",
         "IN_AADHAAR",
-        LEFT + r"[2-9][0-9]{3}[- ]?[0-9]{4}[- ]?[0-9]{4}" + RIGHT,
+        # Not the digits of a UUID.
+        LEFT + r"(?<![0-9A-Fa-f]{4}-)[2-9][0-9]{3}[- ]?[0-9]{4}[- ]?[0-9]{4}(?!-[0-9A-Fa-f]{4}-)" + RIGHT,
         0.95,
         check=checksums.aadhaar,
         context=r"aadha?ar|uidai|आधार",
