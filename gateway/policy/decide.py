@@ -6,7 +6,7 @@ same facts would not reach without it, nor put one first where home comes first.
 nothing unless asked for.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from gateway.core.decision import Allow, Decision, Deny, DenyCode
@@ -103,8 +103,23 @@ def decide(compiled: CompiledPolicy, facts: RequestFacts, trace: list[Step] | No
         if isinstance(lower, Allow):
             listed = decision.pools
             added = tuple(pool for pool in lower.pools if pool not in listed)
-            return replace(decision, if_scanned=added) if added else decision
+            return _with_more(decision, added) if added else decision
     return decision
+
+
+def _with_more(allow: Allow, added: tuple[str, ...]) -> Allow:
+    # Written out: `replace` takes as long as both decisions together.
+    return Allow(
+        to=allow.to,
+        spill=allow.spill,
+        queue_s=allow.queue_s,
+        route=allow.route,
+        label=allow.label,
+        if_scanned=added,
+        cache_s=allow.cache_s,
+        audit=allow.audit,
+        canary=allow.canary,
+    )
 
 
 def _decide(compiled: CompiledPolicy, facts: RequestFacts, label: Label, trace: list[Step] | None) -> Decision:

@@ -10,6 +10,7 @@ import unicodedata
 from ipaddress import ip_network
 from types import MappingProxyType
 from typing import Final
+from unicodedata import normalize
 
 from gateway.core.findings import Tier
 from gateway.core.reading import Fields, Reader, Word, shown
@@ -167,7 +168,8 @@ class _PolicyReader:
                 message = f"The marker holds the character U+{ord(unseen):04X}, which nobody can see."
                 self._reader.report(word.at, message, "Type the marker anew, without it.")
             elif word is not None:
-                found.append(Word(" ".join(word.text.split()), word.at))
+                # As the scanner reads text: full-width, ligatures and combining marks are what they stand for.
+                found.append(Word(" ".join(normalize("NFKC", word.text).split()), word.at))
         return self._reader.each_once(found, "`marker`")
 
     # Places

@@ -1,6 +1,8 @@
 """What routes and invariants can say, as they are written, and each mistake in it with its mend."""
 
 # ruff: noqa: E501  # one fault per row of the table
+from collections.abc import Callable
+
 import pytest
 
 from gateway.core.decision import AuditLevel
@@ -9,12 +11,14 @@ from gateway.core.problems import Problems
 from gateway.core.reading import Reader
 from gateway.core.topology import Topology
 from gateway.core.written import parse
+from gateway.detect.scanner import build_scanner
 from gateway.policy import form
 from gateway.policy.compile import load
 from gateway.policy.compiled import CompiledPolicy
 from gateway.policy.document import HistoryMode, Never, Only, Required, Window, WrittenPolicy
+from gateway.policy.labelling import label
 
-from .making import CLASSES, policy, pool, told, unproved
+from .making import CLASSES, RESTRICTED, policy, pool, told, unproved
 
 PLACED = Topology(
     (
@@ -255,3 +259,27 @@ def test_an_attribute_that_no_pool_has_is_a_slip_or_worth_a_note(
 
 def about_attributes(compiled: CompiledPolicy) -> list[str]:
     return [note.message for note in compiled.notes if note.message.startswith("No pool has")]
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("ＢＬＵＥ　ＦＯＸ", "BLUE FOX"),
+        ("cafe\u0301", "caf\u00e9"),
+        ("㈱极光", "(株)极光"),
+        ("内部  资料", "内部 资料"),
+    ],
+)
+def test_a_marker_is_what_the_scanner_reads_however_it_is_written(written: str, expected: str) -> None:
+    rules = f"[{{marker: ['{written}'], label: restricted}}]"
+    data = policy("  - {id: rest, when: {}, to: [home]}", rules=rules)
+    assert [word.text for word in read(data).rules[0].markers] == [expected]
+
+
+@pytest.mark.parametrize("marker", ["ＢＬＵＥ　ＦＯＸ", "蓝色狐狸"])
+@pytest.mark.parametrize("disguise", [str, lambda text: text.replace("B", "Ｂ"), str.casefold])
+def test_a_marker_is_found_however_it_is_written_on_either_side(marker: str, disguise: Callable[[str], str]) -> None:
+    rules = f"[{{marker: ['{marker}'], label: restricted}}]"
+    compiled = unproved(policy("  - {id: rest, when: {}, to: [home]}", rules=rules))
+    found = build_scanner(compiled.markers).scan_text(f"about {disguise('BLUE FOX 蓝色狐狸')} only")
+    assert label(compiled, found)[0] == RESTRICTED
