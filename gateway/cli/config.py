@@ -85,6 +85,8 @@ def _lines(settings: Settings) -> list[str]:
         ceiling = order.name(tenant.ceiling) if tenant.ceiling is not None else "none"
         sees = ", ".join(sorted(tenant.sees)) or "nothing"
         lines.append(f"  {tenant.id}: class {tenant.tenant_class}, ceiling {ceiling}, sees {sees}")
+    own = "; ".join(f"{one.name} ({', '.join(sorted(one.entities))})" for one in bundle.recognizers) or "none"
+    lines += ["", f"recognizers of your own: {own}"]
     lines += ["", f"keys: {len(bundle.keys)}", "", f"policy: version {bundle.policy.version}, {bundle.policy.digest}"]
     return lines
 

@@ -16,6 +16,8 @@ WIDEST: Final = 400
 """What overlaps between the pieces in which a text is scanned: a match that is never wider is always seen whole."""
 FLAGS: Final = re.IGNORECASE | re.MULTILINE | re.DOTALL
 """Those that Presidio gives the patterns of its registry files."""
+_MOST_WAYS: Final = 10.0**8
+_FEW: Final = 16
 _MANY: Final = 32  # a repeat of more than this is as good as one without an end
 
 Token = tuple[object, object]
@@ -59,7 +61,10 @@ def fault_of(pattern: str) -> Fault | None:
         return Fault("This expression refers back to a group.", "Write out what may stand there.")
     if _is_nested(tokens, within=False):
         message = "This expression repeats without an end what itself repeats without an end."
-        return Fault(message, "Write `{1,20}` instead of the inner `+` or `*`.")
+        return Fault(message, "Give both an end, as in `{1,5}`, or write the inner one out.")
+    if _ways(tokens) > _MOST_WAYS:
+        message = "This expression can match the same text in more ways than anybody could try."
+        return Fault(message, "Repeat fewer things that may be absent, or that may themselves be of several lengths.")
     return None
 
 
@@ -89,3 +94,33 @@ def _is_nested(tokens: list[Token], *, within: bool) -> bool:
         if any(_is_nested(one, within=within or is_endless) for one in inner((kind, value))):
             return True
     return False
+
+
+def _ways(tokens: list[Token]) -> float:
+    """About how many ways there are through the tokens, were every way to fail: what trying all of them could take.
+
+    Where growing texts show by themselves how long it takes, as in one repeat after another, a few ways stand for all.
+    What shows itself only in a text that is long enough to match at all, and then at once, is counted in full.
+    """
+    ways = 1.0
+    for kind, value in tokens:
+        within = [_ways(one) for one in inner((kind, value))]
+        if kind in REPEATS and isinstance(value, tuple):
+            least, most = int(value[0]), min(int(value[1]), WIDEST)
+            counts = max(1, most - least + 1)
+            ways *= (counts if least > 1 else min(counts, _FEW)) * min(within[0], _MOST_WAYS) ** min(most, 64)
+        elif within:
+            ways *= max(within) if _begin_differently((kind, value)) else sum(within)
+        ways = min(ways, _MOST_WAYS * 10)
+    return ways
+
+
+def _begin_differently(token: Token) -> bool:
+    """Whether the alternatives can be told apart by their first character."""
+    starts = [branch[0] if branch else None for branch in inner(token)]
+    letters = {
+        chr(start[1]).casefold()
+        for start in starts
+        if start is not None and start[0] is _constants.LITERAL and isinstance(start[1], int)
+    }
+    return len(letters) == len(starts)

@@ -16,7 +16,38 @@ from gateway.config.regexes import FLAGS, LOOKS, REPEATS, Token, inner, tokens_o
 LONGEST_S: Final = 0.025
 """For one piece of text. A loop that scans may stall for twice as long (detection.md)."""
 PIECE: Final = 2_000  # characters, as many as a recognizer sees at once
-_STEPS: Final = (10, 12, 14, 16, 18, 20, 22, 24, 28, 60, 200, 600, PIECE)
+_STEPS: Final = (
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    7,
+    8,
+    9,
+    10,
+    12,
+    14,
+    16,
+    18,
+    20,
+    22,
+    24,
+    28,
+    32,
+    36,
+    40,
+    46,
+    60,
+    90,
+    130,
+    200,
+    300,
+    420,
+    600,
+    PIECE,
+)
 _PLAIN: Final = ("a", "0", " ", "a.", "1-", "192.168.", "a ", "-", "一", "a0", "\n", "A_")
 _END: Final = "\x01"  # what hardly any expression goes on with
 _LONGEST_UNIT: Final = 40

@@ -107,6 +107,8 @@ def test_a_bad_one_is_refused_by_whatever_looks_at_it(folder: Path, command, cap
 
 def test_every_command_knows_what_they_find(folder: Path, capsys, monkeypatch) -> None:
     monkeypatch.chdir(folder)
+    assert main(["config", "show", "--config", "."]) == 0
+    assert "recognizers of your own: badges (ACME_BADGE)" in capsys.readouterr().out
     assert main(["policy", "check"]) == 0
     assert "recognizers.yaml" in capsys.readouterr().out
     (folder / "lines.jsonl").write_text('{"id": 1, "text": "badge AC-123456"}')

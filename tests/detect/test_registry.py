@@ -40,7 +40,7 @@ def test_what_is_declared_runs_and_may_be_named_by_a_policy() -> None:
 
 
 def test_an_expression_that_can_be_kept_busy_is_refused_where_it_stands() -> None:
-    made, problems = built(ONE % "(?:a|a)*b")
+    made, problems = built(ONE % "a.*b.*c.*d")
     (problem,) = problems
     assert problem.startswith("r:2:64: This expression can take more than 25 ms on 2000 characters.")
     assert made.entities == ("ACME_BADGE",)  # that a policy names it is no second problem
