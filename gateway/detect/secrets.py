@@ -7,10 +7,11 @@ from gateway.detect.rules import GAP, LEFT, RIGHT, Rule
 _TAIL = r"(?![0-9A-Za-z_])"
 _TOKEN = r"[0-9A-Za-z_-]"
 _NAMES = (
-    r"(?:pass(?:word|wd|phrase|code)?|pwd|(?:client|app|consumer|shared|webhook|signing"
-    r"|jwt)[_.\s-]?secret(?:[_.\s-]?key)?"
-    r"|secret(?:[_.\s-]?(?:access[_.\s-]?)?key)?|(?:api|access|auth|refresh|bearer|session|bot|private|account|master"
-    r"|encryption|service)[_.\s-]?(?:key|token)|token|密码|密碼|口令|秘钥|密钥|密鑰|令牌|暗号|mima|kouling)"
+    r"(?:(?<![a-z])(?:pass(?:word|wd|phrase|code)?|pwd|(?:client|app|consumer|shared|webhook|signing|jwt)[_.\s-]?secret"
+    r"(?:[_.\s-]?key)?|secret(?:[_.\s-]?(?:access[_.\s-]?)?key)?|(?:api|access|auth|refresh|bearer|session|bot|private"
+    r"|account|master|encryption|service)[_.\s-]?(?:key|token)|token|mima|kouling)"
+    # A Latin letter may touch these: "root密码".
+    r"|密码|密碼|口令|秘钥|密钥|密鑰|令牌|暗号|授权码)"
 )
 _STEMS = (
     r"(?i)(?:pass(?:word|wd|phrase|code)?|pwd|secret|key|token|密码|密碼|口令|秘钥|密钥|密鑰|令牌|暗号|mima|kouling)"
@@ -129,7 +130,7 @@ SECRETS: tuple[Rule, ...] = (
         "named-secret",
         "CREDENTIAL",
         # `password: x`, `"api_key" = "x"`, `--token=x`, 密码：x
-        r"(?<![a-z])" + _NAMES + r"[\"'’”`]?\s{0,3}(?:[:=：＝]{1,2}|=>)\s{0,3}[\"'“‘`]{0,2}"
+        _NAMES + r"[\"'’”`]?\s{0,3}(?:[:=：＝]{1,2}|=>)\s{0,3}[\"'“‘`]{0,2}"
         r"(?P<v>[^\s\"'“”‘’`,，;；。、)）\]}<>|]{4,100})",
         0.85,
         check=_is_secret_value,
@@ -141,7 +142,7 @@ SECRETS: tuple[Rule, ...] = (
         "told-secret",
         "CREDENTIAL",
         # "the password is hunter2", 密码是 hunter2: prose, so the value must look like no word.
-        r"(?<![a-z])" + _NAMES + rf"[\"'’”`]?\s{{0,3}}{_TELLS}" + r"\s{0,3}[:：]?\s{0,2}[\"'“‘`]{0,2}"
+        _NAMES + rf"[\"'’”`]?\s{{0,3}}{_TELLS}" + r"\s{0,3}[:：]?\s{0,2}[\"'“‘`]{0,2}"
         r"(?P<v>[0-9a-z!@#$%^&*_+=?~.\\/-]{4,100})",
         0.8,
         check=_is_told,
@@ -153,16 +154,40 @@ SECRETS: tuple[Rule, ...] = (
         "password-beside",
         "CREDENTIAL",
         # "with password Winter@2021", 密码Winter@2021: nothing announces it, so it must look like nothing else.
-        r"(?<![a-z])(?:pass(?:word|wd|phrase|code)|pwd|密码|密碼|口令|mima)"
+        r"(?:(?<![a-z])(?:pass(?:word|wd|phrase|code)?|pwd|psw|pw|mima)|密码|密碼|口令|暗号|授权码)"
         + _BESIDE
         + r"(?P<v>[0-9a-z!@#$%^&*_+=?~.-]{6,64})(?![0-9a-z@])",
         0.8,
         check=_looks_like_password,
         compact=False,
         ignore_case=True,
-        trigger=r"(?i)(?:pass(?:word|wd|phrase|code)|pwd|密码|密碼|口令|mima)"
+        trigger=r"(?i)(?:pass(?:word|wd|phrase|code)?|pwd|psw|pw|密码|密碼|口令|暗号|授权码|mima)"
         + _BESIDE
         + r"[0-9a-z!@#$%^&*_+=?~.-]{6}",
+    ),
+    # "Winter@2021 is the wifi password", Winter@2021（密码）
+    Rule(
+        "password-before-word",
+        "CREDENTIAL",
+        r"(?<![0-9a-z!@#$%^&*_+=?~./-])(?P<v>[0-9a-z!@#$%^&*_+=?~.-]{6,64})\s?(?:[（(]|是|as|is)\s?(?:the|my|our|a)?\s?"
+        r"[^0-9\n，。,.;；!?！？]{0,12}(?:password|passcode|pwd|密码|密碼|口令)",
+        0.75,
+        check=_looks_like_password,
+        compact=False,
+        ignore_case=True,
+        trigger=r"(?i)password|passcode|pwd|密码|密碼|口令",
+    ),
+    Rule(
+        "user-slash-password",
+        "CREDENTIAL",
+        r"(?<![0-9a-z/])(?:root|admin|administrator|sa|postgres|oracle|mysql|test|guest|ubuntu|user)\s?[/:：|]\s?"
+        r"(?P<v>[0-9a-z!@#$%^&*_+=?~.-]{6,64})(?![0-9a-z@/])",
+        0.75,
+        check=lambda text: _looks_like_password(text) and any(mark in text for mark in "!@#$%^&*"),
+        compact=False,
+        ignore_case=True,
+        trigger=r"(?i)(?:root|admin|administrator|sa|postgres|oracle|mysql|test|guest|ubuntu|user)\s?[/:：|]\s?"
+        r"[0-9a-z!@#$%^&*_+=?~.-]{6}",
     ),
     Rule(
         "user-and-password",

@@ -77,17 +77,22 @@ WORLDWIDE: tuple[Rule, ...] = (
         trigger=r"(?i)账[号户]|帐[号户]|賬號|卡[号號]|zhanghao|kahao|account\s?(?:n|#)|acct|a/c|routing|sort\scode|iban"
         r"|checking|savings|(?:bank|current|deposit|payroll|beneficiary)\sa",
     ),
-    # "wire it to my account at First National, 12345678"
+    # "wire it to my account at First National, 12345678", "direct deposit into 12345678"
     Rule(
         "bank-account-near",
         "BANK_ACCOUNT",
-        r"(?<![a-z])(?:accounts?"
-        r"|acct)(?![a-z])[^0-9\n.;!?]{0,32}[^0-9A-Za-z\n.;!?$€£+](?P<v>[0-9]{8,18})(?![0-9A-Za-z.,]|\s?(?:usd"
-        r"|dollars?|eur))",
+        r"(?<![a-z])(?:accounts?|acct|a/c|bank(?:ing)?\s(?:details?|info(?:rmation)?)|routing|sort\scode"
+        r"|direct\sdeposit|beneficiary"
+        r"|payee|(?:deposit|wire|transfer|refund|payout|salary|paycheck|payment|pay|paid|credit|debit|remit"
+        r"|withdraw)(?:ed|s|al|red|ring|ing)?"
+        r"(?:\s[a-z'’]{1,12}){0,4}\s(?:to|into|from|on))(?![a-z])"
+        r"(?:(?!order|invoice|ticket|case|claim|po|ref|tracking|timestamp)[^0-9\n;!?]){0,36}"
+        r"(?<![0-9A-Za-z$€£¥+.,])(?P<v>[0-9]{8,19})(?![0-9A-Za-z]|[.,][0-9]|\s?(?:usd|dollars?|eur))",
         0.6,
         check=_is_no_date,
         ignore_case=True,
-        trigger=r"(?i)account|acct",
+        trigger=r"(?i)account|acct|a/c|banking|bank\s[di]|routing|sort\scode|deposit|beneficiary|payee"
+        r"|(?:wire|transfer|refund|payout|salary|paycheck|payment|pay|paid|credit|debit|remit|withdraw)[a-z]{0,4}\s[a-z]",
     ),
     Rule(
         "swift",
