@@ -6,6 +6,8 @@ A decision is not a permission to send; that is a clearance, minted per attempt 
 from dataclasses import dataclass
 from enum import StrEnum
 
+import msgspec
+
 from gateway.core.labels import Label
 
 
@@ -33,8 +35,7 @@ class Canary:
     percent: float
 
 
-@dataclass(frozen=True, slots=True)
-class Allow:
+class Allow(msgspec.Struct, frozen=True):
     """Pools that may see this request, in order. Failover, retry and spill walk these lists and nothing else.
 
     `to` is never empty. `spill` opens only under pressure, on drain, or when `to` has no healthy endpoint.

@@ -102,7 +102,7 @@ def decide(compiled: CompiledPolicy, facts: RequestFacts, trace: list[Step] | No
         lower = _decide(compiled, facts, facts.label_low, None)
         if isinstance(lower, Allow):
             listed = decision.pools
-            added = tuple(pool for pool in lower.pools if pool not in listed)
+            added = tuple([pool for pool in lower.pools if pool not in listed])
             return _with_more(decision, added) if added else decision
     return decision
 

@@ -1,7 +1,7 @@
 """The mint and the door: what may not leave does not, however it is asked."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from ipaddress import ip_network
 
 import pytest
@@ -166,12 +166,12 @@ async def test_only_addresses_of_the_pools_zone_may_be_dialled(house):
 
 
 async def test_a_canary_is_cleared_by_the_decision_that_names_it_and_by_no_other(house):
-    at_home = replace(ALLOW, to=("home",), spill=())
-    await house.send(house.clear(pool=BURST, allow=replace(at_home, canary=Canary("burst", 0.0))), pool=BURST)
+    at_home = changed(ALLOW, to=("home",), spill=())
+    await house.send(house.clear(pool=BURST, allow=changed(at_home, canary=Canary("burst", 0.0))), pool=BURST)
     assert len(house.burst.sent) == 1
     for canary in (None, Canary("home", 100.0)):
         with pytest.raises(ClearanceRefused):
-            house.clear(pool=BURST, allow=replace(at_home, canary=canary))
+            house.clear(pool=BURST, allow=changed(at_home, canary=canary))
 
 
 async def test_the_final_bytes_are_scanned_again_only_where_not_everything_may_be_seen(house):
@@ -207,8 +207,8 @@ async def test_the_door_is_the_same_without_a_wait(house):
 @pytest.mark.parametrize(
     ("pool", "allow", "ceiling"),
     [
-        (AT_HOME, replace(ALLOW, to=("burst",), spill=()), Label(3)),
-        (BURST, replace(ALLOW, label=Label(2)), Label(3)),
+        (AT_HOME, changed(ALLOW, to=("burst",), spill=()), Label(3)),
+        (BURST, changed(ALLOW, label=Label(2)), Label(3)),
         (BURST, ALLOW, None),
         (BURST, ALLOW, Label(0)),
     ],
