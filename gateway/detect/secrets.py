@@ -14,7 +14,8 @@ _NAMES = (
     r"|密码|密碼|口令|秘钥|密钥|密鑰|令牌|暗号|授权码)"
 )
 _STEMS = (
-    r"(?i)(?:pass(?:word|wd|phrase|code)?|pwd|secret|key|token|密码|密碼|口令|秘钥|密钥|密鑰|令牌|暗号|mima|kouling)"
+    r"(?i)(?:pass(?:word|wd|phrase|code)?|pwd|secret|key|token|mima|kouling"
+    r"|密码|密碼|口令|秘钥|密钥|密鑰|令牌|暗号|授权码)"
 )
 _NAMED = _STEMS + r"[\"'’”`]?\s{0,3}[:=：＝]"
 _TELLS = r"(?:is|was|are|shi|[^0-9A-Za-z\n，。,.;；:：!?！？]{0,6}(?:是|为|為|成|叫|用|填|设|默认|输入))"
