@@ -57,6 +57,18 @@ def test_a_stream_opens_with_its_first_content_and_sends_what_was_held_before_it
     assert machine.is_over
 
 
+def test_events_may_go_straight_on_only_while_an_open_stream_flows():
+    machine = exchange()
+    assert not machine.flows(now=1.0)
+    machine.events(b"text", has_content=True, now=1.1)
+    assert machine.flows(now=14.0)
+    # It was heard, and it spoke: neither a stall nor a heartbeat is due.
+    assert machine.next_deadline() == 29.0
+    machine.client_gone()
+    assert not machine.flows(now=14.1)
+    assert not exchange(streamed=False).flows(now=1.0)
+
+
 def test_a_stream_that_is_complete_in_one_piece_is_opened_and_finished():
     machine = exchange()
     machine.events(b"role", has_content=False, now=1.0)

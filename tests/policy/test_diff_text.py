@@ -239,3 +239,11 @@ def test_every_comparison_can_be_told_and_written_as_json(data: st.DataObject, l
     shown = json.loads(json.dumps(as_json(found, language)))
     assert shown["new_cloud_access"] is found.new_cloud_access
     assert len(shown["changes"]) == len(found.changes)
+
+
+@pytest.mark.parametrize(("language", "sentence"), [("en", "  · t, u: bank → press"), ("zh", "  · t、u：bank → press")])
+def test_tenants_that_change_their_class_are_told(language: Language, sentence: str) -> None:
+    same = unproved(policy(ROWS, MODELS), SMALL, CLASSES)
+    was, becomes = {"t": "bank", "u": "bank", "v": "bank"}, {"t": "press", "u": "press", "v": "bank"}
+    found = diff(same, same, ({}, {}), (was, becomes))
+    assert sentence in said(found, language)

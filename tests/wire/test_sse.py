@@ -129,6 +129,7 @@ def test_an_event_is_delivered_with_its_last_byte_even_if_a_line_feed_may_follow
         [b"data: " + b"x" * 20 + b"\r\n\r\n"],
         bytewise(b"data: " + b"x" * 20),
         [b"data: a\n\n" * 3 + b"data: " + b"x" * 20],
+        [b"data: a\n\n" * 3 + b"data: " + b"x" * 20 + b"\n\n"],
     ],
 )
 def test_an_event_above_the_limit_is_an_error_and_never_kept(pieces):
