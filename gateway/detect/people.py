@@ -4,6 +4,8 @@ Weak evidence by nature: a name alone says little, a name with a diagnosis much.
 policy's business. Pure.
 """
 
+from collections.abc import Iterable
+
 from gateway.core.findings import Tier
 from gateway.detect.rules import Rule
 
@@ -43,6 +45,12 @@ _ROLE = (
     r"|student|guest|borrower|cardholder|beneficiary|nurse|colleague|coworker|manager|supervisor|husband"
     r"|wife|son|daughter|mother"
     r"|father|brother|sister|attn|contact|user|agent|signed|regards|sincerely)"
+)
+_BEFORE_NAME = (
+    *(role + "[,:]?" for role in _ROLE[3:-1].split("|")),
+    *(paper + " for" for paper in ("letter", "reference", "refund", "payslip", "visa", "appointment")),
+    "on behalf of",
+    "dear",
 )
 _AFTER_NAME = (
     r"(?:['’]s\s(?:salary|payslip|pay|bonus|diagnosis|treatment|chart|biopsy|surgery|prescription|loan"
@@ -107,6 +115,23 @@ _FAMOUS = (
     "|Gates|Jobs|Musk|Bezos|Buffett|Swift|Lennon|Jackson|Hopper|Knuth|Torvalds|Dijkstra|Neumann"
     "|Antoinette|Arc|Hood|Kong"
 )
+
+
+def _starting(words: Iterable[str], *, after: str, any_case: bool) -> str:
+    """One of `words`, not behind a character of `after`, as Python finds it fastest: by its first letter, from which
+    the look-behind looks back."""
+    rests: dict[str, list[str]] = {}
+    for word in words:
+        for first in {word[0], word[0].swapcase()} if any_case else {word[0]}:
+            rests.setdefault(first, []).append(word[1:])
+    flag = "i" if any_case else ""
+    return "|".join(
+        f"{first}(?<![{after}]{first})(?{flag}:{'|'.join(those)})" for first, those in sorted(rests.items())
+    )
+
+
+_A_GIVEN_NAME = _starting(_GIVEN.split(), after="A-Za-z'’-", any_case=False)
+_A_ROLE = _starting(_BEFORE_NAME, after="A-Za-z", any_case=True)
 
 
 def _name(name: str, pattern: str, score: float, trigger: str | None = None) -> Rule:
@@ -182,14 +207,13 @@ PEOPLE: tuple[Rule, ...] = (
     ),
     _name(
         "en-name-after-role",
-        rf"(?<![A-Za-z])(?i:{_ROLE}[,:]?|(?:letter|reference|refund|payslip|visa|appointment) for|on behalf of"
-        rf"|dear)\s{{1,2}}"
+        rf"(?:{_A_ROLE})\s{{1,2}}"
         rf"(?P<v>(?!(?:Sir|Madam|Team|All|Hiring|Customer|Valued|Colleague|Friend|Santa|The|Our|Please|I|We"
         rf"|It)(?![a-z])){TWO_WORDS})",
         0.55,
         trigger=(
-            rf"(?i)(?:{_ROLE[3:-1]})[,:]?\s{{1,2}}[A-ZÀ-Þ]|(?:letter|reference|refund|payslip|visa|appointment)"
-            rf" for|behalf of|dear\s"
+            rf"(?i:{_ROLE[3:-1]})[,:]?\s{{1,2}}[A-ZÀ-Þ]|(?i:(?:letter|reference|refund|payslip|visa|appointment)"
+            rf" for|behalf of|dear)\s{{1,2}}[A-ZÀ-Þ]"
         ),
     ),
     _name(
@@ -200,7 +224,7 @@ PEOPLE: tuple[Rule, ...] = (
     ),
     _name(
         "en-given-name",
-        rf"(?<![A-Za-z'’-])(?P<v>(?:{'|'.join(_GIVEN.split())}) {_MIDDLE}(?!(?:{_FAMOUS})(?![A-Za-z])){_WORD})",
+        rf"(?P<v>(?:{_A_GIVEN_NAME}) {_MIDDLE}(?!(?:{_FAMOUS})(?![A-Za-z])){_WORD})",
         0.5,
         trigger="|".join(f"{given} " for given in _GIVEN.split()),
     ),

@@ -75,7 +75,10 @@ class TableRecognizer:
     def find(self, text: str, path: str) -> Sequence[Finding]:
         """Everything that a header tells, in one text."""
         findings: list[Finding] = []
-        for header, rows in (*self._inserts(text), *self._lines(text)):
+        # A table has lines, an insert has brackets: without either there is nothing to look for.
+        inserts = self._inserts(text) if "(" in text else ()
+        lines = self._lines(text) if "\n" in text else ()
+        for header, rows in (*inserts, *lines):
             # Rows first: a line with commas is mostly prose, and asking every rule costs more than a look at the next.
             regular = list(takewhile(partial(_has_cells, len(header)), rows))
             called = [self.columns.called(cell) for cell in header] if regular else []

@@ -91,8 +91,7 @@ WORLDWIDE: tuple[Rule, ...] = (
         0.6,
         check=_is_no_date,
         ignore_case=True,
-        trigger=r"(?i)account|acct|a/c|banking|bank\s[di]|routing|sort\scode|deposit|beneficiary|payee"
-        r"|(?:wire|transfer|refund|payout|salary|paycheck|payment|pay|paid|credit|debit|remit|withdraw)[a-z]{0,4}\s[a-z]",
+        trigger=r"[0-9]{8}",
     ),
     Rule(
         "swift",
