@@ -98,7 +98,7 @@ def sections(record: Record, gaps: Sequence[Gap], language: str) -> dict[str, st
     return {
         "run": _run(record, language),
         "totals": _totals(record, "totals", ("en", "zh"), words),
-        "summary": _totals(record, "totals", ("en", "zh"), words, ("recall", "leaks_plain", "over_restriction")),
+        "summary": _totals(record, "totals", ("en", "zh"), words, ("recall", "leaks", "over_restriction")),
         "entities": _rows(record, "entities", "entity", (("recall", "found"), ("false", "false")), words),
         "transforms": _rows(record, "transforms", "transform", (("recall", "found"),), words),
         "lengths": _rows(record, "lengths", "length", _BY_REQUEST, words),
