@@ -136,3 +136,8 @@ def test_any_text_at_all_can_be_remembered(text: str) -> None:
     turns = (ASKED, Turn(Speaker.MODEL, (text,)))
     recorded = record("restricted", KEY, (text,), (ASKED,))
     assert judge(recorded, turns).taint == (Label(2) if text.strip() else None)
+
+
+@given(st.text(alphabet=st.characters(codec="ascii"), max_size=200))
+def test_plain_text_is_folded_as_any_other(text: str) -> None:
+    assert folded(text) == folded(text + "é").removesuffix("é")
