@@ -151,24 +151,15 @@ class Pipeline:
         self, call: Call, relay: Relay, request: Request, tenant: Tenant, evidence: Evidence, later: Later
     ) -> None:
         conversation = self._replies.conversation(tenant.id, call.key_id, request)
+        go_on = partial(self._decide, call, relay, request, tenant, conversation, evidence, later)
         found = self._replies.provenance_now(conversation)
         if found is None:
-            later(partial(self._ask_record, call, relay, request, tenant, conversation, evidence, later))
+            later(partial(self._ask_record, conversation, go_on))
         else:
-            self._decide(call, relay, request, tenant, conversation, _with_history(evidence, found), later)
+            go_on(found)
 
-    async def _ask_record(
-        self,
-        call: Call,
-        relay: Relay,
-        request: Request,
-        tenant: Tenant,
-        conversation: Conversation,
-        evidence: Evidence,
-        later: Later,
-    ) -> None:
-        found = await self._replies.provenance(conversation)
-        self._decide(call, relay, request, tenant, conversation, _with_history(evidence, found), later)
+    async def _ask_record(self, conversation: Conversation, go_on: Callable[[Provenance], None]) -> None:
+        go_on(await self._replies.provenance(conversation))
 
     def _decide(
         self,
@@ -179,8 +170,9 @@ class Pipeline:
         conversation: Conversation,
         evidence: Evidence,
         later: Later,
+        found: Provenance,
     ) -> None:
-        call.evidence = evidence
+        call.evidence = evidence = _with_history(evidence, found)
         low, high = label(self._bundle.policy, evidence, tenant.attested)
         call.facts = RequestFacts(
             low,
