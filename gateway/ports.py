@@ -78,6 +78,20 @@ class Scanner(Protocol):
     def scan(self, dialect: str, document: object, memo: Memo | None = None) -> Evidence: ...
 
 
+class FullScanner(Protocol):
+    """Runs the tiers that are too slow for every request. Never raises: what did not come to its end changes nothing.
+
+    `complete` returns `evidence` with what these tiers have found and with them in its coverage; the very same object
+    if one of them failed, ran out of time, had too much to read or no free place. A `memo` saves work, as in a scan.
+    """
+
+    @property
+    def digest(self) -> str: ...
+    async def complete(
+        self, dialect: str, document: object, evidence: Evidence, memo: Memo | None = None
+    ) -> Evidence: ...
+
+
 class AuditSink(Protocol):
     """Where records go. `reserve` happens at admission, so that the outcome always has a place.
 
