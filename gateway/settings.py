@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Final
 
 from gateway.config import gateway_file, keys_file, pools_file, recognizers_file, tenants_file
+from gateway.config.addresses import Listen
 from gateway.config.gateway_file import GatewayFile
 from gateway.config.keys_file import KeyRecord
 from gateway.config.pools_file import PoolsFile
@@ -70,7 +71,8 @@ class AwsKeys:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that a gateway runs on. `tls` are the absolute paths of certificate chain and key."""
+    """Everything that a gateway runs on. `tls` are the absolute paths of certificate chain and key. `metrics_secret`
+    reads the metrics and nothing else."""
 
     directory: Path
     gateway: GatewayFile
@@ -81,6 +83,7 @@ class Settings:
     credentials: Mapping[str, Secret]
     tls: tuple[Path, Path] | None
     aws_keys: Mapping[str, AwsKeys]
+    metrics_secret: Secret | None = None
 
     def keyring(self) -> Keyring:
         """The sub-keys of the root secret."""
@@ -89,6 +92,10 @@ class Settings:
     def admin_token(self) -> str:
         """The bearer credential of the admin port."""
         return self.admin_secret.reveal()
+
+    def metrics_token(self) -> str | None:
+        """The bearer credential with which metrics are read, if there is one of its own."""
+        return self.metrics_secret.reveal() if self.metrics_secret is not None else None
 
     def credential(self, pool: str) -> bytes | None:
         """The bearer credential that `pool` sends to its servers, if it has one."""
@@ -110,6 +117,16 @@ def load_bundle(directory: Path, environ: Mapping[str, str]) -> tuple[Path, Bund
     loader.reader.finish()
     assert read.policy is not None  # noqa: S101 -- nothing is missing without a problem
     return directory / files.policy, read.bundle(read.policy, ())
+
+
+def load_admin(directory: Path, environ: Mapping[str, str]) -> tuple[Listen, Secret]:
+    """Where the admin port is, and its credential; raises Problems. For whoever asks a gateway that runs."""
+    loader = _Loader(directory, environ)
+    gateway = loader.gateway()
+    secret = loader.token(gateway.admin.token) if gateway is not None else Secret("")
+    loader.reader.finish()
+    assert gateway is not None  # noqa: S101 -- nothing is missing without a problem
+    return gateway.admin.listen, secret
 
 
 def load_keys(directory: Path, environ: Mapping[str, str]) -> tuple[Path, tuple[KeyRecord, ...]]:
@@ -167,6 +184,7 @@ class _Loader:
         keys = self.keys(files.keys, read.tenants.tenants if read.are_tenants_good else None)
         secrets = self._secrets(gateway, read.pools)
         aws_keys = {pool: self._aws_keys(sources) for pool, sources in read.pools.aws_keys.items()}
+        metrics_secret = self._metrics_secret(gateway, secrets[1])
         tls = self._tls(gateway)
         self.reader.finish()
         # Nothing is missing without a problem, and `finish` has raised those.
@@ -183,6 +201,7 @@ class _Loader:
             credentials=credentials,
             tls=tls,
             aws_keys=MappingProxyType(aws_keys),
+            metrics_secret=metrics_secret,
         )
 
     def read(self, files: gateway_file.Files) -> "_Read":
@@ -257,9 +276,22 @@ class _Loader:
         root_secret = admin_secret = Secret("")
         if gateway is not None:
             root_secret = self._secret(gateway.root_secret, _is_root, "be at least 32 bytes as hex or base64")
-            admin_secret = self._secret(gateway.admin.token, _is_token, "be at least 20 letters, digits and signs")
+            admin_secret = self.token(gateway.admin.token)
         credentials = {pool: self._one_line(source) for pool, source in pools.credentials.items()}
         return root_secret, admin_secret, MappingProxyType(credentials)
+
+    def token(self, source: SecretSource) -> Secret:
+        """A credential for the admin port."""
+        return self._secret(source, _is_token, "be at least 20 letters, digits and signs")
+
+    def _metrics_secret(self, gateway: GatewayFile | None, admin_secret: Secret) -> Secret | None:
+        source = gateway.admin.metrics_token if gateway is not None else None
+        if source is None:
+            return None
+        secret = self.token(source)
+        if secret.reveal() and secret.reveal() == admin_secret.reveal():
+            self.reader.report(source.at, "The metrics token must not be the admin token.", _MAKE_ONE)
+        return secret
 
     def _aws_keys(self, sources: AwsKeySources) -> AwsKeys:
         token = self._one_line(sources.session_token) if sources.session_token is not None else None

@@ -49,10 +49,11 @@ KEPT_S: Final = 12 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Admin:
-    """The second port: for operators, with a credential of its own."""
+    """The second port: for operators, with a credential of its own. `metrics_token` may read the metrics, no more."""
 
     listen: Listen
     token: SecretSource
+    metrics_token: SecretSource | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +154,12 @@ def _with(node: Node, path: tuple[str, ...], value: Scalar) -> Node:
 
 
 def _admin(reader: Reader, node: Node | None) -> Admin | None:
-    fields = reader.fields(node, "`admin`", ("listen", "token"), ("token",))
+    fields = reader.fields(node, "`admin`", ("listen", "token", "metrics_token"), ("token",))
     address = listen(reader, reader.text(fields.get("listen"), "`admin.listen`"), "`admin.listen`")
     token = secret_source(reader, fields.get("token"), "The admin token")
-    return Admin(address or Tcp("127.0.0.1", 8081), token) if token is not None else None
+    own = fields.get("metrics_token")
+    metrics_token = secret_source(reader, own, "The metrics token") if own is not None else None
+    return Admin(address or Tcp("127.0.0.1", 8081), token, metrics_token) if token is not None else None
 
 
 def _files(reader: Reader, node: Node | None) -> Files:

@@ -18,7 +18,7 @@ root_secret: {env: ROOT}
 WHOLE = """\
 apiVersion: tidegate/v1
 listen: unix:/run/a.sock
-admin: {listen: 127.0.0.1:9, token: {file: secrets/admin.token}}
+admin: {listen: 127.0.0.1:9, token: {file: secrets/admin.token}, metrics_token: {env: SCRAPE}}
 state_dir: /var/lib/tidegate
 root_secret: {env: ROOT}
 workers: 4
@@ -48,6 +48,7 @@ def test_everything_can_be_said() -> None:
     assert problems == []
     assert gateway is not None
     assert (gateway.listen, gateway.admin.listen) == (Unix("/run/a.sock"), Tcp("127.0.0.1", 9))
+    assert str(gateway.admin.metrics_token) == "{env: SCRAPE}"
     assert (gateway.state_dir, gateway.workers, gateway.audit_buffer) == ("/var/lib/tidegate", 4, 64)
     assert gateway.history_s == 7200.0
     assert gateway.files == Files("p.yaml", "q.yaml", "t.yaml", "k.yaml")

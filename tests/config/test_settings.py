@@ -8,7 +8,7 @@ import pytest
 from gateway.config.keys_file import KeyRecord, render
 from gateway.core.problems import Problems
 from gateway.runtime.authn import StoredKey
-from gateway.settings import Secret, Settings, load, load_bundle, load_keys
+from gateway.settings import Secret, Settings, load, load_admin, load_bundle, load_keys
 
 from .folder import ENVIRON, TENANTS, TOKEN, edit, make, write_secret
 
@@ -172,6 +172,30 @@ def make_again(folder: Path) -> Path:
     write_secret(folder, "admin.token", TOKEN)
     write_secret(folder, "root.key", "0123456789abcdef" * 4)
     return folder
+
+
+def test_the_admin_port_and_its_token_are_read_without_anything_else(folder: Path) -> None:
+    for name in ("policy.yaml", "pools.yaml", "tenants.yaml", "secrets/root.key"):
+        (folder / name).unlink()
+    where, token = load_admin(folder, {"TIDEGATE_ADMIN_LISTEN": "unix:/run/admin.sock"})
+    assert (str(where), token.reveal()) == ("unix:/run/admin.sock", TOKEN)
+    for text in ("", "apiVersion: tidegate/v1\nadmin: {token: {env: NOT_SET}}\nroot_secret: {env: ROOT}\n"):
+        (folder / "gateway.yaml").write_text(text)
+        with pytest.raises(Problems):
+            load_admin(folder, {})
+
+
+def test_metrics_may_have_a_token_of_their_own_that_is_not_the_admins(folder: Path) -> None:
+    assert loaded(folder).metrics_token() is None
+    edit(folder, "gateway.yaml", "admin.token}}", "admin.token}, metrics_token: {file: secrets/metrics.token}}")
+    write_secret(folder, "metrics.token", "another-token-of-length")
+    assert loaded(folder).metrics_token() == "another-token-of-length"
+    write_secret(folder, "metrics.token", TOKEN)
+    assert [problem.split(": ", 1)[1] for problem in told(folder)] == [
+        "The metrics token must not be the admin token. `openssl rand -hex 32` makes one."
+    ]
+    write_secret(folder, "metrics.token", "short")
+    assert "This secret must be at least 20" in told(folder)[0]
 
 
 @pytest.mark.parametrize("value", ["two words", "line\nline", "schlüssel"])
