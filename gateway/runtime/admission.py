@@ -2,7 +2,8 @@
 
 A place is one slot in one pool. Free places are taken at once, `to` before `spill`; when there is none, the request
 waits its turn for any pool that its decision lists, no longer than the policy allows. Work never waits for a pool
-that its decision does not list, so a full house cannot push anything outward.
+that its decision does not list, so a full house cannot push anything outward. A request that is decided again while it
+waits gets the pools of the new decision and keeps its place in the queues that it stays in.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.core.topology import Pool
-from gateway.errors import Overloaded, Unavailable
+from gateway.errors import Overloaded, TidegateError, Unavailable
 from gateway.ports import Clock
 
 _SMOOTHING: Final = 0.1
@@ -50,6 +51,37 @@ class _Gate:
 class _Waiter:
     turn: asyncio.Future[str]
     pools: tuple[str, ...]
+    home: Sequence[str]
+    limit: asyncio.Timeout
+
+
+class Turn:
+    """One request's wait, for whoever may decide it again meanwhile. Nothing happens once the wait is over."""
+
+    __slots__ = ("_admission", "_waiter")
+
+    def __init__(self) -> None:
+        self._admission: Admission | None = None
+        self._waiter: _Waiter | None = None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether somebody waits, and has neither a place nor given up."""
+        return self._waiter is not None and not self._waiter.turn.done()
+
+    def change(self, to: Sequence[str], spill: Sequence[str], *, wait_s: float) -> None:
+        """Wait for these pools from now on, for up to `wait_s` more seconds; a free place among them is taken."""
+        if self._admission is not None and self._waiter is not None and self.is_waiting:
+            self._admission.change(self._waiter, to, spill, wait_s=wait_s)
+
+    def refuse(self, error: TidegateError) -> None:
+        """Wait no more: the request may go nowhere."""
+        if self._waiter is not None and self.is_waiting:
+            self._waiter.turn.set_exception(error)
+
+    def begin(self, admission: "Admission", waiter: "_Waiter") -> None:
+        """The wait begins."""
+        self._admission, self._waiter = admission, waiter
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +125,11 @@ class Admission:
                 return name
         return None
 
-    async def enter(self, to: Sequence[str], spill: Sequence[str], *, wait_s: float) -> Place:
+    async def enter(self, to: Sequence[str], spill: Sequence[str], *, wait_s: float, turn: Turn | None = None) -> Place:
         """A place in `to`, or in `spill` when `to` is full; waits up to `wait_s` seconds for either.
 
-        Raises Overloaded when the queues of all pools of `to` are full or the wait is over.
+        `turn` is told when the wait begins, and may change it. Raises Overloaded when the queues of all pools of `to`
+        are full or the wait is over.
         """
         place = self.try_enter(to) or self.try_enter(spill)
         if place is not None:
@@ -106,18 +139,21 @@ class Admission:
         home = to or spill
         if wait_s <= 0 or all(self._is_queue_full(name) for name in home):
             raise self._overloaded(home)
-        return await self._wait((*to, *spill), home, wait_s)
+        return await self._wait((*to, *spill), home, wait_s, turn)
 
-    async def _wait(self, pools: tuple[str, ...], home: Sequence[str], wait_s: float) -> Place:
-        waiter = _Waiter(asyncio.get_running_loop().create_future(), pools)
+    async def _wait(self, pools: tuple[str, ...], home: Sequence[str], wait_s: float, turn: Turn | None) -> Place:
+        limit = asyncio.timeout(wait_s)
+        waiter = _Waiter(asyncio.get_running_loop().create_future(), pools, home, limit)
         for name in pools:
             self._gates[name].queue.append(waiter)
         try:
-            async with asyncio.timeout(wait_s):
+            async with limit:
+                if turn is not None:
+                    turn.begin(self, waiter)
                 await waiter.turn
         except TimeoutError:
             if not _has_turn(waiter):
-                raise self._overloaded(home) from None
+                raise self._overloaded(waiter.home) from None
         except asyncio.CancelledError:
             # The turn may have come in the same moment: a slot that nobody will use goes to the next.
             if _has_turn(waiter):
@@ -126,6 +162,27 @@ class Admission:
         finally:
             self._forget(waiter)
         return Place(self, waiter.turn.result())
+
+    def change(self, waiter: _Waiter, to: Sequence[str], spill: Sequence[str], *, wait_s: float) -> None:
+        """`waiter`, which still waits, waits for these pools from now on."""
+        pools = (*to, *spill)
+        for name in waiter.pools:
+            if name not in pools:
+                self._gates[name].queue.remove(waiter)
+        joined = [name for name in pools if name not in waiter.pools]
+        waiter.pools = tuple(name for name in pools if name not in joined)
+        waiter.home = to or spill
+        # In the others it stands in line already, so that nothing is free there.
+        free = self.free(joined)
+        if free is not None:
+            self._gates[free].in_flight += 1
+            self._forget(waiter)
+            waiter.turn.set_result(free)
+            return
+        for name in joined:
+            self._gates[name].queue.append(waiter)
+        waiter.pools = pools
+        waiter.limit.reschedule(asyncio.get_running_loop().time() + wait_s)
 
     def _forget(self, waiter: _Waiter) -> None:
         for name in waiter.pools:
@@ -164,4 +221,4 @@ class Admission:
 
 
 def _has_turn(waiter: _Waiter) -> bool:
-    return waiter.turn.done() and not waiter.turn.cancelled()
+    return waiter.turn.done() and not waiter.turn.cancelled() and waiter.turn.exception() is None

@@ -7,8 +7,8 @@ import pytest
 
 from gateway.core.labels import Label
 from gateway.core.topology import Endpoint, Pool
-from gateway.errors import Overloaded, Unavailable
-from gateway.runtime.admission import Admission
+from gateway.errors import Forbidden, Overloaded, Unavailable
+from gateway.runtime.admission import Admission, Turn
 from tests.fakes.clock import FakeClock
 
 
@@ -122,18 +122,132 @@ async def test_a_turn_in_one_pool_frees_the_others_for_newcomers_at_once():
     assert (await either).pool == "a"
 
 
+# Decided again while waiting
+
+
+async def waiting(gates: Admission, to: tuple[str, ...], spill: tuple[str, ...] = (), wait_s: float = 5.0):
+    """A request that waits, and the handle on its wait."""
+    turn = Turn()
+    task = asyncio.create_task(gates.enter(to, spill, wait_s=wait_s, turn=turn))
+    await settle()
+    assert turn.is_waiting
+    return task, turn
+
+
+async def test_a_free_place_that_a_second_decision_opens_is_taken_at_once():
+    gates = admission(pool("home"), pool("burst", limit=2))
+    await gates.enter(("home",), (), wait_s=1)
+    task, turn = await waiting(gates, ("home",))
+    turn.change(("home",), ("burst",), wait_s=5)
+    assert (await task).pool == "burst"
+    assert not turn.is_waiting
+    assert {name: (load.in_flight, load.waiting) for name, load in gates.load().items()} == {
+        "home": (1, 0),
+        "burst": (1, 0),
+    }
+
+
+async def test_a_wait_that_changes_keeps_its_place_in_line():
+    gates = admission(pool("home"), pool("burst"))
+    at_home, in_burst = await gates.enter(("home",), (), wait_s=1), await gates.enter(("burst",), (), wait_s=1)
+    first, turn = await waiting(gates, ("home",))
+    second, _ = await waiting(gates, ("home", "burst"))
+    turn.change(("home",), ("burst",), wait_s=5)
+    # In the queue that it was in it is still the first, in the one that it joined the last.
+    in_burst.leave()
+    assert (await second).pool == "burst"
+    at_home.leave()
+    assert (await first).pool == "home"
+
+
+async def test_a_wait_that_changes_stands_where_a_place_comes_first():
+    gates = admission(pool("home"), pool("burst"))
+    await gates.enter(("home",), (), wait_s=1)
+    in_burst = await gates.enter(("burst",), (), wait_s=1)
+    task, turn = await waiting(gates, ("home",))
+    turn.change(("home",), ("burst",), wait_s=5)
+    in_burst.leave()
+    assert (await task).pool == "burst"
+
+
+async def test_a_wait_leaves_the_queues_that_a_second_decision_does_not_list():
+    gates = admission(pool("home"), pool("other"), pool("burst"))
+    places = {name: await gates.enter((name,), (), wait_s=1) for name in ("home", "other", "burst")}
+    task, turn = await waiting(gates, ("home", "other"))
+    turn.change(("other",), ("burst",), wait_s=5)
+    places["home"].leave()
+    await settle()
+    assert not task.done()
+    assert {name: load.waiting for name, load in gates.load().items()} == {"home": 0, "other": 1, "burst": 1}
+    places["other"].leave()
+    assert (await task).pool == "other"
+
+
+async def test_a_second_decision_brings_its_own_patience():
+    gates = admission(pool("home"))
+    await gates.enter(("home",), (), wait_s=1)
+    task, turn = await waiting(gates, ("home",), wait_s=60)
+    turn.change(("home",), (), wait_s=0.01)
+    with pytest.raises(Overloaded):
+        await task
+    assert gates.load()["home"].waiting == 0
+
+
+async def test_a_second_decision_that_refuses_ends_the_wait():
+    gates = admission(pool("home"), pool("burst"))
+    place = await gates.enter(("home",), (), wait_s=1)
+    task, turn = await waiting(gates, ("home",))
+    turn.refuse(Forbidden())
+    with pytest.raises(Forbidden):
+        await task
+    place.leave()
+    assert {name: (load.in_flight, load.waiting) for name, load in gates.load().items()} == {
+        "home": (0, 0),
+        "burst": (0, 0),
+    }
+
+
+async def test_a_wait_that_is_over_changes_no_more():
+    gates = admission(pool("home"), pool("burst"))
+    place = await gates.enter(("home",), (), wait_s=1)
+    never = Turn()
+    never.change(("burst",), (), wait_s=1)
+    never.refuse(Forbidden())
+    assert not never.is_waiting
+    task, turn = await waiting(gates, ("home",))
+    place.leave()
+    # Its turn has come, and it has not noticed yet.
+    turn.change(("burst",), (), wait_s=1)
+    turn.refuse(Forbidden())
+    assert (await task).pool == "home"
+    assert gates.load()["burst"].in_flight == 0
+
+
+async def test_a_refused_waiter_that_is_cancelled_in_the_same_moment_has_no_slot_to_give_back():
+    gates = admission(pool("home"))
+    await gates.enter(("home",), (), wait_s=1)
+    task, turn = await waiting(gates, ("home",))
+    turn.refuse(Forbidden())
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert gates.load()["home"].in_flight == 1
+
+
 @pytest.mark.parametrize("seed", range(20))
 async def test_no_slot_is_lost_or_lent_twice_whatever_is_cancelled(seed):
     chance = random.Random(seed)
     limits = {"a": 2, "b": 3, "c": 1}
     gates = admission(*(pool(name, limit) for name, limit in limits.items()))
     held = dict.fromkeys(limits, 0)
+    turns: list[Turn] = []
 
     async def work() -> None:
         names = chance.sample(sorted(limits), k=chance.randint(1, 3))
+        turns.append(turn := Turn())
         try:
-            place = await gates.enter(names[:1], names[1:], wait_s=chance.choice([0.001, 5]))
-        except Overloaded:
+            place = await gates.enter(names[:1], names[1:], wait_s=chance.choice([0.001, 5]), turn=turn)
+        except (Overloaded, Forbidden):
             return
         held[place.pool] += 1
         assert held[place.pool] <= limits[place.pool]
@@ -147,6 +261,11 @@ async def test_no_slot_is_lost_or_lent_twice_whatever_is_cancelled(seed):
     for _ in range(40):
         await asyncio.sleep(0)
         chance.choice(tasks).cancel()
+        for turn in chance.sample(turns, k=min(3, len(turns))):
+            names = chance.sample(sorted(limits), k=chance.randint(1, 3))
+            turn.change(names[:1], names[1:], wait_s=chance.choice([0.001, 5]))
+        if turns and chance.random() < 0.2:
+            chance.choice(turns).refuse(Forbidden())
     await asyncio.gather(*tasks, return_exceptions=True)
     assert {name: load.in_flight for name, load in gates.load().items()} == dict.fromkeys(limits, 0)
     assert all(load.waiting == 0 for load in gates.load().values())
