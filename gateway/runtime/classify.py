@@ -73,7 +73,11 @@ class Classifier:
         """What `classify` returns, if the request is small enough to be scanned on the loop."""
         if size > self._inline:
             return None
-        return _flagged(self._scanner.scan(dialect, document, self._memo(tenant)), flags)
+        try:
+            evidence = self._scanner.scan(dialect, document, self._memo(tenant))
+        except Exception as failure:  # noqa: BLE001  # a scanner never raises, and a request does not depend on that
+            evidence = nothing_covered(type(failure).__name__)
+        return _flagged(evidence, flags)
 
     def _memo(self, tenant: str | None) -> Memo | None:
         return self._memo_of(tenant) if tenant is not None and self._memo_of is not None else None
@@ -87,6 +91,8 @@ class Classifier:
                 return await loop.run_in_executor(self._executor, self._scanner.scan, dialect, document, memo)
         except TimeoutError:
             return nothing_covered("deadline")
+        except Exception as failure:  # noqa: BLE001  # as above; and threads may be gone, or the memory for one
+            return nothing_covered(type(failure).__name__)
 
     async def rescan(self, message: Message, attested: Label | None = None) -> Label:
         """The label of a message as it is about to leave; `attested` as in `labelling.label`.
