@@ -16,7 +16,7 @@ from gateway.core.decision import Allow, AuditLevel, Canary, Decision, Deny, Den
 from gateway.core.facts import QUIET, TEXT_ONLY, Capability, Complexity, Modality, RequestFacts, Surroundings
 from gateway.core.findings import Evidence
 from gateway.core.labels import LOWEST, Label
-from gateway.core.records import RECORD_VERSION, Attempt, Ending, Intent, Outcome, Usage
+from gateway.core.records import RECORD_VERSION, Attempt, Ending, FullScan, Intent, Outcome, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,7 @@ class _WrittenDecision(msgspec.Struct, frozen=True, omit_defaults=True):
     cache_s: float = 0.0
     audit: AuditLevel = AuditLevel.STANDARD
     canary: Canary | None = None
+    leaves_first: float = 0.0
 
 
 class _WrittenFacts(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -139,6 +140,7 @@ class _WrittenOutcome(msgspec.Struct, frozen=True, omit_defaults=True):
     usage: Usage | None = None
     error: str | None = None
     queued_ms: float = 0.0
+    full_scan: FullScan | None = None
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -208,12 +210,15 @@ def _written(outcome: Outcome) -> _WrittenOutcome:
         outcome.usage,
         outcome.error,
         outcome.queued_ms,
+        outcome.full_scan,
     )
 
 
 def _written_decision(decision: Decision) -> _WrittenDecision:
     if isinstance(decision, Deny):
-        return _WrittenDecision(decision.route, code=decision.code, message=decision.message)
+        return _WrittenDecision(
+            decision.route, if_scanned=decision.if_scanned, code=decision.code, message=decision.message
+        )
     return _WrittenDecision(
         decision.route,
         decision.to,
@@ -224,6 +229,7 @@ def _written_decision(decision: Decision) -> _WrittenDecision:
         cache_s=decision.cache_s,
         audit=decision.audit,
         canary=decision.canary,
+        leaves_first=decision.leaves_first,
     )
 
 
@@ -264,6 +270,7 @@ def _outcome(written: _WrittenOutcome) -> Outcome:
         usage=written.usage,
         error=written.error,
         queued_ms=written.queued_ms,
+        full_scan=written.full_scan,
     )
 
 
@@ -294,7 +301,8 @@ def _decision(written: _WrittenDecision) -> Decision:
             cache_s=written.cache_s,
             audit=written.audit,
             canary=written.canary,
+            leaves_first=written.leaves_first,
         )
     if written.code is None:
         raise Unreadable("a decision that is neither allow nor deny")
-    return Deny(code=written.code, route=written.route, message=written.message)
+    return Deny(code=written.code, route=written.route, message=written.message, if_scanned=written.if_scanned)

@@ -40,8 +40,9 @@ class Allow(msgspec.Struct, frozen=True):
 
     `to` is never empty. `spill` opens only under pressure, on drain, or when `to` has no healthy endpoint.
     `label` is the label that governs: the request's `label_high`. `queue_s` bounds the wait for a place, in seconds.
-    `if_scanned` names pools that would be permitted as well if a full scan confirmed the lower label. `cache_s` is how
-    long an answer may be reused, in seconds; 0 is never.
+    `if_scanned` names pools that would be permitted as well if a full scan confirmed the lower label; `leaves_first` is
+    the share of such requests, 0 to 100 percent, of which the first place would then be one of those and in the cloud.
+    `cache_s` is how long an answer may be reused, in seconds; 0 is never.
     """
 
     to: tuple[str, ...]
@@ -53,6 +54,7 @@ class Allow(msgspec.Struct, frozen=True):
     cache_s: float = 0.0
     audit: AuditLevel = AuditLevel.STANDARD
     canary: Canary | None = None
+    leaves_first: float = 0.0
 
     @property
     def pools(self) -> tuple[str, ...]:
@@ -64,11 +66,12 @@ class Allow(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Deny:
-    """A refusal. `message` may be shown to the tenant."""
+    """A refusal. `message` may be shown to the tenant. `if_scanned` is as in `Allow`."""
 
     code: DenyCode
     route: str
     message: str
+    if_scanned: tuple[str, ...] = ()
 
 
 Decision = Allow | Deny

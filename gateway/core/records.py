@@ -13,9 +13,10 @@ import msgspec
 from gateway.core.decision import Decision
 from gateway.core.facts import RequestFacts
 from gateway.core.findings import Evidence
+from gateway.core.labels import Label
 
 RECORD_VERSION = 2
-"""2 added what a policy may ask about since, what it may order, and the certificate of a bundle."""
+"""2 added what a policy may ask about since, what it may order, the certificate of a bundle, and full scans."""
 
 
 class Ending(StrEnum):
@@ -47,6 +48,38 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
 
     prompt_tokens: int
     completion_tokens: int
+
+
+class ScanReason(StrEnum):
+    """Why the tiers ran that are too slow for every request."""
+
+    LEAVES_FIRST = "leaves_first"  # with the lower label its first place is in the cloud
+    NO_PLACE = "no_place"  # no pool of the first decision had a free place
+    ALL_FAILED = "all_failed"  # every pool of the first decision was tried, and none answered
+    REFUSED = "refused"  # the first decision refused it
+    ALWAYS = "always"  # the tenant's class asks for it
+
+
+class ScanEnding(StrEnum):
+    """What came of a full scan."""
+
+    COMPLETED = "completed"  # it came to its end, and the request was decided again
+    INCOMPLETE = "incomplete"  # it did not: what was decided before stands
+    OVERTAKEN = "overtaken"  # a place of the first decision was free sooner, or the caller left
+    UNCONFIRMED = (
+        "unconfirmed"  # the bytes about to leave could not be scanned as fully: what was decided before stands
+    )
+
+
+class FullScan(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """One run of those tiers. `label_low` and `label_high` are those of the decision before it, None if there was none;
+    so `decide` can be asked again what that was."""
+
+    because: ScanReason
+    ending: ScanEnding
+    ms: float
+    label_low: Label | None = None
+    label_high: Label | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +127,7 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     usage: Usage | None = None
     error: str | None = None
     queued_ms: float = 0.0
+    full_scan: FullScan | None = None
 
 
 Record = Intent | Outcome

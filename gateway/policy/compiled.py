@@ -301,7 +301,8 @@ class CompiledPolicy:
     `ceiling` is the highest label that may leave for the cloud, None if nothing may. `class_ceilings` are those of
     tenants.yaml and empty if the policy was compiled without it. `digest` covers the written policy. `notes` are worth
     knowing and no fault. `utc_offset_min` is how far the clock of its time windows is ahead of UTC.
-    `own_entities` are those of a customer's recognizers, which rules may name besides ours.
+    `own_entities` are those of a customer's recognizers, which rules may name besides ours. `cloud_pools` are the names
+    of all pools that are not at home.
     """
 
     version: int
@@ -322,6 +323,7 @@ class CompiledPolicy:
     notes: tuple[Problem, ...] = field(default=())
     utc_offset_min: int = 0
     own_entities: tuple[str, ...] = ()
+    cloud_pools: frozenset[str] = frozenset()
 
     @property
     def entities(self) -> tuple[str, ...]:

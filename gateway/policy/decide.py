@@ -98,17 +98,31 @@ _Places = tuple[list[CompiledPool], list[CompiledPool], RouteCanary | None]
 def decide(compiled: CompiledPolicy, facts: RequestFacts, trace: list[Step] | None = None) -> Decision:
     """Where the request may go. `label_high` governs; what `label_low` would add is named in `if_scanned`."""
     decision = _decide(compiled, facts, facts.label_high, trace)
-    if facts.label_low < facts.label_high and isinstance(decision, Allow):
+    if facts.label_low < facts.label_high:
         lower = _decide(compiled, facts, facts.label_low, None)
         if isinstance(lower, Allow):
-            listed = decision.pools
+            listed = decision.pools if isinstance(decision, Allow) else ()
             added = tuple([pool for pool in lower.pools if pool not in listed])
-            return _with_more(decision, added) if added else decision
+            if added:
+                return _with_more(decision, added, _leaves_first(compiled, lower, added))
     return decision
 
 
-def _with_more(allow: Allow, added: tuple[str, ...]) -> Allow:
+def _leaves_first(compiled: CompiledPolicy, lower: Allow, added: tuple[str, ...]) -> float:
+    """The share of requests that `lower` sends first to a cloud pool which is among those `added`."""
+    if lower.to[0] in added and lower.to[0] in compiled.cloud_pools:
+        return 100.0
+    canary = lower.canary
+    return (
+        canary.percent if canary is not None and canary.pool in added and canary.pool in compiled.cloud_pools else 0.0
+    )
+
+
+def _with_more(decision: Decision, added: tuple[str, ...], leaves_first: float) -> Decision:
     # Written out: `replace` takes as long as both decisions together.
+    if isinstance(decision, Deny):
+        return Deny(decision.code, decision.route, decision.message, added)
+    allow = decision
     return Allow(
         to=allow.to,
         spill=allow.spill,
@@ -119,6 +133,7 @@ def _with_more(allow: Allow, added: tuple[str, ...]) -> Allow:
         cache_s=allow.cache_s,
         audit=allow.audit,
         canary=allow.canary,
+        leaves_first=leaves_first,
     )
 
 

@@ -78,6 +78,8 @@ def lines(explained: Explanation, language: Language) -> Iterator[str]:
     for pool in pools:
         yield f"  {_MARKS[type(pool)]} {teller.pool(pool, explained.decision.route)}"
     yield teller.result(explained.decision)
+    if explained.decision.if_scanned:
+        yield teller.say("result_if_scanned", pools=teller.listed(explained.decision.if_scanned))
     if isinstance(explained.decision, Allow):
         yield from teller.terms(explained.decision)
     yield said(explained.compiled, explained.facts, explained.reasons, explained.instead, language)
@@ -154,7 +156,8 @@ def facts_as_json(compiled: CompiledPolicy, facts: RequestFacts) -> _Json:
 def decision_as_json(decision: Decision) -> _Json:
     """A decision as plain values."""
     if not isinstance(decision, Allow):
-        return {"action": "deny", "route": decision.route, "code": decision.code, "message": decision.message}
+        refused: _Json = {"action": "deny", "route": decision.route, "code": decision.code, "message": decision.message}
+        return {**refused, "if_scanned": list(decision.if_scanned)} if decision.if_scanned else refused
     canary = decision.canary
     return {
         "action": "allow",

@@ -116,10 +116,7 @@ class _PolicyReader:
             return (Tier.STRUCTURED, Tier.NAMES)
         found = []
         for item in self._reader.names(node, "`label.tiers`"):
-            if item.text == Tier.NER:
-                message = "The tier `ner` cannot be required: this build has none, so nothing could ever leave."
-                self._reader.report(item.at, message, "Remove it until the model tier is there.")
-            elif self._reader.reference(item, "The tier", tuple(Tier)) is not None:
+            if self._reader.reference(item, "The tier", tuple(Tier)) is not None:
                 found.append(Tier(item.text))
         return tuple(found)
 

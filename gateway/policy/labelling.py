@@ -57,7 +57,8 @@ def reasons(compiled: CompiledPolicy, evidence: Evidence, attested: Label | None
     rules = compiled.labels
     coverage = evidence.coverage
     is_known = _is_known(rules, evidence.history)
-    if attested is not None and is_known and _found_nothing(rules, evidence):
+    # Before every tier has looked, this too is only what the lower label stands on: NOT_RUN gives the other.
+    if attested is not None and is_known and _found_nothing(evidence):
         yield Reason(attested, Cause.ATTESTED)
     else:
         yield Reason(rules.default, Cause.DEFAULT)
@@ -87,11 +88,9 @@ def _is_known(rules: LabelRules, history: History) -> bool:
     return history is not History.LOST
 
 
-def _found_nothing(rules: LabelRules, evidence: Evidence) -> bool:
+def _found_nothing(evidence: Evidence) -> bool:
     coverage = evidence.coverage
-    return not (evidence.findings or coverage.unscanned or coverage.failure is not None) and (
-        rules.required <= coverage.tiers
-    )
+    return not (evidence.findings or coverage.unscanned or coverage.failure is not None)
 
 
 def _from_findings(compiled: CompiledPolicy, findings: tuple[Finding, ...]) -> Iterator[Reason]:

@@ -84,7 +84,6 @@ def _evidence(label: _Schema, entity: _Schema) -> _Schema:
         },
     )
     rule["oneOf"] = [{"required": [kind]} for kind in EVIDENCE_KINDS]
-    tiers = [tier for tier in Tier if tier is not Tier.NER]
     return _group(
         "label",
         {
@@ -103,7 +102,7 @@ def _evidence(label: _Schema, entity: _Schema) -> _Schema:
                 "properties": {name: {**label, "description": text} for name, text in CARRIERS.items()},
                 "additionalProperties": False,
             },
-            "tiers": _list({"enum": tiers}, "what must have been looked for before a request may leave"),
+            "tiers": _list(_enum(Tier), "what must have been looked for before a request may leave"),
         },
     )
 

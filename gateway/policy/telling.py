@@ -207,8 +207,6 @@ class Teller:
         """On which terms a request is allowed."""
         if decision.canary is not None:
             yield self.say("result_canary", pool=decision.canary.pool, percent=f"{decision.canary.percent:g}")
-        if decision.if_scanned:
-            yield self.say("result_if_scanned", pools=self.listed(decision.if_scanned))
         if decision.cache_s:
             yield self.say("result_cache", time=self.time(decision.cache_s))
         else:

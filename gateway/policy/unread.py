@@ -14,7 +14,7 @@ def unread(rules: LabelRules, highest: Label | None) -> tuple[str, ...]:
 
 
 def unasked(rules: LabelRules, highest: Label | None) -> tuple[Tier, ...]:
-    """The scans that need not have run before a request leaves. What this build does not have cannot be asked for."""
+    """The scans that need not have run before a request leaves. The models are an extra, and a policy's own choice."""
     if highest is None:
         return ()
     return tuple(tier for tier in Tier if tier is not Tier.NER and tier not in rules.required)

@@ -20,7 +20,7 @@ from gateway.core.facts import Budget, Capability, Complexity, Modality, Pressur
 from gateway.core.findings import Coverage, Evidence, Finding, History, Tier, Unscanned
 from gateway.core.keyed_hash import KeyedHash
 from gateway.core.labels import Label
-from gateway.core.records import Attempt, Ending, Intent, Outcome, Usage
+from gateway.core.records import Attempt, Ending, FullScan, Intent, Outcome, ScanEnding, ScanReason, Usage
 
 KEY = KeyedHash(b"audit key of the tests")
 SIGNER = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -65,9 +65,27 @@ facts = st.builds(
 )
 canaries = st.builds(Canary, text, st.floats(0, 100))
 allows = st.builds(
-    Allow, names, names, seconds, text, label, names, seconds, st.sampled_from(AuditLevel), st.none() | canaries
+    Allow,
+    names,
+    names,
+    seconds,
+    text,
+    label,
+    names,
+    seconds,
+    st.sampled_from(AuditLevel),
+    st.none() | canaries,
+    st.floats(0, 100),
 )
-decisions = allows | st.builds(Deny, st.sampled_from(DenyCode), text, text)
+decisions = allows | st.builds(Deny, st.sampled_from(DenyCode), text, text, names)
+full_scans = st.builds(
+    FullScan,
+    st.sampled_from(ScanReason),
+    st.sampled_from(ScanEnding),
+    seconds,
+    st.none() | label,
+    st.none() | label,
+)
 attempts = st.builds(
     Attempt, text, text, text, st.sampled_from(Ending), st.none() | st.integers(100, 599), seconds, text
 )
@@ -92,6 +110,7 @@ outcomes = st.builds(
     usage=st.none() | st.builds(Usage, number, number),
     error=st.none() | text,
     queued_ms=seconds,
+    full_scan=st.none() | full_scans,
 )
 intents = st.builds(Intent, text, seconds, text, text, text, text, text, text, number, text)
 activations = st.builds(Activation, seconds, text, names, text)

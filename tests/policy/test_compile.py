@@ -17,9 +17,6 @@ def edited(old: str, new: str) -> str:
     return EXAMPLE.replace(old, new)
 
 
-NER = "The tier `ner` cannot be required: this build has none, so nothing could ever leave."
-
-
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
@@ -33,7 +30,6 @@ NER = "The tier `ner` cannot be required: this build has none, so nothing could 
         ("labels: [public, internal, confidential, restricted]", "labels: []", "3:9: `labels` must not be empty."),
         ("  may_leave:", "  carriers: {imag: internal}\n  may_leave:", "9:14: The carrier `imag` does not exist. Did you mean `image`?"),
         ("  may_leave:", "  carriers: {image: [a]}\n  may_leave:", "9:21: The label of `image` must be a name."),
-        ("  may_leave:", "  tiers: [structured, ner]\n  may_leave:", f"9:23: {NER} Remove it until the model tier is there."),
         ("  may_leave:", "  tiers: [struct]\n  may_leave:", "9:11: The tier `struct` does not exist."),
         ("min_score: 0.6", "min_score: 1.6", "12:56: `min_score` must be a number from 0 to 1."),
         ("any_of: [CN_MOBILE", "all_of: [EMAIL], any_of: [CN_MOBILE", "12:7: A label rule names exactly one kind of evidence."),

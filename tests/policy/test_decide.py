@@ -64,6 +64,30 @@ def test_the_higher_label_governs_and_the_lower_only_names_what_a_full_scan_woul
     assert decision == Allow(("gpu-large", "gpu-small"), (), 20.0, "keep-home", RESTRICTED, ("burst",))
 
 
+@pytest.mark.parametrize(
+    ("row", "if_scanned", "leaves_first"),
+    [
+        ("to: [home, burst]", ("burst",), 0.0),
+        ("to: [burst, home]", ("burst",), 100.0),
+        ("to: [home], spill: [burst]", ("burst",), 0.0),
+        ("to: [home], canary: {pool: burst, percent: 5}", ("burst",), 5.0),
+        ("to: [burst], canary: {pool: home, percent: 5}", ("burst",), 100.0),
+        ("to: [lab, home]", ("lab",), 0.0),
+        ("to: [lab], spill: [burst]", ("lab", "burst"), 0.0),
+        ("to: [home], canary: {pool: lab, percent: 5}", ("lab",), 0.0),
+    ],
+)
+def test_it_is_said_how_often_a_full_scan_comes_before_the_first_place(
+    row: str, if_scanned: tuple[str, ...], leaves_first: float
+) -> None:
+    text = policy(
+        f'  - {{id: keep-home, when: {{label: ">= confidential"}}, to: [home]}}\n  - {{id: r, when: {{}}, {row}}}'
+    )
+    decision = decide(unproved(text), facts(RESTRICTED, low=INTERNAL))
+    assert isinstance(decision, Allow)
+    assert (decision.to, decision.if_scanned, decision.leaves_first) == (("home",), if_scanned, leaves_first)
+
+
 def test_nothing_is_added_where_a_full_scan_would_change_nothing_or_refuse() -> None:
     compiled = unproved(
         policy('  - {id: odd, when: {label: "== public"}, deny: no}\n  - {id: rest, when: {}, to: [home]}')
@@ -77,9 +101,13 @@ def test_nothing_is_added_where_a_full_scan_would_change_nothing_or_refuse() -> 
     assert isinstance(decide(compiled, facts(PUBLIC)), Deny)
 
 
-def test_a_refusal_is_not_softened_by_a_lower_label() -> None:
+def test_a_refusal_is_not_softened_by_a_lower_label_which_only_names_what_a_full_scan_would_open() -> None:
     compiled = unproved(policy('  - {id: no, when: {label: ">= restricted"}, deny: Ask us.}\n' + REST))
-    assert decide(compiled, facts(RESTRICTED, low=INTERNAL)) == Deny(DenyCode.DENIED_BY_ROUTE, "no", "Ask us.")
+    refused = decide(compiled, facts(RESTRICTED, low=INTERNAL))
+    lower = decide(compiled, facts(INTERNAL))
+    assert isinstance(lower, Allow)
+    assert refused == Deny(DenyCode.DENIED_BY_ROUTE, "no", "Ask us.", lower.pools)
+    assert decide(compiled, facts(RESTRICTED)) == Deny(DenyCode.DENIED_BY_ROUTE, "no", "Ask us.")
 
 
 def test_a_model_that_the_policy_does_not_have_is_refused_unless_any_name_will_do() -> None:

@@ -40,11 +40,44 @@ def test_it_decides_what_the_description_says(data: st.DataObject) -> None:
         facts = data.draw(states(world))
         decision = decide(policy, facts)
         assert outcome(decision) == world.pools_of(facts, facts.label_high)
+        _, to, spill, canary = world.pools_of(facts, facts.label_low)
+        first = canary[:1] if canary is not None and canary[0] not in to else ()
+        listed = dict.fromkeys((*first, *to, *spill))
+        permitted = decision.pools if isinstance(decision, Allow) else ()
+        assert list(decision.if_scanned) == [one for one in listed if one not in permitted]
         if isinstance(decision, Allow):
-            _, to, spill, canary = world.pools_of(facts, facts.label_low)
-            first = canary[:1] if canary is not None and canary[0] not in to else ()
-            listed = dict.fromkeys((*first, *to, *spill))
-            assert list(decision.if_scanned) == [one for one in listed if one not in decision.pools]
+            assert decision.leaves_first == leaves_first(world, decision, to, canary)
+
+
+def leaves_first(world: World, decision: Allow, to: list[str], canary: tuple[str, float] | None) -> float:
+    """The share of requests that the lower label sends first to a cloud pool that the decision does not list."""
+
+    def opens(name: str) -> bool:
+        return name in decision.if_scanned and world.is_cloud(name)
+
+    if to and opens(to[0]):
+        return 100.0
+    return canary[1] if canary is not None and opens(canary[0]) else 0.0
+
+
+@THOROUGH
+@given(st.data())
+def test_a_full_scan_opens_what_was_named_and_nothing_that_its_own_label_would_not(data: st.DataObject) -> None:
+    world = data.draw(worlds())
+    policy = compiled(world)
+    facts = data.draw(states(world))
+    first = decide(policy, facts)
+    # `label_low` alone never adds a pool: only a decision for the label that a completed scan gave does.
+    assert reached(first) == reached(decide(policy, replace(facts, label_low=facts.label_high)))
+    for rank in range(facts.label_low, facts.label_high + 1):
+        second = decide(policy, replace(facts, label_low=Label(rank), label_high=Label(rank)))
+        limit = world.limit(facts)
+        for name in reached(second):
+            zone, clearance, _ = world.pools[name]
+            assert rank <= clearance
+            assert zone == "onprem" or rank <= limit
+        if rank == facts.label_low:
+            assert set(reached(second)) <= set(reached(first)) | set(first.if_scanned)
 
 
 @THOROUGH
@@ -58,11 +91,10 @@ def test_no_decision_names_a_place_above_the_label(data: st.DataObject) -> None:
         zone, clearance, _ = world.pools[name]
         assert facts.label_high <= clearance
         assert zone == "onprem" or facts.label_high <= limit
-    if isinstance(decision, Allow):
-        for name in decision.if_scanned:
-            zone, clearance, _ = world.pools[name]
-            assert facts.label_low <= clearance
-            assert zone == "onprem" or facts.label_low <= limit
+    for name in decision.if_scanned:
+        zone, clearance, _ = world.pools[name]
+        assert facts.label_low <= clearance
+        assert zone == "onprem" or facts.label_low <= limit
 
 
 @THOROUGH

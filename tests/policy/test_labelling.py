@@ -71,6 +71,19 @@ def test_only_the_tiers_that_the_policy_names_are_needed() -> None:
     assert label(load(text.encode(), "p"), evidence(tiers=frozenset({Tier.STRUCTURED}))) == (INTERNAL, INTERNAL)
 
 
+def test_a_policy_that_needs_the_models_keeps_the_highest_label_until_they_have_run() -> None:
+    text = EXAMPLE.replace("  may_leave:", "  tiers: [structured, names, ner]\n  may_leave:")
+    compiled, every = load(text.encode(), "p"), frozenset(Tier)
+    assert label(compiled, evidence()) == (INTERNAL, RESTRICTED)
+    assert label(compiled, evidence("EMAIL")) == (CONFIDENTIAL, RESTRICTED)
+    assert [(one.cause, one.subject) for one in reasons(compiled, evidence()) if one.cause is Cause.NOT_RUN] == [
+        (Cause.NOT_RUN, "ner")
+    ]
+    assert label(compiled, evidence(tiers=every)) == (INTERNAL, INTERNAL)
+    assert label(compiled, evidence("PERSON", "HEALTH_CONTEXT", tiers=every)) == (RESTRICTED, RESTRICTED)
+    assert label(compiled, evidence(tiers=every), PUBLIC) == (PUBLIC, PUBLIC)
+
+
 @given(st.data())
 def test_more_evidence_never_lowers_a_label(policy: CompiledPolicy, data: st.DataObject) -> None:
     entities = ["US_SSN", "EMAIL", "CN_MOBILE", "PERSON", "HEALTH_CONTEXT", "ORG", "MARKER:内部", "NEW"]
@@ -143,8 +156,8 @@ def test_what_a_class_attests_stands_where_nothing_at_all_was_found(
     assert label(policy, found, PUBLIC) <= label(policy, found)
 
 
-def test_nothing_is_attested_before_every_tier_has_looked(policy: CompiledPolicy) -> None:
-    assert label(policy, evidence(tiers=frozenset({Tier.NAMES})), PUBLIC) == (INTERNAL, RESTRICTED)
+def test_before_every_tier_has_looked_what_is_attested_governs_nothing(policy: CompiledPolicy) -> None:
+    assert label(policy, evidence(tiers=frozenset({Tier.NAMES})), PUBLIC) == (PUBLIC, RESTRICTED)
     assert [reason.cause for reason in reasons(policy, evidence(), PUBLIC)] == [Cause.ATTESTED]
     assert [reason.cause for reason in reasons(policy, evidence("PERSON"), PUBLIC)] == [Cause.DEFAULT]
 
