@@ -1,0 +1,126 @@
+"""Every figure that the gateway exports: its name, kind, labels and meaning, in one table.
+
+Labels are bounded by the files that operators write and by our own enumerations; there is no tenant, no key, no
+address of a client and no word of a request among them (threats.md I6). docs/metrics.md is held equal to this table.
+"""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from gateway.core.figures import Family, Kind
+
+NONE: Final = "none"
+"""The value of a label that does not apply: no tenant was identified, no label given, no pool reached."""
+
+OTHER: Final = "other"
+"""The value of a label for whatever is not on its list."""
+
+_WHOLE_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+_FIRST_S: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0)
+_WAIT_S: Final = (0.0, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_OWN_S: Final = (
+    0.00005, 0.0001, 0.0002, 0.0003, 0.0005, 0.00075, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0,
+)  # fmt: skip
+_LATE_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+
+
+def _counter(name: str, labels: str, says: str) -> Family:
+    return Family(f"tidegate_{name}_total", Kind.COUNTER, tuple(labels.split()), says)
+
+
+def _state(name: str, labels: str, says: str) -> Family:
+    return Family(f"tidegate_{name}", Kind.STATE, tuple(labels.split()), says)
+
+
+def _most(name: str, labels: str, says: str) -> Family:
+    return Family(f"tidegate_{name}", Kind.MOST, tuple(labels.split()), says)
+
+
+def _spread(name: str, labels: str, bounds: tuple[float, ...], says: str) -> Family:
+    return Family(f"tidegate_{name}_seconds", Kind.SPREAD, tuple(labels.split()), says, bounds)
+
+
+# Requests, counted when they settle.
+REQUESTS: Final = _counter(
+    "requests",
+    "api tenant_class label zone pool ending",
+    "Finished requests by interface, tenant class, label, the last pool that was tried, and how they ended.",
+)
+DECISIONS: Final = _counter("decisions", "route result", "Policy decisions by route: allow or deny.")
+REFUSALS: Final = _counter("refusals", "code", "Requests that ended with an error of ours, by its code.")
+SPILLED: Final = _counter(
+    "spilled_requests", "label zone pool", "Requests that went to a pool which their route lists under `spill`."
+)
+TOKENS: Final = _counter(
+    "tokens", "tenant_class zone pool kind", "Tokens as model servers counted them: prompt or completion."
+)
+ATTEMPTS: Final = _counter("attempts", "zone pool ending", "Tries at a model server by how they ended.")
+FAILOVERS: Final = _counter("failovers", "zone pool", "Tries at a pool that failed and were followed by another try.")
+DURATION: Final = _spread(
+    "request_duration",
+    "zone pool streamed",
+    _WHOLE_S,
+    "From the whole request to the end of its answer, by the last pool that was tried.",
+)
+FIRST_TOKEN: Final = _spread(
+    "first_token", "zone pool", _FIRST_S, "From the whole request to the first content of a streamed answer."
+)
+QUEUE_WAIT: Final = _spread(
+    "queue_wait", "tenant_class", _WAIT_S, "Time that permitted requests waited for a place in a pool; most wait 0."
+)
+ADDED: Final = _spread(
+    "added",
+    "zone",
+    _OWN_S,
+    "The gateway's own time before the first try: from the whole request, without its time in a queue.",
+)
+
+# What detection sees and takes.
+SCAN: Final = _spread(
+    "scan", "scan", _OWN_S, "Time of one scan: of a request, of final bytes at the door, of a model tier."
+)
+FINDINGS: Final = _counter("findings", "entity", "Findings in requests by entity; all markers count as MARKER.")
+UNSCANNED: Final = _counter("unscanned", "carrier", "Parts of requests that nothing can read, by what they are.")
+SCAN_FAILURES: Final = _counter(
+    "scan_failures", "reason", "Scans that did not come to their end, so that the highest label counted."
+)
+MEMO: Final = _counter("memo_lookups", "result", "Texts that were looked up in the memo of earlier scans: hit or miss.")
+MEMO_ENTRIES: Final = _state("memo_entries", "", "Texts of which the memo remembers what was seen.")
+MEMO_BYTES: Final = _state("memo_bytes", "", "About how many bytes the memo takes.")
+
+# Pools and what is behind them.
+IN_FLIGHT: Final = _state("pool_in_flight", "zone pool", "Requests that have a place in a pool now.")
+LIMIT: Final = _state("pool_limit", "zone pool", "Places of a pool, over all workers.")
+QUEUED: Final = _state("pool_queued", "zone pool", "Requests that wait for a place in a pool now.")
+CLOSED: Final = _most("pool_closed", "zone pool", "1 while a pool is known to take nothing.")
+CONNECTIONS: Final = _state("upstream_connections", "zone pool state", "Connections to model servers: busy or idle.")
+DIALLED: Final = _counter("upstream_connections_opened", "zone pool", "Connections that were opened to model servers.")
+
+# The records that the gateway depends on.
+AUDIT_USED: Final = _state("audit_buffer_used", "", "Places in the audit buffers that are taken.")
+AUDIT_LIMIT: Final = _state("audit_buffer_limit", "", "Places in the audit buffers.")
+AUDIT_WRITABLE: Final = _state("audit_writable_workers", "", "Workers whose audit log can be written.")
+AUDIT_LOST: Final = _counter("audit_records_lost", "", "Audit records that found no place: there should be none.")
+REPLIES: Final = _state("replies_on_record", "", "Replies whose labels are on record.")
+REPLIES_LOST: Final = _most(
+    "reply_record_lost", "", "1 while the record of replies proves nothing, so that requests with a history stay home."
+)
+
+# The processes.
+WORKERS: Final = _state("workers", "", "Worker processes that have told of themselves in the last five seconds.")
+STARTS: Final = _counter("worker_starts", "", "Worker processes that were started, restarts included.")
+UNDER_WAY: Final = _state("requests_in_flight", "", "Requests that are under way.")
+CLIENTS: Final = _state("client_connections", "", "Connections of clients.")
+CPU: Final = _counter("worker_cpu_seconds", "", "Processor time of the workers.")
+RESIDENT: Final = _state("worker_resident_bytes", "", "Resident memory of the workers.")
+LATENESS: Final = _spread("loop_delay", "", _LATE_S, "How late a timer of a worker's loop came, 4 times a second.")
+BUNDLE: Final = _state("bundle", "version bundle epoch", "Workers by the version and the bundle that they serve.")
+
+
+def _table(families: Iterable[object]) -> Mapping[str, Family]:
+    return MappingProxyType({family.name: family for family in families if isinstance(family, Family)})
+
+
+FAMILIES: Final = _table(tuple(vars().values()))
+"""Every family by its name, in the order of this file."""
