@@ -1,0 +1,77 @@
+"""Spill opens at one pressure and closes at another, not before its time; shares are what they say."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.core.burst import Thresholds, Valve, lot
+
+RULES = Thresholds(open_at=1.0, close_at=0.5, dwell_s=10.0)
+
+
+def felt(*moments):
+    """What a valve is after each (pressure, now)."""
+    valve, states = Valve(RULES), []
+    for pressure, now in moments:
+        valve.feel(pressure, now)
+        states.append(valve.is_open)
+    return states
+
+
+@pytest.mark.parametrize(
+    ("moments", "states"),
+    [
+        ([(0.99, 0.0)], [False]),
+        ([(1.0, 0.0)], [True]),
+        ([(1.0, 0.0), (0.6, 60.0)], [True, True]),  # between the thresholds it stays as it is
+        ([(0.6, 0.0)], [False]),
+        ([(1.0, 0.0), (0.5, 9.9), (0.5, 10.0)], [True, True, False]),  # not before its time
+        ([(1.0, 0.0), (0.5, 10.0), (1.0, 10.1)], [True, False, True]),  # a full pool need not wait to open it again
+    ],
+)
+def test_a_valve_has_two_thresholds_and_a_dwell(moments, states):
+    assert felt(*moments) == states
+
+
+def test_opening_is_told_once():
+    valve = Valve(RULES)
+    assert [valve.feel(pressure, now) for pressure, now in ((0.1, 0.0), (1.2, 1.0), (1.3, 2.0), (0.1, 60.0))] == [
+        False,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_an_open_valve_turns_work_away_until_the_pool_has_calmed_down():
+    valve = Valve(RULES)
+    assert not valve.turns_away(0.9)
+    valve.feel(1.0, 0.0)
+    assert valve.turns_away(0.51)
+    assert not valve.turns_away(0.5)
+
+
+@given(st.lists(st.tuples(st.floats(0.0, 2.0), st.floats(0.0, 5.0)), max_size=60))
+def test_a_valve_never_flaps(felt_after):
+    valve, now, changes, is_open = Valve(RULES), 0.0, [], False
+    for pressure, passed in felt_after:
+        now += passed
+        valve.feel(pressure, now)
+        if valve.is_open != is_open:
+            is_open = valve.is_open
+            assert pressure >= RULES.open_at if is_open else pressure <= RULES.close_at
+            if not is_open:
+                assert now - changes[-1] >= RULES.dwell_s
+            changes.append(now)
+
+
+@given(st.integers(0, 10**9), st.integers(1, 3000), st.floats(0.0, 1.0))
+def test_a_share_of_any_run_of_requests_is_what_it_says(start, count, share):
+    chosen = sum(lot(number) < share for number in range(start, start + count))
+    assert abs(chosen - share * count) <= 4
+
+
+def test_nothing_is_below_zero_and_everything_below_one():
+    lots = [lot(number) for number in range(10_000)]
+    assert min(lots) >= 0.0
+    assert max(lots) < 1.0
