@@ -2,6 +2,7 @@
 
 A class's ceiling can only lower the policy's: `none` keeps everything of that class at home. `attests` is the label
 that the class vouches for where nothing at all was found: the one thing that is below the policy's default.
+`full_scan: always` has the models look at each of its requests; what they do not get through counts as unscanned.
 """
 
 from collections.abc import Mapping
@@ -12,20 +13,24 @@ from typing import Final
 from gateway.core.facts import Tenant
 from gateway.core.labels import Label, LabelOrder
 from gateway.core.reading import Reader, Word, shown
-from gateway.core.written import Group, Node
+from gateway.core.written import Group, Node, Place
 
 NONE: Final = "none"
 MAY_SEE: Final = ("label", "route", "pool")
+ALWAYS: Final = "always"
+WHEN_NEEDED: Final = "when_needed"
 
 
 @dataclass(frozen=True, slots=True)
 class TenantsFile:
     """Every class's ceiling, and every tenant with the lower of its class's and the policy's. `attested` holds the
-    classes that vouch for a label where nothing was found."""
+    classes that vouch for a label where nothing was found, `full_scans` those that ask for a full scan always, with the
+    place where they do."""
 
     class_ceilings: Mapping[str, Label | None]
     tenants: Mapping[str, Tenant]
     attested: Mapping[str, Label]
+    full_scans: Mapping[str, Place]
 
 
 def read(
@@ -45,16 +50,20 @@ def read(
     reader.api_version(top)
     ceilings: dict[str, Label | None] = {}
     attested: dict[str, Label] = {}
+    full_scans: dict[str, Place] = {}
     node = top.get("classes")
     for name, value in reader.entries(node, "`classes`"):
         what = f"The class {shown(name.text)}"
-        fields = reader.fields(value, what, ("ceiling", "attests"), ("ceiling",))
+        fields = reader.fields(value, what, ("ceiling", "attests", "full_scan"), ("ceiling",))
         word = reader.name(fields.get("ceiling"), f"The ceiling of {shown(name.text)}")
         ceilings[name.text] = _ceiling(reader, word, order, cloud_ceiling)
         given = reader.name(fields.get("attests"), f"What {shown(name.text)} attests")
         label = _attested(reader, given, order, default)
         if label is not None:
             attested[name.text] = label
+        scan = fields.get("full_scan")
+        if scan is not None and reader.one_of(scan, "`full_scan`", (ALWAYS, WHEN_NEEDED)) == ALWAYS:
+            full_scans[name.text] = scan.at
     if isinstance(node, Group) and not node.entries:
         reader.report(node.at, "`classes` must not be empty.", "Write `default: {ceiling: …}`.")
     tenants: dict[str, Tenant] = {}
@@ -68,8 +77,11 @@ def read(
         ]
         if tenant_class is not None:
             ceiling, label = ceilings[tenant_class], attested.get(tenant_class)
-            tenants[name.text] = Tenant(name.text, tenant_class, ceiling, frozenset(sees), label)
-    return TenantsFile(MappingProxyType(ceilings), MappingProxyType(tenants), MappingProxyType(attested))
+            is_full = tenant_class in full_scans
+            tenants[name.text] = Tenant(name.text, tenant_class, ceiling, frozenset(sees), label, is_full)
+    return TenantsFile(
+        MappingProxyType(ceilings), MappingProxyType(tenants), MappingProxyType(attested), MappingProxyType(full_scans)
+    )
 
 
 def _attested(reader: Reader, word: Word | None, order: LabelOrder | None, default: Label | None) -> Label | None:

@@ -60,7 +60,8 @@ class Tenant:
 
     `ceiling` is the highest label of this tenant's work that may leave for the cloud; `None` keeps everything home.
     `sees` lists what its callers may be told about a decision: `label`, `route`, `pool`. `attested` is the label that
-    its class vouches for where nothing was found; None is the policy's own default.
+    its class vouches for where nothing was found; None is the policy's own default. `full_scan` says that its class asks
+    for the tiers that are too slow for every request, always; what they did not get through was not scanned.
     """
 
     id: str
@@ -68,6 +69,7 @@ class Tenant:
     ceiling: Label | None
     sees: frozenset[str] = frozenset()
     attested: Label | None = None
+    full_scan: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ def test_classes_and_tenants_are_read() -> None:
         ("ceiling: public", "ceiling: public, attests: none", "2:75: The label `none` does not exist. Known: confidential, internal, public, restricted."),
         ("ceiling: public", "ceiling: public, attests: [public]", "2:75: What `press` attests must be a name."),
         ("ceiling: public", "ceiling: public, attest: public", "2:66: The class `press` has no key `attest`. Did you mean `attests`?"),
+        ("ceiling: public", "ceiling: public, full_scan: alway", "2:77: `full_scan` must be one of: always, when_needed. Did you mean `always`?"),
         ("class: hospital", "class: hospitl", "3:77: The class `hospitl` does not exist. Did you mean `hospital`?"),
         ("{class: hospital}", "{}", "3:69: The tenant `ward` lacks the key `class`. Add it."),
         ("[label, route, pool]", "[labels]", "3:41: What a tenant may see `labels` does not exist. Did you mean `label`?"),
@@ -59,6 +60,15 @@ def test_what_a_class_attests_is_kept_with_its_tenants() -> None:
     assert tenants.tenants["ward"].attested is None
     equal, problems = told(WHOLE.replace("ceiling: internal", "ceiling: internal, attests: internal"))
     assert (problems, equal.attested) == ([], {"default": INTERNAL})
+
+
+def test_a_class_that_asks_for_a_full_scan_asks_for_all_its_tenants() -> None:
+    tenants, problems = told(WHOLE.replace("ceiling: internal", "ceiling: internal, full_scan: always"))
+    assert problems == []
+    assert {name: place.line for name, place in tenants.full_scans.items()} == {"default": 2}
+    assert [tenants.tenants[name].full_scan for name in ("demo", "ward")] == [True, False]
+    usual, problems = told(WHOLE.replace("ceiling: internal", "ceiling: internal, full_scan: when_needed"))
+    assert (problems, usual.full_scans, usual.tenants["demo"].full_scan) == ([], {}, False)
 
 
 def test_without_the_policys_default_nothing_is_attested() -> None:
