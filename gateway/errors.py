@@ -156,6 +156,10 @@ class Unavailable(TidegateError):
     default_retry_after_s = 1.0
 
 
+class Saturated(Unavailable):
+    """A model server said that it is full, and perhaps until when: it is well, and others may have room."""
+
+
 class Overloaded(TidegateError):
     """Every permitted place is full and the wait that the policy allows is over."""
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from gateway.core.message import Headers
-from gateway.errors import TidegateError, Unauthenticated, Unavailable, UpstreamFailed, UpstreamRejected
+from gateway.errors import Saturated, TidegateError, Unauthenticated, Unavailable, UpstreamFailed, UpstreamRejected
 
 MAX_SHOWN: Final = 300
 MAX_RETRY_AFTER_S: Final = 3600.0
@@ -79,7 +79,10 @@ def from_upstream(
     """
     detail = f"upstream status {status}{aws_detail(headers)}"
     if status in _BUSY:
-        return Unavailable(detail=detail, retry_after_s=_retry_after(headers, now))
+        retry_after_s = _retry_after(headers, now)
+        # A 503 without a date may be a server that is dead behind its proxy; with one it speaks for itself.
+        is_full = status == 429 or (status == 503 and retry_after_s is not None)
+        return (Saturated if is_full else Unavailable)(detail=detail, retry_after_s=retry_after_s)
     if status not in _REJECTED:
         return UpstreamFailed(detail=detail)
     try:
@@ -103,7 +106,7 @@ def from_event(error: object, *, private: Collection[str] = ()) -> TidegateError
     if isinstance(status, int) and status in _REJECTED:
         return _rejected(status, {"error": error}, private, f"upstream status {status}")
     if isinstance(status, int) and status in _BUSY:
-        return Unavailable(detail=f"error in a stream, code {status}")
+        return (Saturated if status == 429 else Unavailable)(detail=f"error in a stream, code {status}")
     return UpstreamFailed(detail="error in a stream")
 
 

@@ -8,6 +8,7 @@ from gateway.errors import (
     Forbidden,
     InvalidRequest,
     Overloaded,
+    Saturated,
     TidegateError,
     Unauthenticated,
     Unavailable,
@@ -128,7 +129,9 @@ def test_every_other_status_is_a_failure_and_says_nothing(status):
 def test_a_busy_server_is_unavailable_for_as_long_as_it_says(status, value, seconds):
     headers = ((b"date", b"x"), *(((b"Retry-After", value),) if value is not None else ()))
     error = from_upstream(status, headers, b"<html>busy</html>", now=NOW)
-    assert type(error) is Unavailable
+    assert isinstance(error, Unavailable)
+    # Full, and well: it says so with 429, or with 503 and until when. Anything else may be a server that is dead.
+    assert isinstance(error, Saturated) is (status == 429 or (status == 503 and seconds is not None))
     # A server that does not say when is asked again after a second.
     assert error.retry_after_s == (seconds if seconds is not None else 1.0)
 
@@ -230,7 +233,8 @@ def test_a_request_above_the_context_window_is_recognised(error):
     [
         ({"message": "EngineCore encountered an issue.", "code": 500}, UpstreamFailed),
         ({"message": "no", "code": 400}, UpstreamRejected),
-        ({"message": "no", "code": 429}, Unavailable),
+        ({"message": "no", "code": 429}, Saturated),
+        ({"message": "no", "code": 503}, Unavailable),
         ({"message": "no", "code": "400"}, UpstreamFailed),
         ({"message": "no", "code": 401}, UpstreamFailed),
         ({"message": "no"}, UpstreamFailed),
