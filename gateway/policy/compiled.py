@@ -76,8 +76,20 @@ class LabelRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Weights:
+    """The rules turned round, so that a finding's label is looked up instead of every rule tried.
+
+    `alone` holds, for each entity that a rule names, the scores from which one finding gives a label, with that label.
+    `together` are the rules for which one finding is not enough, each with its entities.
+    """
+
+    alone: Mapping[str, tuple[tuple[float, Label], ...]]
+    together: tuple[tuple[frozenset[str], LabelRule], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LabelRules:
-    """How evidence becomes a label."""
+    """How evidence becomes a label. `weights` says the same as `rules`."""
 
     default: Label
     unscanned: Label
@@ -86,6 +98,7 @@ class LabelRules:
     carriers: Mapping[str, Label]
     rules: tuple[LabelRule, ...]
     named: frozenset[str]
+    weights: Weights
     history: HistoryMode = HistoryMode.MARKED
 
 
