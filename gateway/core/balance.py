@@ -29,8 +29,8 @@ C = TypeVar("C", bound=Candidate)
 
 @dataclass(frozen=True, slots=True)
 class BalanceRules:
-    """`by_prefix` says whether beginnings matter. An endpoint takes what belongs to it up to `bound` times (1 at least) the
-    mean load and `slack` requests more: with a handful of requests under way the mean says little."""
+    """`by_prefix` says whether beginnings matter. An endpoint takes what belongs to it up to `bound` times the mean
+    load (at least once) and `slack` requests more: with a handful of requests under way the mean says little."""
 
     by_prefix: bool = True
     bound: float = 1.25

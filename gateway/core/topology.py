@@ -10,6 +10,9 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 import msgspec
 
+from gateway.core.balance import BalanceRules
+from gateway.core.breaker import BreakerRules
+from gateway.core.burst import SpillRules
 from gateway.core.facts import Capability
 from gateway.core.labels import Label
 
@@ -90,6 +93,8 @@ def _unmapped(address: Address) -> Address:
 class Endpoint(msgspec.Struct, frozen=True):
     """One address in a pool. `unix` is a socket path and replaces host and port when set.
 
+    `address` is the one to dial of those that `host` stands for, None for any of them.
+
     A Struct, since it is looked up for every request: hashing a dataclass is Python's work.
     """
 
@@ -99,6 +104,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     is_tls: bool = False
     unix: str | None = None
     base_path: str = ""
+    address: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +165,15 @@ class Timeouts:
 
 
 @dataclass(frozen=True, slots=True)
+class Polling:
+    """What every endpoint is asked between requests: `GET health` and `GET metrics`, None for what is not asked."""
+
+    every_s: float = 2.0
+    health: str | None = None
+    metrics: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Pool:
     """A set of endpoints that serve one model in one zone with one clearance.
 
@@ -166,6 +181,8 @@ class Pool:
     which assembly keeps the pool's secret, never the secret. `context_tokens` is the longest prompt and answer that
     its model takes together, None if nobody said. `processor` is who runs it, `residency` where its data stays,
     `agreement` the contract that covers it: names that policies may ask for, and None what nobody vouched for.
+    `reserved` is how many of its places are kept for work that must stay home; `spill` says when other work may leave.
+    `dns` stands for every address that its host has at the moment; there is no other endpoint then.
     """
 
     name: str
@@ -185,13 +202,20 @@ class Pool:
     processor: str | None = None
     residency: str | None = None
     agreement: str | None = None
+    reserved: int = 0
+    spill: SpillRules = field(default_factory=SpillRules)
+    breaker: BreakerRules = field(default_factory=BreakerRules)
+    balance: BalanceRules = field(default_factory=BalanceRules)
+    polling: Polling = field(default_factory=Polling)
+    dns: Endpoint | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """Every pool, by name."""
+    """Every pool, by name. `most_in_cloud` caps the work in flight in all cloud pools together; None is no cap."""
 
     pools: tuple[Pool, ...]
+    most_in_cloud: int | None = None
 
     def pool(self, name: str) -> Pool:
         """The pool called `name`; KeyError if there is none."""

@@ -28,6 +28,7 @@ class Purpose(StrEnum):
     CACHE_SALT = "cache_salt"  # what keeps tenants' prefix caches apart
     MEMO = "memo"  # keys of the detector's memo
     TAINT = "taint"  # keys of remembered replies
+    BALANCE = "balance"  # what stands for the beginning of a request when an endpoint is chosen
     CERTIFICATES = "certificates"  # the supervisor's seal on what a proof says
 
 

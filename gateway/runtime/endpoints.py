@@ -1,0 +1,394 @@
+"""How every endpoint of one worker is doing, and which one gets the next attempt.
+
+What the gateway sees itself is merged here with what model servers say of themselves. The rules are those of
+`core/breaker.py`, `core/balance.py` and `core/first_token.py`; who asks the servers is `runtime/polling.py`. All of it
+can only take endpoints away from a decision: what has none left is tried at home all the same, and never in the cloud.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.core.balance import pick_by_load, pick_by_prefix, seed_of
+from gateway.core.breaker import Breaker, BreakerState, Ticket
+from gateway.core.first_token import FirstToken
+from gateway.core.records import Ending
+from gateway.core.topology import Endpoint, Pool, Timeouts, Topology, Zone
+from gateway.errors import Saturated, TidegateError, UpstreamTimeout
+from gateway.ports import STALE, Clock
+from gateway.telemetry import EventLog
+from gateway.wire.metrics_text import ServerLoad
+
+SATURATED_MOST_S: Final = 60.0
+"""For how long a server's word that it is full is taken: its load may have gone long before the time it named."""
+
+UNHEALTHY_AFTER: Final = 2
+"""How many times in a row a server must fail to say that it is well: once may be a moment's business."""
+
+log = EventLog(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointView:
+    """How one endpoint is doing, for whoever shows or counts it. Durations are from now."""
+
+    pool: str
+    zone: str
+    endpoint: str
+    breaker: BreakerState
+    is_healthy: bool
+    in_flight: int
+    saturated_s: float
+    server: ServerLoad | None
+
+
+class _Standing:
+    """One endpoint: `core.balance.Candidate`, and everything that is known of it."""
+
+    __slots__ = (
+        "_said_at_in_flight",
+        "breaker",
+        "endpoint",
+        "first_token",
+        "in_flight",
+        "is_healthy",
+        "pool",
+        "saturated_until",
+        "seed",
+        "server",
+        "unwell",
+        "was_unwell",
+    )
+
+    def __init__(self, pool: Pool, endpoint: Endpoint) -> None:
+        self.pool = pool
+        self.endpoint = endpoint
+        self.seed = seed_of(endpoint.name)
+        self.breaker = Breaker(pool.breaker)
+        self.first_token = FirstToken()
+        self.in_flight = 0
+        self.saturated_until = 0.0
+        self.is_healthy = True
+        self.unwell = 0
+        self.was_unwell = False
+        self.server: ServerLoad | None = None
+        self._said_at_in_flight = 0
+
+    @property
+    def load(self) -> float:
+        """Requests under way: our own now, and those of others as the server last counted them."""
+        server = self.server
+        if server is None:
+            return self.in_flight
+        return max(self.in_flight, server.running + server.waiting + self.in_flight - self._said_at_in_flight)
+
+    def said(self, server: ServerLoad | None) -> None:
+        self.server = server
+        self._said_at_in_flight = self.in_flight
+
+    def is_fine(self, now: float) -> bool:
+        """Whether nothing speaks against it, and nothing will by itself."""
+        return self.breaker.state is BreakerState.CLOSED and self.is_healthy and self.saturated_until <= now
+
+    def admits(self, now: float) -> bool:
+        return self.is_healthy and self.saturated_until <= now and self.breaker.admits(now)
+
+    @property
+    def is_ejected(self) -> bool:
+        """Whether it is believed to be broken; one that is merely full is not."""
+        return not self.is_healthy or self.breaker.state is not BreakerState.CLOSED
+
+
+class Trial:
+    """One attempt at one endpoint, from before its connection to its end. Says its outcome once, whatever happens."""
+
+    __slots__ = ("_began_at", "_endpoints", "_has_answered", "_is_over", "_standing", "_ticket")
+
+    def __init__(self, endpoints: "Endpoints", standing: _Standing, now: float) -> None:
+        self._endpoints = endpoints
+        self._standing = standing
+        self._ticket: Ticket = standing.breaker.begin(now)
+        self._began_at = now
+        self._has_answered = False
+        self._is_over = False
+        standing.in_flight += 1
+
+    def first_content_s(self, timeouts: Timeouts, body_bytes: int) -> float:
+        """How long the first content of a streamed answer may take."""
+        return self._standing.first_token.timeout_s(most_s=timeouts.first_content_s, body_bytes=body_bytes)
+
+    def answers(self, now: float) -> None:
+        """The first content of a streamed answer has come."""
+        if not self._has_answered and not self._is_over:
+            self._has_answered = True
+            standing = self._standing
+            standing.first_token.saw(now - self._began_at)
+            self._heard(standing.breaker.answered, now)
+
+    def failed(self, error: TidegateError, now: float) -> None:
+        """The attempt is over before any content, and another place may be tried."""
+        if self._end():
+            standing = self._standing
+            if isinstance(error, Saturated):
+                self._endpoints.saturate(standing, now, error.retry_after_s)
+                standing.breaker.dropped(self._ticket)
+            elif error.detail == STALE:
+                standing.breaker.dropped(self._ticket)
+            else:
+                if isinstance(error, UpstreamTimeout):
+                    standing.first_token.saw(now - self._began_at)
+                self._endpoints.failed(standing, self._ticket, now)
+
+    def ended(self, ending: Ending, now: float) -> None:
+        """The exchange is over, and the attempt with it."""
+        if not self._end():
+            return
+        breaker = self._standing.breaker
+        if ending is Ending.COMPLETED or ending is Ending.UPSTREAM_REJECTED:
+            # A server that refuses a request has understood it: it is well.
+            if not self._has_answered:
+                self._heard(breaker.answered, now)
+            breaker.completed(self._ticket, now)
+        elif ending is Ending.UPSTREAM_FAILED:
+            if self._has_answered:
+                self._endpoints.broke_off(self._standing, self._ticket, now)
+            else:
+                self._endpoints.failed(self._standing, self._ticket, now)
+        elif not self._has_answered:
+            breaker.dropped(self._ticket)
+
+    def drop(self) -> None:
+        """Nothing was sent, or nothing that says anything about the endpoint came of it."""
+        if self._end() and not self._has_answered:
+            self._standing.breaker.dropped(self._ticket)
+
+    def _end(self) -> bool:
+        if self._is_over:
+            return False
+        self._is_over = True
+        self._standing.in_flight -= 1
+        return True
+
+    def _heard(self, tell: Callable[[Ticket, float], None], now: float) -> None:
+        breaker = self._standing.breaker
+        before = breaker.state
+        tell(self._ticket, now)
+        if breaker.state is not before:
+            self._endpoints.changed(self._standing)
+
+
+class Endpoints:
+    """The endpoints of all pools. `chance` gives numbers from 0 to below 1; `shut` says of some pools whether they
+    are closed for a reason of their own."""
+
+    def __init__(
+        self,
+        topology: Topology,
+        zones: Mapping[str, Zone],
+        clock: Clock,
+        *,
+        chance: Callable[[], float],
+        shut: Mapping[str, Callable[[], bool]] | None = None,
+    ) -> None:
+        self._clock = clock
+        self._chance = chance
+        self._shut = shut or {}
+        self._pools = {pool.name: pool for pool in topology.pools}
+        self._is_home = {pool.name: not zones[pool.zone].is_cloud for pool in topology.pools}
+        self._standings: dict[str, tuple[_Standing, ...]] = {
+            pool.name: tuple(_Standing(pool, endpoint) for endpoint in pool.endpoints) for pool in topology.pools
+        }
+        # Those against which something may speak; a pool without endpoints stands here by its name.
+        self._troubled: set[_Standing | str] = {name for name, found in self._standings.items() if not found}
+
+    # Choosing
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether nothing speaks against any endpoint of any pool, so that nobody needs to ask."""
+        return not self._troubled and not self._shut
+
+    def is_closed(self, pool: str) -> bool:
+        """Whether `pool` is known to take nothing now: no endpoint of it admits an attempt."""
+        return not self.has_choice(pool)
+
+    def has_choice(self, pool: str, tried: Collection[Endpoint] = ()) -> bool:
+        """Whether `choose` would find an endpoint."""
+        if self.is_calm and not tried:
+            return True
+        if self._is_shut(pool):
+            return False
+        now = self._clock.monotonic()
+        return any(one.admits(now) and one.endpoint not in tried for one in self._standings[pool])
+
+    def is_alone(self, pool: str) -> bool:
+        """Whether there is nothing to choose from, so that `choose` needs no prefix."""
+        return len(self._standings[pool]) == 1
+
+    def choose(self, pool: str, prefix: int | None, tried: Collection[Endpoint] = ()) -> Endpoint | None:
+        """The endpoint of `pool` for the next attempt at a request whose beginning is `prefix`, None for no matter."""
+        standings = self._standings[pool]
+        if self._troubled or tried or self._shut:
+            standings = self._left(pool, standings, tried)
+            if not standings:
+                return None
+        if len(standings) == 1:
+            return standings[0].endpoint
+        rules = self._pools[pool].balance
+        if prefix is None or not rules.by_prefix:
+            return pick_by_load(standings, int(self._chance() * (1 << 64))).endpoint
+        return pick_by_prefix(standings, prefix, rules).endpoint
+
+    def _left(self, pool: str, standings: tuple[_Standing, ...], tried: Collection[Endpoint]) -> tuple[_Standing, ...]:
+        if self._is_shut(pool):
+            return ()
+        now = self._clock.monotonic()
+        for one in standings:
+            if one in self._troubled and one.is_fine(now):
+                self._troubled.discard(one)
+        return tuple([one for one in standings if one.endpoint not in tried and one.admits(now)])
+
+    def last_resort(self, pools: Iterable[str]) -> tuple[str, Endpoint] | None:
+        """Where to try although it is believed broken, because nothing at home among `pools` is not: the last healthy
+        endpoint at home is never ejected. None if one there is well and merely full, and never one in the cloud."""
+        found: _Standing | None = None
+        for pool in pools:
+            if not self._is_home[pool] or self._is_shut(pool):
+                continue
+            for one in self._standings[pool]:
+                if not one.is_ejected:
+                    return None
+                if found is None or one.breaker.opened_at > found.breaker.opened_at:
+                    found = one
+        return None if found is None else (found.pool.name, found.endpoint)
+
+    def retry_after_s(self, pools: Iterable[str]) -> float:
+        """When to ask again, if none of `pools` admits anything now: in a second at least, in a minute at most."""
+        now = self._clock.monotonic()
+        waits = [self._wait_s(one, now) for pool in pools for one in self._standings[pool]]
+        return min(max(min(waits, default=1.0), 1.0), SATURATED_MOST_S)
+
+    def _wait_s(self, one: _Standing, now: float) -> float:
+        open_s = one.breaker.until - now if one.breaker.state is not BreakerState.CLOSED else 0.0
+        return max(one.saturated_until - now, open_s)
+
+    def _is_shut(self, pool: str) -> bool:
+        shut = self._shut.get(pool)
+        return shut is not None and shut()
+
+    # Attempts
+
+    def begin(self, pool: str, endpoint: Endpoint) -> Trial:
+        """An attempt at `endpoint` begins."""
+        return Trial(self, self._standing(pool, endpoint), self._clock.monotonic())
+
+    def _standing(self, pool: str, endpoint: Endpoint) -> _Standing:
+        for one in self._standings[pool]:
+            if one.endpoint is endpoint or one.endpoint == endpoint:
+                return one
+        # Its name has lost this address since it was chosen: what becomes of the attempt matters to nobody else.
+        return _Standing(self._pools[pool], endpoint)
+
+    def saturate(self, one: _Standing, now: float, seconds: float | None) -> None:
+        """The server said that it is full, and perhaps for how long."""
+        until = now + min(seconds if seconds else 1.0, SATURATED_MOST_S)
+        one.saturated_until = max(one.saturated_until, until)
+        self._trouble(one)
+
+    def failed(self, one: _Standing, ticket: Ticket, now: float) -> None:
+        """An attempt failed before its answer began."""
+        before = one.breaker.until, one.breaker.state
+        one.breaker.failed(ticket, now, self._chance())
+        if before != (one.breaker.until, one.breaker.state):
+            self.changed(one)
+
+    def broke_off(self, one: _Standing, ticket: Ticket, now: float) -> None:
+        """An attempt failed after its answer had begun."""
+        before = one.breaker.until, one.breaker.state
+        one.breaker.broke_off(ticket, now, self._chance())
+        if before != (one.breaker.until, one.breaker.state):
+            self.changed(one)
+
+    def changed(self, one: _Standing) -> None:
+        """A breaker is in another state than before."""
+        state = one.breaker.state
+        if state is BreakerState.OPEN:
+            one.was_unwell = False
+            after_s = round(one.breaker.until - self._clock.monotonic(), 1)
+            log.warning("breaker_opened", pool=one.pool.name, endpoint=one.endpoint.name, after_s=after_s)
+        elif state is BreakerState.CLOSED:
+            log.info("breaker_closed", pool=one.pool.name, endpoint=one.endpoint.name)
+        self._trouble(one)
+
+    def _trouble(self, one: _Standing) -> None:
+        if any(one is known for known in self._standings[one.pool.name]):
+            self._troubled.add(one)
+
+    # What the servers say
+
+    def endpoints_of(self, pool: str) -> Sequence[Endpoint]:
+        """The endpoints that `pool` has at the moment."""
+        return [one.endpoint for one in self._standings[pool]]
+
+    def is_doubted(self, pool: str, endpoint: Endpoint) -> bool:
+        """Whether it would help to know that `endpoint` is well."""
+        return self._standing(pool, endpoint).is_ejected
+
+    def was_well(self, pool: str, endpoint: Endpoint) -> None:
+        """The server said that it is well."""
+        one = self._standing(pool, endpoint)
+        if not one.is_healthy:
+            log.info("endpoint_healthy", pool=pool, endpoint=endpoint.name)
+        one.is_healthy = True
+        one.unwell = 0
+        if one.was_unwell:
+            # Only what was seen to be unwell can be seen to recover: many a server says it is well while it is not.
+            one.was_unwell = False
+            one.breaker.may_probe_from(self._clock.monotonic())
+
+    def was_unwell(self, pool: str, endpoint: Endpoint, reason: str) -> None:
+        """The server did not say that it is well."""
+        one = self._standing(pool, endpoint)
+        one.unwell += 1
+        one.was_unwell = True
+        if one.unwell >= UNHEALTHY_AFTER and one.is_healthy:
+            one.is_healthy = False
+            log.warning("endpoint_unhealthy", pool=pool, endpoint=endpoint.name, reason=reason)
+            self._trouble(one)
+
+    def said(self, pool: str, endpoint: Endpoint, load: ServerLoad | None) -> None:
+        """What the server counts at the moment; None if it did not say."""
+        self._standing(pool, endpoint).said(load)
+
+    def resolved(self, pool: str, endpoints: Collection[Endpoint]) -> None:
+        """The endpoints that the name of `pool` stands for from now on; what is known of those that stay is kept."""
+        known = {one.endpoint: one for one in self._standings[pool]}
+        if not endpoints or known.keys() == set(endpoints):
+            # A name server that knows nothing is no reason to forget what was there.
+            return
+        for gone in known.keys() - set(endpoints):
+            self._troubled.discard(known[gone])
+        ordered = sorted(endpoints, key=lambda endpoint: endpoint.name)
+        self._standings[pool] = tuple(
+            known[endpoint] if endpoint in known else _Standing(self._pools[pool], endpoint) for endpoint in ordered
+        )
+        self._troubled.discard(pool)
+        log.info("endpoints_resolved", pool=pool, count=len(ordered))
+
+    def views(self) -> tuple[EndpointView, ...]:
+        """How every endpoint is doing."""
+        now = self._clock.monotonic()
+        return tuple(
+            EndpointView(
+                pool=one.pool.name,
+                zone=one.pool.zone,
+                endpoint=one.endpoint.name,
+                breaker=one.breaker.state,
+                is_healthy=one.is_healthy,
+                in_flight=one.in_flight,
+                saturated_s=max(0.0, round(one.saturated_until - now, 3)),
+                server=one.server,
+            )
+            for standings in self._standings.values()
+            for one in standings
+        )
