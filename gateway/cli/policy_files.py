@@ -22,6 +22,7 @@ from gateway.core.problems import Problem, Problems
 from gateway.core.reading import Reader
 from gateway.core.topology import Topology
 from gateway.core.written import Document
+from gateway.detect import ner_models
 from gateway.detect.registry import Registry
 from gateway.detect.scanner import scanner_digest
 from gateway.policy import compile as policy_compile
@@ -155,9 +156,8 @@ def load(files: PolicyFiles) -> Loaded:
     bundle = None
     if topology is not None:
         digest = scanner_digest(compiled.markers, own.recognizers)
-        bundle = Bundle(compiled, topology, tenants, (), pools_digest, tenants_digest, own.recognizers).with_scanner(
-            digest
-        )
+        models = ner_models.digest_for(compiled.labels.required)
+        bundle = Bundle(compiled, topology, tenants, (), pools_digest, tenants_digest, own.recognizers, digest, models)
     return Loaded(files, compiled, bundle, tenants, attested, own.recognizers)
 
 

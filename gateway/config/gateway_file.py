@@ -37,6 +37,10 @@ OVERRIDES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             ("limits", "scan_inline"),
             ("limits", "home_only_above"),
             ("audit", "buffer"),
+            ("ner", "workers"),
+            ("ner", "queue"),
+            ("ner", "deadline"),
+            ("ner", "longest"),
         )
     }
 )
@@ -80,6 +84,19 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Ner:
+    """The model tier: processes for each worker, how many questions may wait for them, and what one may be.
+
+    `longest` is in characters that the tenant has not sent before. What is beyond any of these is not read.
+    """
+
+    workers: int = 1
+    queue: int = 2
+    deadline_s: float = 2.0
+    longest: int = 20_000
+
+
+@dataclass(frozen=True, slots=True)
 class TlsFiles:
     """The certificate chain and its key, both as files."""
 
@@ -101,6 +118,7 @@ class GatewayFile:
     tls: TlsFiles | None = None
     audit_buffer: int = 4096
     history_s: float = KEPT_S
+    ner: Ner = field(default_factory=Ner)
 
 
 def read(root: Node, reader: Reader, environ: Mapping[str, str]) -> GatewayFile | None:
@@ -110,7 +128,7 @@ def read(root: Node, reader: Reader, environ: Mapping[str, str]) -> GatewayFile 
             root = _with(root, path, Scalar(environ[name], is_plain=True, at=Place(f"environment variable {name}")))
     known = (
         "apiVersion", "listen", "admin", "state_dir", "root_secret", "workers", "files", "limits", "tls", "audit",
-        "history",
+        "history", "ner",
     )  # fmt: skip
     top = reader.fields(root, "The gateway file", known, ("apiVersion", "admin", "root_secret"))
     reader.api_version(top)
@@ -137,6 +155,7 @@ def read(root: Node, reader: Reader, environ: Mapping[str, str]) -> GatewayFile 
         tls=tls,
         audit_buffer=buffer or 4096,
         history_s=kept_s if kept_s is not None else KEPT_S,
+        ner=_ner(reader, top.get("ner")),
     )
 
 
@@ -196,6 +215,21 @@ def _limits(reader: Reader, node: Node | None) -> Limits:
         drain_s=drain_s if drain_s is not None else usual.drain_s,
         scan_inline=inline if inline is not None else usual.scan_inline,
         home_only_above=home if home is not None else usual.home_only_above,
+    )
+
+
+def _ner(reader: Reader, node: Node | None) -> Ner:
+    fields, usual = reader.fields(node, "`ner`", ("workers", "queue", "deadline", "longest")), Ner()
+    workers = reader.integer(fields.get("workers"), "`ner.workers`", least=1, most=64)
+    queue = reader.integer(fields.get("queue"), "`ner.queue`", least=0, most=1_000)
+    deadline_s = reader.duration(fields.get("deadline"), "`ner.deadline`", least=0.1, most=30.0)
+    longest = reader.integer(fields.get("longest"), "`ner.longest`", least=100, most=100_000)
+    at_most = workers or usual.workers
+    return Ner(
+        workers=at_most,
+        queue=queue if queue is not None else 2 * at_most,
+        deadline_s=deadline_s if deadline_s is not None else usual.deadline_s,
+        longest=longest if longest is not None else usual.longest,
     )
 
 

@@ -62,7 +62,7 @@ _AFTER_NAME = (
 )
 
 # Given names that are no words, places or months; a capitalised word must follow.
-_GIVEN = (
+GIVEN_NAMES = (
     "James John Robert Michael William David Richard Joseph Thomas Charles Christopher Daniel Matthew"
     " Anthony Donald Steven Paul"
     " Andrew Joshua Kenneth Kevin Brian George Edward Ronald Timothy Jason Jeffrey Ryan Jacob Gary"
@@ -130,7 +130,7 @@ def _starting(words: Iterable[str], *, after: str, any_case: bool) -> str:
     )
 
 
-_A_GIVEN_NAME = _starting(_GIVEN.split(), after="A-Za-z'’-", any_case=False)
+_A_GIVEN_NAME = _starting(GIVEN_NAMES.split(), after="A-Za-z'’-", any_case=False)
 _A_ROLE = _starting(_BEFORE_NAME, after="A-Za-z", any_case=True)
 
 
@@ -226,6 +226,6 @@ PEOPLE: tuple[Rule, ...] = (
         "en-given-name",
         rf"(?P<v>(?:{_A_GIVEN_NAME}) {_MIDDLE}(?!(?:{_FAMOUS})(?![A-Za-z])){_WORD})",
         0.5,
-        trigger="|".join(f"{given} " for given in _GIVEN.split()),
+        trigger="|".join(f"{given} " for given in GIVEN_NAMES.split()),
     ),
 )

@@ -19,7 +19,8 @@ from gateway.runtime.authn import StoredKey
 @dataclass(frozen=True, slots=True)
 class Bundle:
     """What a request is decided under. `pools_digest` and `tenants_digest` cover those files as written; the
-    customer's own `recognizers` are covered by the digest of the scanner that runs them.
+    customer's own `recognizers` are covered by the digest of the scanner that runs them. `models_digest` is empty where
+    the policy asks for no models.
 
     Keys are no part of the digest: they say who calls, not where anything may go, and are revoked by the epoch.
     """
@@ -32,12 +33,21 @@ class Bundle:
     tenants_digest: str
     recognizers: tuple[Recognizer, ...] = ()
     scanner_digest: str = ""
+    models_digest: str = ""
     epoch: int = 0
 
     @property
     def digest(self) -> str:
-        """One name for the policy, the pools, the tenants, the scanner and the prover together."""
-        parts = (self.policy.digest, self.pools_digest, self.tenants_digest, self.scanner_digest, str(PROVER_VERSION))
+        """One name for the policy, the pools, the tenants, the scanner, the models and the prover together."""
+        parts: tuple[str, ...] = (
+            self.policy.digest,
+            self.pools_digest,
+            self.tenants_digest,
+            self.scanner_digest,
+            str(PROVER_VERSION),
+        )
+        if self.models_digest:
+            parts += (self.models_digest,)
         return hashlib.sha256("\n".join(("tidegate/v1 bundle", *parts)).encode()).hexdigest()
 
     def with_scanner(self, digest: str) -> Self:

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.config.addresses import Tcp, Unix
-from gateway.config.gateway_file import OVERRIDES, Admin, Files, GatewayFile, Limits, TlsFiles
+from gateway.config.gateway_file import OVERRIDES, Admin, Files, GatewayFile, Limits, Ner, TlsFiles
 from gateway.config.gateway_file import read as read_gateway
 from gateway.config.secret_source import SecretEnv, SecretFile
 from gateway.core.written import Place
@@ -27,6 +27,7 @@ limits: {body: 1MiB, headers: 16KiB, receive: 5s, drain: 0s, scan_inline: 0, hom
 tls: {certificate: {file: c.pem}, key: {file: k.pem}}
 audit: {buffer: 64}
 history: {keep: 2h}
+ner: {workers: 3, queue: 0, deadline: 500ms, longest: 5000}
 """
 
 
@@ -51,15 +52,28 @@ def test_everything_can_be_said() -> None:
     assert str(gateway.admin.metrics_token) == "{env: SCRAPE}"
     assert (gateway.state_dir, gateway.workers, gateway.audit_buffer) == ("/var/lib/tidegate", 4, 64)
     assert gateway.history_s == 7200.0
+    assert gateway.ner == Ner(workers=3, queue=0, deadline_s=0.5, longest=5000)
     assert gateway.files == Files("p.yaml", "q.yaml", "t.yaml", "k.yaml")
     assert gateway.limits == Limits(1 << 20, 16 << 10, 5.0, 0.0, 0, 64 << 10)
     assert isinstance(gateway.tls, TlsFiles)
     assert (gateway.tls.certificate.path, gateway.tls.key.path) == ("c.pem", "k.pem")
 
 
+def test_two_questions_may_wait_for_each_model_process_unless_it_is_said_otherwise() -> None:
+    gateway, problems = told(LEAST + "ner: {workers: 4}\n")
+    assert problems == []
+    assert gateway is not None
+    assert gateway.ner == Ner(workers=4, queue=8)
+
+
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
+        ("ner: {workers: 0}", "4:16: `ner.workers` must be a whole number from 1 to 64."),
+        ("ner: {queue: -1}", "4:14: `ner.queue` must be a whole number"),
+        ("ner: {deadline: 1m}", "4:17: `ner.deadline` must be between 0.1s and 30s."),
+        ("ner: {longest: 1}", "4:16: `ner.longest` must be a whole number"),
+        ("ner: {model: large}", "4:7: `ner` has no key `model`."),
         ("listen: 8080", "4:9: `listen` must be an address. Write"),
         ("workers: 0", "4:10: `workers` must be a whole number from 1 to 256."),
         ("audit: {buffer: 1}", "4:17: `audit.buffer` must be a whole number"),
