@@ -26,9 +26,11 @@ from gateway.core.message import Message
 from gateway.core.topology import Pool
 from gateway.detect.foreign import ForeignRecognizer
 from gateway.detect.memo import Memos, MemoStore
+from gateway.detect.ner import ModelScanner
+from gateway.detect.ner_workers import NameWorkers, WorkerSettings
 from gateway.detect.scanner import build_scanner
 from gateway.pipeline import Pipeline
-from gateway.ports import Backend, Scanner, TaintStore
+from gateway.ports import Backend, FullScanner, Scanner, TaintStore
 from gateway.runtime.admission import Admission
 from gateway.runtime.audit import AuditLog
 from gateway.runtime.authn import Authenticator
@@ -85,6 +87,8 @@ class Worker:
         )
         self._backends: Mapping[str, Backend] = {pool.name: _backend(pool, settings) for pool in bundle.topology.pools}
         self._admission = Admission(bundle.topology.pools, self._clock)
+        # None where the policy asks for no models: nothing is loaded that nobody needs.
+        self._models = _models(settings)
         classifier = Classifier(
             scanner,
             policy,
@@ -147,6 +151,12 @@ class Worker:
             Limits(body=gateway.limits.body, head=gateway.limits.headers, receive_s=gateway.limits.receive_s),
         )
 
+    def _full_scanner(self) -> FullScanner | None:
+        if self._models is None:
+            return None
+        longest, digest = self._settings.gateway.ner.longest, self._bundle.models_digest
+        return ModelScanner(self._models, digest, longest=longest, executor=self._executor)
+
     def _taint_store(self) -> TaintStore:
         # Several workers would each have a part of the record, and what a part does not know proves nothing.
         if self._settings.gateway.workers > 1:
@@ -167,6 +177,7 @@ class Worker:
         `on_ready` is called once connections are accepted.
         """
         loop = asyncio.get_running_loop()
+        drained = asyncio.Event()
         self._audit.open()
         self._audit.activated(self._bundle.digest, self._bundle.policy.order.names, self._certificate)
         server = await loop.create_server(
@@ -175,6 +186,8 @@ class Worker:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._tick())
+                if self._models is not None:
+                    group.create_task(self._models.run(drained))
                 for cloud in self._clouds().values():
                     group.create_task(cloud.watch(stop))
                 face = self._admin_server() if admin is not None else None
@@ -185,6 +198,7 @@ class Worker:
                 await stop.wait()
                 server.close()
                 await self._plane.drain(self._settings.gateway.limits.drain_s)
+                drained.set()
                 if face is not None:
                     face.should_exit = True
         finally:
@@ -255,6 +269,13 @@ def _backend(pool: Pool, settings: Settings) -> Backend:
     token = own.session_token.reveal() if own is not None and own.session_token is not None else None
     keys = Keys(own.access_key.reveal(), own.secret_key.reveal(), token) if own is not None else None
     return SageMakerBackend(pool, pool.sagemaker, keys)
+
+
+def _models(settings: Settings) -> NameWorkers | None:
+    digest, ner = settings.bundle.models_digest, settings.gateway.ner
+    if not digest:
+        return None
+    return NameWorkers(WorkerSettings(digest, workers=ner.workers, queue=ner.queue, deadline_s=ner.deadline_s))
 
 
 def _inline(settings: Settings) -> int:
