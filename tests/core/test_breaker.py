@@ -106,7 +106,7 @@ def test_jitter_keeps_within_a_fifth_either_way(chance):
     breaker = Breaker(RULES)
     for _ in range(RULES.in_a_row):
         breaker.failed(breaker.begin(0.0), 0.0, chance)
-    assert 4.0 <= breaker.until < 6.0
+    assert 4.0 <= breaker.until <= 6.0
 
 
 def test_the_doubling_is_over_after_a_quiet_while_and_not_before():
