@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final
 
 from gateway.core.decision import Allow, AuditLevel, Canary, Decision, Deny, DenyCode
@@ -85,6 +86,20 @@ class Weights:
 
     alone: Mapping[str, tuple[tuple[float, Label], ...]]
     together: tuple[tuple[frozenset[str], LabelRule], ...]
+
+
+def weights_of(rules: Sequence[LabelRule]) -> Weights:
+    """The weights that say the same as `rules`."""
+    alone: dict[str, list[tuple[float, Label]]] = {}
+    together: list[tuple[frozenset[str], LabelRule]] = []
+    for rule in rules:
+        for entity, least in rule.entities:
+            by_itself = alone.setdefault(entity, [])
+            if least <= 1 and rule.kind is not RuleKind.ALL_OF:
+                by_itself.append((rule.min_score, rule.label))
+        if rule.kind is RuleKind.ALL_OF or any(least > 1 for _, least in rule.entities):
+            together.append((frozenset(entity for entity, _ in rule.entities), rule))
+    return Weights(MappingProxyType({entity: tuple(given) for entity, given in alone.items()}), tuple(together))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ what a bit means reads `Layout` in `compiled.py`, which `layout.py` lays out.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
@@ -29,7 +29,7 @@ from gateway.policy.compiled import (
     RouteCanary,
     Row,
     RuleKind,
-    Weights,
+    weights_of,
 )
 from gateway.policy.document import WrittenAttributes, WrittenPolicy, WrittenRoute, WrittenRule
 from gateway.policy.layout import layout_of
@@ -97,7 +97,7 @@ class _Builder:
             carriers=MappingProxyType({carrier.text: rank(label.text) for carrier, label in policy.carriers}),
             rules=rules,
             named=frozenset(entity for rule in rules for entity, _ in rule.entities),
-            weights=_weights(rules),
+            weights=weights_of(rules),
             history=policy.history,
         )
 
@@ -220,19 +220,6 @@ def _among(pools: tuple[CompiledPool, ...], names: frozenset[str]) -> tuple[Comp
 
 def _unknown(name: str) -> CompiledPool:
     return CompiledPool(name, "", True, Label(0), frozenset(), ALWAYS)
-
-
-def _weights(rules: Sequence[LabelRule]) -> Weights:
-    alone: dict[str, list[tuple[float, Label]]] = {}
-    together: list[tuple[frozenset[str], LabelRule]] = []
-    for rule in rules:
-        for entity, least in rule.entities:
-            by_itself = alone.setdefault(entity, [])
-            if least <= 1 and rule.kind is not RuleKind.ALL_OF:
-                by_itself.append((rule.min_score, rule.label))
-        if rule.kind is RuleKind.ALL_OF or any(least > 1 for _, least in rule.entities):
-            together.append((frozenset(entity for entity, _ in rule.entities), rule))
-    return Weights(MappingProxyType({entity: tuple(given) for entity, given in alone.items()}), tuple(together))
 
 
 def _label_rule(rule: WrittenRule, order: LabelOrder) -> LabelRule:
