@@ -160,6 +160,10 @@ class Saturated(Unavailable):
     """A model server said that it is full, and perhaps until when: it is well, and others may have room."""
 
 
+class Unreachable(Unavailable):
+    """No connection to a model server could be had, so that nothing was sent."""
+
+
 class Overloaded(TidegateError):
     """Every permitted place is full and the wait that the policy allows is over."""
 
@@ -195,3 +199,8 @@ class ClearanceRefused(TidegateError):
     type = "server_error"
     code = "clearance_refused"
     default_message = "The gateway refused to send this request. Retry."
+
+
+class RescanIncomplete(ClearanceRefused):
+    """The door did not open because the final bytes could not be scanned to the end. No fault of the clearance: a pool
+    that demands no such scan may have the request."""

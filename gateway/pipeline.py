@@ -14,13 +14,13 @@ from typing import Final
 
 import msgspec
 
-from gateway.core.decision import Allow, Deny, DenyCode
+from gateway.core.decision import Allow, Deny
 from gateway.core.exchange import Exchange, Patience
 from gateway.core.facts import RequestFacts, Tenant
 from gateway.core.findings import Evidence, Unscanned
-from gateway.core.records import Ending
+from gateway.core.records import Ending, FullScan, ScanEnding, ScanReason
 from gateway.core.taint import Provenance
-from gateway.errors import AuditUnavailable, Forbidden, NotFound, TidegateError, Unauthenticated
+from gateway.errors import AuditUnavailable, NotFound, TidegateError, Unauthenticated
 from gateway.policy.decide import decide
 from gateway.policy.labelling import label
 from gateway.ports import AuditSink, Clock, Downstream, Inbound
@@ -29,6 +29,7 @@ from gateway.runtime.bundles import Bundle
 from gateway.runtime.call import Call, Ids
 from gateway.runtime.classify import Classifier
 from gateway.runtime.dispatch import Dispatcher, Later
+from gateway.runtime.full_scan import Decided, SecondDecision, refusal_of
 from gateway.runtime.provenance import NOTHING, Conversation, ReplyRecord
 from gateway.runtime.relay import Relay
 from gateway.runtime.surroundings import Outlook
@@ -150,6 +151,24 @@ class Pipeline:
     def _answer(
         self, call: Call, relay: Relay, request: Request, tenant: Tenant, evidence: Evidence, later: Later
     ) -> None:
+        if tenant.full_scan:
+            later(partial(self._answer_fully_scanned, call, relay, request, tenant, evidence, later))
+        else:
+            self._look_back(call, relay, request, tenant, evidence, later)
+
+    async def _answer_fully_scanned(
+        self, call: Call, relay: Relay, request: Request, tenant: Tenant, evidence: Evidence, later: Later
+    ) -> None:
+        """The tenant's class asks for every tier, always."""
+        began = self._clock.monotonic()
+        call.evidence = done = await self._classifier.complete(request.dialect, request.document, evidence, tenant)
+        ending = ScanEnding.COMPLETED if done.coverage.failure is None else ScanEnding.INCOMPLETE
+        call.full_scan = FullScan(ScanReason.ALWAYS, ending, round((self._clock.monotonic() - began) * 1000, 3))
+        self._look_back(call, relay, request, tenant, done, later)
+
+    def _look_back(
+        self, call: Call, relay: Relay, request: Request, tenant: Tenant, evidence: Evidence, later: Later
+    ) -> None:
         conversation = self._replies.conversation(tenant.id, call.key_id, request)
         go_on = partial(self._decide, call, relay, request, tenant, conversation, evidence, later)
         found = self._replies.provenance_now(conversation)
@@ -172,9 +191,9 @@ class Pipeline:
         later: Later,
         found: Provenance,
     ) -> None:
-        call.evidence = evidence = _with_history(evidence, found)
+        evidence = _with_history(evidence, found)
         low, high = label(self._bundle.policy, evidence, tenant.attested)
-        call.facts = RequestFacts(
+        facts = RequestFacts(
             low,
             high,
             tenant.tenant_class,
@@ -185,14 +204,52 @@ class Pipeline:
             context_tokens=request.context_tokens,
             surroundings=self._outlook.now(),
         )
-        call.decision = decision = decide(self._bundle.policy, call.facts)
+        decision = decide(self._bundle.policy, facts)
+        first, second = Decided(evidence, facts, decision), None
+        self._act_on(call, relay, conversation, first)
+        if decision.if_scanned:
+            again = partial(self._scan_fully, request, tenant, first)
+            act_on = partial(self._act_on, call, relay, conversation)
+            second = SecondDecision(call, first, again, act_on, self._clock)
         match decision:
+            case Deny() if second is not None:
+                later(partial(self._refuse_or_scan, call, relay, request, tenant, second, decision, later))
             case Deny():
-                relay.give_up(_refusal(decision), ending=Ending.REFUSED)
+                relay.give_up(refusal_of(decision), ending=Ending.REFUSED)
             case Allow():
-                if self._replies.wants(high):
-                    relay.remember(partial(self._replies.remember, conversation, high))
-                self._dispatcher.dispatch(call, relay, request, tenant, decision, later=later)
+                self._dispatcher.dispatch(call, relay, request, tenant, decision, later=later, second=second)
+
+    def _act_on(self, call: Call, relay: Relay, conversation: Conversation, decided: Decided) -> None:
+        call.evidence, call.facts, call.decision = decided.evidence, decided.facts, decided.decision
+        high = decided.facts.label_high
+        relay.remember(partial(self._replies.remember, conversation, high) if self._replies.wants(high) else None)
+
+    async def _scan_fully(self, request: Request, tenant: Tenant, first: Decided) -> Decided | None:
+        """What is decided when every tier has looked; None if the slow ones did not come to their end."""
+        evidence = await self._classifier.complete(request.dialect, request.document, first.evidence, tenant)
+        if evidence is first.evidence:
+            return None
+        low, high = label(self._bundle.policy, evidence, tenant.attested)
+        facts = replace(first.facts, label_low=low, label_high=high)
+        return Decided(evidence, facts, decide(self._bundle.policy, facts))
+
+    async def _refuse_or_scan(
+        self,
+        call: Call,
+        relay: Relay,
+        request: Request,
+        tenant: Tenant,
+        second: SecondDecision,
+        deny: Deny,
+        later: Later,
+    ) -> None:
+        """A refusal that a full scan may lift."""
+        found = await second.seek(ScanReason.REFUSED)
+        decision = deny if found is None else second.adopt(found)
+        if isinstance(decision, Deny):
+            relay.give_up(refusal_of(decision), ending=Ending.REFUSED)
+        else:
+            self._dispatcher.dispatch(call, relay, request, tenant, decision, later=later, second=second)
 
     def models(self, inbound: Inbound, downstream: Downstream, model: str | None) -> None:
         """Answer `GET /v1/models`, or `/v1/models/{id}` for one `model`."""
@@ -275,12 +332,6 @@ def _with_history(evidence: Evidence, found: Provenance) -> Evidence:
     if found is NOTHING:
         return evidence
     return msgspec.structs.replace(evidence, history=found.history, taint=found.taint)
-
-
-def _refusal(deny: Deny) -> TidegateError:
-    if deny.code is DenyCode.MODEL_UNKNOWN:
-        return NotFound(deny.message, code=deny.code.value, param="model")
-    return Forbidden(deny.message, code=deny.code.value)
 
 
 def _read(dialect: Dialect, body: bytes) -> tuple[Request, tuple[Unscanned, ...]]:

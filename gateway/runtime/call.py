@@ -11,7 +11,7 @@ from gateway.core.facts import RequestFacts, Tenant
 from gateway.core.findings import Evidence, Unscanned
 from gateway.core.labels import LabelOrder
 from gateway.core.message import Headers
-from gateway.core.records import Attempt, Ending, Outcome, Usage
+from gateway.core.records import Attempt, Ending, FullScan, Outcome, Usage
 from gateway.core.topology import Endpoint, Pool
 from gateway.errors import TidegateError
 from gateway.ports import Clock, Inbound
@@ -44,12 +44,15 @@ class Call:
 
     __slots__ = (
         "_attempt",
+        "added_s",
         "attempts",
         "bytes_out",
         "decision",
         "evidence",
         "facts",
+        "first_content_s",
         "flags",
+        "full_scan",
         "id",
         "inbound",
         "is_reserved",
@@ -76,17 +79,20 @@ class Call:
         self.flags: tuple[Unscanned, ...] = ()
         self.facts: RequestFacts | None = None
         self.decision: Decision | None = None
+        self.full_scan: FullScan | None = None
         self.pool: str | None = None
         self.attempts: list[Attempt] = []
         self.usage: Usage | None = None
-        self.queued_s = 0.0
+        self.queued_s = self.added_s = self.first_content_s = 0.0
         self.status = 0
         self.bytes_out = 0
         self.is_reserved = False
         self._attempt: tuple[str, str, str, float] | None = None
 
     def begin_attempt(self, pool: Pool, endpoint: Endpoint, *, now: float) -> None:
-        """One more try, at `endpoint` of `pool`."""
+        """One more try, at `endpoint` of `pool`. All before the first was our own doing, but for a wait in a queue."""
+        if not self.added_s:
+            self.added_s = now - self.inbound.received_at - self.queued_s
         self.pool = pool.name
         self._attempt = (pool.name, pool.zone, endpoint.name, now)
 
@@ -139,4 +145,5 @@ class Call:
             usage=self.usage,
             error=error.error_code if error is not None else None,
             queued_ms=round(self.queued_s * 1000, 3),
+            full_scan=self.full_scan,
         )

@@ -2,24 +2,27 @@
 
 It walks the pools of the decision and nothing else, at most three tries, and none after the first content byte
 (resilience.md). Each attempt has its own encoding, its own clearance and, for the cloud or where the policy asks for
-it, its own intent on disk.
+it, its own intent on disk. Where a full scan could open more, and the request would otherwise leave first, wait, or
+have nowhere left to go, it is decided a second time before that; `full_scan.py` says what is then true.
 """
 
+import asyncio
 import functools
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Final
 
-from gateway.core.decision import Allow, AuditLevel
+from gateway.core.decision import Allow, AuditLevel, Decision, Deny
 from gateway.core.facts import Tenant
 from gateway.core.message import Message
-from gateway.core.records import Ending, Intent
+from gateway.core.records import Ending, Intent, ScanReason
 from gateway.core.topology import Endpoint, Pool, Topology, Zone
-from gateway.errors import AuditUnavailable, Overloaded, TidegateError, Unavailable
+from gateway.errors import AuditUnavailable, Overloaded, RescanIncomplete, TidegateError, Unavailable
 from gateway.ports import STALE, AuditSink, Clock, UpstreamConnection, UpstreamUnreachable
-from gateway.runtime.admission import Admission, Place
+from gateway.runtime.admission import Admission, Place, Turn
 from gateway.runtime.call import Call
 from gateway.runtime.forward import Forwarder
+from gateway.runtime.full_scan import Decided, SecondDecision, refusal_of
 from gateway.runtime.mint import Mint
 from gateway.runtime.relay import Relay
 from gateway.wire.encode import encode
@@ -67,15 +70,28 @@ class Dispatcher:
         self._turn = 0
 
     def dispatch(
-        self, call: Call, relay: Relay, request: Request, tenant: Tenant, allow: Allow, *, later: Later
+        self,
+        call: Call,
+        relay: Relay,
+        request: Request,
+        tenant: Tenant,
+        allow: Allow,
+        *,
+        later: Later,
+        second: SecondDecision | None = None,
     ) -> None:
         """Relay an answer to `request` from one of the pools of `allow`, or tell the client why there is none.
 
         At once where a place and a connection are free and nothing has to be on disk first; `later` gets what waits.
+        `second` is the way to another decision, if a full scan could open more.
         """
-        walk = _Walk(call, relay, request, tenant, allow, later, {name: self._rotated(name) for name in allow.pools})
-        walk.canary = self._canary(allow)
-        if not self._is_sent_now(walk):
+        untried = {name: self._rotated(name) for name in allow.pools}
+        walk = _Walk(call, relay, request, tenant, allow, later, untried)
+        walk.second = second
+        walk.canary = self._canary(walk)
+        if second is not None and second.is_open and allow.leaves_first > walk.share(self._draw, allow.leaves_first):
+            later(partial(self._scan_and_walk, walk, second))
+        elif not self._is_sent_now(walk):
             later(partial(self._walk, walk))
 
     def _is_sent_now(self, walk: "_Walk") -> bool:
@@ -112,6 +128,11 @@ class Dispatcher:
             walk.learn(pool, failed)
             walk.later(partial(self._walk, walk))
 
+    async def _scan_and_walk(self, walk: "_Walk", second: SecondDecision) -> None:
+        """With the lower label the request would leave first: so it is looked at before it goes anywhere."""
+        await self._decided_again(walk, second, ScanReason.LEAVES_FIRST)
+        await self._walk(walk)
+
     async def _walk(self, walk: "_Walk") -> None:
         """Try one place after the other."""
         while (place := await self._entered(walk)) is not None:
@@ -123,12 +144,18 @@ class Dispatcher:
             if failed is None:
                 return
             walk.learn(pool, failed)
+            first = walk.second.withdraw() if isinstance(failed, RescanIncomplete) and walk.second is not None else None
+            if first is not None:
+                self._follow(walk, first)
         walk.relay.give_up(walk.error or Unavailable())
 
     async def _entered(self, walk: "_Walk") -> Place | None:
         """The next place to try; None if there is none, and what went wrong before is what the caller can act upon."""
-        to = tuple(name for name in walk.allow.to if walk.untried[name])
-        spill = tuple(name for name in walk.allow.spill if walk.untried[name])
+        to, spill = walk.left()
+        second = walk.second
+        if walk.tries < MAX_TRIES and second is not None and not to and not spill:
+            await self._decided_again(walk, second, ScanReason.ALL_FAILED)
+            to, spill = walk.left()
         if walk.tries == MAX_TRIES or (not to and not spill):
             return None
         began = self._clock.monotonic()
@@ -138,13 +165,53 @@ class Dispatcher:
             if canary is not None:
                 return canary
             walk.canary = None
-            return await self._admission.enter(to, spill, wait_s=walk.allow.queue_s - walk.call.queued_s)
+            return await self._place(walk, to, spill, began)
         except (Overloaded, Unavailable):
             if walk.error is None:
                 raise
             return None
         finally:
             walk.call.queued_s += self._clock.monotonic() - began
+
+    async def _place(self, walk: "_Walk", to: Sequence[str], spill: Sequence[str], began: float) -> Place:
+        """A place in one of these pools, or in one that a full scan opens while the request waits for it."""
+        second = walk.second
+        if second is None or not second.is_open:
+            return await self._admission.enter(to, spill, wait_s=self._patience(walk, began))
+        place = self._admission.try_enter(to) or self._admission.try_enter(spill)
+        if place is not None:
+            return place
+        turn = Turn()
+        scan = asyncio.create_task(self._scan_beside(walk, second, turn, began))
+        try:
+            wait_s = self._patience(walk, began)
+            return await self._admission.enter(to, spill, wait_s=wait_s, turn=turn)
+        except (Overloaded, Unavailable):
+            found = await scan
+            if found is None:
+                raise
+            self._follow(walk, second.adopt(found))
+        finally:
+            scan.cancel()
+        to, spill = walk.left()
+        return await self._admission.enter(to, spill, wait_s=self._patience(walk, began))
+
+    async def _scan_beside(self, walk: "_Walk", second: SecondDecision, turn: Turn, began: float) -> Decided | None:
+        """Decide again while the request waits, and let the wait follow; what nobody waits for any more is returned."""
+        found = await second.seek(ScanReason.NO_PLACE)
+        if found is None or not turn.is_waiting:
+            return found
+        try:
+            self._follow(walk, second.adopt(found))
+        except TidegateError as refusal:
+            turn.refuse(refusal)
+        else:
+            turn.change(*walk.left(), wait_s=self._patience(walk, began))
+        return None
+
+    def _patience(self, walk: "_Walk", began: float) -> float:
+        """How long a request may still wait, which has waited since `began` and perhaps before."""
+        return walk.allow.queue_s - walk.call.queued_s - (self._clock.monotonic() - began)
 
     async def _attempt(self, walk: "_Walk", pool: Pool, endpoint: Endpoint) -> TidegateError | None:
         """Try one endpoint: None once the exchange is over; otherwise why the next may be tried."""
@@ -166,8 +233,11 @@ class Dispatcher:
                 walk.relay,
                 sending=walk.sending(pool),
                 fresh=walk.is_fresh,
-                attested=walk.tenant.attested,
+                tenant=walk.tenant,
             )
+        except RescanIncomplete as error:
+            walk.call.end_attempt(Ending.REFUSED, None, error.detail, now=self._clock.monotonic())
+            return error
         except UpstreamUnreachable as exc:
             walk.call.end_attempt(Ending.UPSTREAM_FAILED, None, exc.reason, now=self._clock.monotonic())
             return Unavailable(detail=f"{endpoint.name}: {exc.reason}")
@@ -178,10 +248,29 @@ class Dispatcher:
         walk.relay.prepare(walk.request, private=(pool.model, endpoint.name))
         return message
 
-    def _canary(self, allow: Allow) -> str | None:
+    async def _decided_again(self, walk: "_Walk", second: SecondDecision, because: ScanReason) -> bool:
+        """Follow the second decision from here on, if there is one; raises what the caller is told if it refuses."""
+        found = await second.seek(because) if second.is_open else None
+        if found is None:
+            return False
+        self._follow(walk, second.adopt(found))
+        return True
+
+    def _follow(self, walk: "_Walk", decision: Decision) -> None:
+        """`decision` governs from now on. What was tried before stays tried."""
+        if isinstance(decision, Deny):
+            raise refusal_of(decision)
+        walk.allow = decision
+        for name in decision.pools:
+            if name not in walk.untried:
+                walk.untried[name] = self._rotated(name)
+        canary = self._canary(walk)
+        walk.canary = canary if canary is not None and walk.untried[canary] else None
+
+    def _canary(self, walk: "_Walk") -> str | None:
         """The pool to try first, if this request is one of the canary's share."""
-        canary = allow.canary
-        return canary.pool if canary is not None and self._draw() * 100 < canary.percent else None
+        canary = walk.allow.canary
+        return canary.pool if canary is not None and walk.share(self._draw, canary.percent) < canary.percent else None
 
     def _rotated(self, pool: str) -> tuple[Endpoint, ...]:
         # Plain turns; balancing by load and prefix is part E's.
@@ -213,6 +302,7 @@ class _Walk:
     """
 
     __slots__ = (
+        "_share",
         "allow",
         "call",
         "canary",
@@ -221,6 +311,7 @@ class _Walk:
         "later",
         "relay",
         "request",
+        "second",
         "tenant",
         "tries",
         "untried",
@@ -245,8 +336,20 @@ class _Walk:
         self.untried = untried
         self.error: TidegateError | None = None
         self.canary: str | None = None
+        self.second: SecondDecision | None = None
+        self._share: float | None = None
         self.tries = 0
         self.is_fresh = False
+
+    def share(self, draw: Callable[[], float], percent: float) -> float:
+        """This request's place among a hundred, the same for whoever asks; drawn once a `percent` depends on it."""
+        if self._share is None and 0 < percent < 100:
+            self._share = draw() * 100
+        return self._share if self._share is not None else 0.0
+
+    def left(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The pools of `to` and of `spill` in which something is left to try."""
+        return tuple(filter(self.untried.get, self.allow.to)), tuple(filter(self.untried.get, self.allow.spill))
 
     def sending(self, pool: Pool) -> Callable[[UpstreamConnection], None]:
         """Who is told just before the first byte leaves for `pool`."""
@@ -255,7 +358,7 @@ class _Walk:
 
     def learn(self, pool: Pool, failed: TidegateError) -> None:
         """An attempt at the first untried endpoint of `pool` has failed."""
-        if isinstance(failed, AuditUnavailable):
+        if isinstance(failed, AuditUnavailable | RescanIncomplete):
             self.error, self.canary = failed, None
             self.untried[pool.name] = ()
             return

@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 from gateway.core.clearance import Clearance, Refusal, examine
+from gateway.core.facts import Tenant
 from gateway.core.keyed_hash import KeyedHash
 from gateway.core.labels import Label
 from gateway.core.message import Message
 from gateway.core.topology import Endpoint, Pool, Zone
-from gateway.errors import ClearanceRefused
+from gateway.errors import ClearanceRefused, RescanIncomplete
 from gateway.ports import Backend, Clock, Receiver, UpstreamConnection
 
 _REMEMBERED: Final = 1 << 16
@@ -28,9 +29,12 @@ class Epoch(Protocol):
 
 
 class Rescan(Protocol):
-    """The label of the final bytes of a message, scanned anew."""
+    """The label of the final bytes of a message, scanned anew; None if that was not done as fully as it must be.
 
-    async def __call__(self, message: Message, attested: Label | None) -> Label: ...
+    `tenant` is whose work it is.
+    """
+
+    async def __call__(self, message: Message, tenant: Tenant | None) -> Label | None: ...
 
 
 class Door:
@@ -97,16 +101,20 @@ class Forwarder:
         *,
         sending: Callable[[UpstreamConnection], None],
         fresh: bool = False,
-        attested: Label | None = None,
+        tenant: Tenant | None = None,
     ) -> None:
         """Send `message` to `endpoint` of `pool`, on a `fresh` connection or any; the answer goes to `receiver`.
 
-        `attested` is the label that the tenant's class vouches for, None if it does not.
-        `sending` is called with the connection just before the first byte. Raises UpstreamUnreachable if no
-        connection into the zone could be had, ClearanceRefused if the door stays shut.
+        `tenant` is whose work it is. `sending` is called with the connection just before the first byte. Raises
+        UpstreamUnreachable if no connection into the zone could be had, ClearanceRefused if the door stays shut;
+        RescanIncomplete if that is only because nobody could look at the final bytes in time.
         """
-        if pool.clearance < self._top and await self._rescan(message, attested) > pool.clearance:
-            raise ClearanceRefused(detail=f"{pool.name}: the final bytes are above the pool's clearance")
+        if pool.clearance < self._top:
+            label = await self._rescan(message, tenant)
+            if label is None:
+                raise RescanIncomplete(detail=f"{pool.name}: the final bytes were not scanned to the end")
+            if label > pool.clearance:
+                raise ClearanceRefused(detail=f"{pool.name}: the final bytes are above the pool's clearance")
         connection = await self._backends[pool.name].connect(
             endpoint, timeout_s=pool.timeouts.connect_s, may_dial=self._zones[pool.zone].holds, fresh=fresh
         )

@@ -95,7 +95,7 @@ class Relay:
         """`task` does what has to wait for something; it is cancelled if it waits in vain."""
         self._task = task
 
-    def remember(self, remember: Remember) -> None:
+    def remember(self, remember: Remember | None) -> None:
         """Hand the answer to `remember` before its last byte leaves: all of a whole one, all events of a stream."""
         self._remember = remember
 
@@ -262,6 +262,7 @@ class Relay:
                     self._note(forward)
                     self._remember_said()
                     forward.append(piece)
+                    self._began(has_content, now)
                     self._linger()
                     self._perform(self.exchange.complete(b"".join(forward)))
                     return
@@ -285,7 +286,12 @@ class Relay:
             except Exception as exc:  # noqa: BLE001 -- as in _perform
                 self._break_off(exc)
         else:
+            self._began(has_content, now)
             self._perform(self.exchange.events(b"".join(forward), has_content=has_content, now=now))
+
+    def _began(self, has_content: bool, now: float) -> None:
+        if has_content and not self._call.first_content_s:
+            self._call.first_content_s = now - self._call.inbound.received_at
 
     def _note(self, forward: list[bytes]) -> None:
         if self._remember is not None:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from gateway.core.facts import Tenant
 from gateway.core.findings import Coverage, Evidence, Finding, Tier, Unscanned
 from gateway.core.keyed_hash import KeyedHash
 from gateway.core.labels import Label
@@ -105,7 +106,7 @@ async def test_what_was_noticed_before_the_scan_is_part_of_the_evidence(make):
         (b"/v1/embeddings", {"input": "hello"}, CLEAN, INTERNAL),
         (b"/v1/embeddings", {"input": "536-22-8723"}, FOUND, RESTRICTED),
         (b"/v1/elsewhere", {"input": "hello"}, CLEAN, RESTRICTED),
-        (b"/v1/embeddings", {"input": "x" * 1000}, CLEAN, RESTRICTED),
+        (b"/v1/embeddings", {"input": "x" * 1000}, CLEAN, None),
     ],
 )
 async def test_a_message_about_to_leave_is_labelled_by_its_own_bytes(make, target, body, evidence, expected):
@@ -115,5 +116,6 @@ async def test_a_message_about_to_leave_is_labelled_by_its_own_bytes(make, targe
 
 async def test_what_a_tenants_class_vouches_for_holds_for_the_final_bytes_too(make):
     message = Message(b"POST", b"/v1/embeddings", (), b'{"input":"hello"}')
-    assert await make(FakeScanner(CLEAN)).rescan(message, Label(0)) == Label(0)
-    assert await make(FakeScanner(FOUND)).rescan(message, Label(0)) == RESTRICTED
+    vouches = Tenant("bank", "default", INTERNAL, attested=Label(0))
+    assert await make(FakeScanner(CLEAN)).rescan(message, vouches) == Label(0)
+    assert await make(FakeScanner(FOUND)).rescan(message, vouches) == RESTRICTED

@@ -79,7 +79,7 @@ class House:
             rescan=self.rescan,
         )
 
-    async def rescan(self, message, attested):
+    async def rescan(self, message, tenant):
         self.rescans += 1
         return self.label_of_bytes
 
