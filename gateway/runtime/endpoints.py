@@ -13,6 +13,7 @@ from gateway.core.balance import pick_by_load, pick_by_prefix, seed_of
 from gateway.core.breaker import Breaker, BreakerState, Ticket
 from gateway.core.first_token import FirstToken
 from gateway.core.records import Ending
+from gateway.core.retry_budget import RetryBudget
 from gateway.core.topology import Endpoint, Pool, Timeouts, Topology, Zone
 from gateway.errors import Saturated, TidegateError, UpstreamTimeout
 from gateway.ports import STALE, Clock
@@ -194,6 +195,7 @@ class Endpoints:
         self._chance = chance
         self._shut = shut or {}
         self._pools = {pool.name: pool for pool in topology.pools}
+        self._budgets = {pool.name: RetryBudget() for pool in topology.pools}
         self._is_home = {pool.name: not zones[pool.zone].is_cloud for pool in topology.pools}
         self._standings: dict[str, tuple[_Standing, ...]] = {
             pool.name: tuple(_Standing(pool, endpoint) for endpoint in pool.endpoints) for pool in topology.pools
@@ -278,9 +280,15 @@ class Endpoints:
 
     # Attempts
 
-    def begin(self, pool: str, endpoint: Endpoint) -> Trial:
-        """An attempt at `endpoint` begins."""
-        return Trial(self, self._standing(pool, endpoint), self._clock.monotonic())
+    def begin(self, pool: str, endpoint: Endpoint, *, is_first: bool, now: float) -> Trial:
+        """An attempt at `endpoint` begins, the first of its request or another."""
+        if is_first:
+            self._budgets[pool].asked(now)
+        return Trial(self, self._standing(pool, endpoint), now)
+
+    def may_try_again(self, pool: str) -> bool:
+        """Take a second try from the budget of `pool`, where the one before failed; False if there is none left."""
+        return self._budgets[pool].spend(self._clock.monotonic())
 
     def _standing(self, pool: str, endpoint: Endpoint) -> _Standing:
         for one in self._standings[pool]:
