@@ -11,12 +11,15 @@ import re
 import zlib
 from dataclasses import dataclass
 
-from gateway.detect.views import Edit, Tick, View, paced, rewritten
+from gateway.detect.slices import SLICE, Tick, matches
+from gateway.detect.views import Rewriting, View
 
 MAX_DECODED = 1_048_576
 _OPAQUE_LENGTH = 128
 _OPAQUE_HEX_LENGTH = 256
 _HEX = frozenset("0123456789abcdefABCDEF")
+_BASE32 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
+_LAYOUT = str.maketrans("", "", "\t\r\n")
 
 _ESCAPES = (
     r"(?P<url>(?:%[0-9A-Fa-f]{2}){1,400})"
@@ -73,11 +76,11 @@ class Decoder:
 
     def of(self, text: str, tick: Tick) -> Decoded:
         """`text` with one level of encodings resolved."""
-        edits: list[Edit] = []
+        rewriting = Rewriting(text)
         names: set[str] = set()
         opaque = False
         budget = MAX_DECODED
-        for match in paced(self.encoded.finditer(text), tick):
+        for match in matches(self.encoded, text, tick):
             kind = match.lastgroup or ""
             piece = match.group()
             start = match.start()
@@ -91,10 +94,10 @@ class Decoder:
                 continue
             budget -= len(plain)
             if budget < 0:
-                return Decoded(rewritten(text, paced(edits, tick), tuple(sorted(names))), is_opaque=True)
-            edits.append((start, match.end(), plain))
+                return Decoded(rewriting.view(names), is_opaque=True)
+            rewriting.edit(start, match.end(), plain)
             names.add(name)
-        return Decoded(rewritten(text, paced(edits, tick), tuple(sorted(names))), opaque)
+        return Decoded(rewriting.view(names), opaque)
 
     def _resolve(self, kind: str, piece: str) -> tuple[str | None, str]:
         match kind:
@@ -133,11 +136,11 @@ def _character(match: re.Match[str]) -> str:
 
 def _token(piece: str) -> tuple[str | None, str]:
     body = piece.replace("\r", "").replace("\n", "").rstrip("=")
-    if len(body) % 2 == 0 and _HEX.issuperset(body):
+    if len(body) % 2 == 0 and _HEX.issuperset(body[:16]) and _is_hex(body):
         plain = _unpacked(bytes.fromhex(body))
         if plain is not None:
             return plain, "hex"
-    if len(body) >= 13 and all(character in "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567" for character in body):
+    if len(body) >= 13 and _is_base32(body):
         try:
             plain = _unpacked(base64.b32decode(body + "=" * (-len(body) % 8)))
         except binascii.Error:
@@ -181,10 +184,28 @@ def _as_text(raw: bytes, least: int) -> str | None:
             text = raw.decode(encoding)
         except UnicodeDecodeError:
             continue
-        odd = sum(1 for character in text if not (character.isprintable() or character in "\t\r\n"))
+        odd = _unprintable(text)
         if odd * 20 <= len(text) and (encoding != "gb18030" or _is_everyday_chinese(text)):
             return text
     return None
+
+
+def _is_hex(body: str) -> bool:
+    return all(_HEX.issuperset(body[start : start + SLICE]) for start in range(0, len(body), SLICE))
+
+
+def _is_base32(body: str) -> bool:
+    return all(_BASE32.issuperset(body[start : start + SLICE]) for start in range(0, len(body), SLICE))
+
+
+def _unprintable(text: str) -> int:
+    """How many characters of `text` cannot be shown, but for those that lay it out."""
+    odd = 0
+    for start in range(0, len(text), SLICE):
+        piece = text[start : start + SLICE].translate(_LAYOUT)
+        if not piece.isprintable():
+            odd += sum(1 for character in piece if not character.isprintable())
+    return odd
 
 
 def _is_everyday_chinese(text: str) -> bool:
@@ -198,7 +219,10 @@ def _looks_opaque(piece: str) -> bool:
     body = piece.rstrip("=")
     if len(body) < _OPAQUE_LENGTH:
         return False
-    kinds = len(set(body))
+    seen: set[str] = set()
+    for start in range(0, len(body), SLICE):
+        seen.update(body[start : start + SLICE])
+    kinds = len(seen)
     if kinds <= 16:
         return len(body) >= _OPAQUE_HEX_LENGTH and kinds >= 12
     return (

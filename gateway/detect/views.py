@@ -7,26 +7,26 @@ kind of view has gates, patterns that say where it could matter; a text that tri
 import re
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from gateway.detect.simplified import TO_SIMPLIFIED, TRADITIONAL
-
-Edit = tuple[int, int, str]
-"""A piece of a text, by start and end, and what replaces it."""
+from gateway.detect.slices import SLICE, Tick, is_in, matches
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A rewritten text. The four tuples are the edits: where each stands in the view, and where in the original."""
+    """A rewritten text. The last four are its edits: where each stands in the view, and where in the original.
+
+    A character in place of another is no edit: it stands where that stood.
+    """
 
     text: str
     transforms: tuple[str, ...]
-    new_starts: tuple[int, ...]
-    new_ends: tuple[int, ...]
-    old_starts: tuple[int, ...]
-    old_ends: tuple[int, ...]
+    new_starts: Sequence[int]
+    new_ends: Sequence[int]
+    old_starts: Sequence[int]
+    old_ends: Sequence[int]
 
     def original(self, start: int, end: int) -> tuple[int, int]:
         """The span of the original text that a non-empty span of the view stands for; a touched edit counts whole."""
@@ -50,44 +50,41 @@ class View:
         return self.old_ends[index] + place - self.new_ends[index] + 1
 
 
-Tick = Callable[[], None]
-"""Called every so often by what may take long; it raises when there is no time left."""
+class Rewriting:
+    """A view in the making: edits in their order, each by itself, since millions of them may be needed."""
 
-_T = TypeVar("_T")
+    __slots__ = ("_done", "_length", "_new_ends", "_new_starts", "_old_ends", "_old_starts", "_pieces", "_text")
 
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._pieces: list[str] = []
+        self._new_starts: list[int] = []
+        self._new_ends: list[int] = []
+        self._old_starts: list[int] = []
+        self._old_ends: list[int] = []
+        self._done = self._length = 0
 
-def paced(items: Iterable[_T], tick: Tick) -> Iterator[_T]:
-    """`items`, with a `tick` before the first and every few hundred."""
-    for index, item in enumerate(items):
-        if not index & 511:
-            tick()
-        yield item
+    def edit(self, start: int, end: int, replacement: str) -> None:
+        """Put `replacement` in place of a piece; one that overlaps its predecessor is left out."""
+        if start < self._done:
+            return
+        self._pieces.append(self._text[self._done : start])
+        self._pieces.append(replacement)
+        self._length += start - self._done
+        self._new_starts.append(self._length)
+        self._length += len(replacement)
+        self._new_ends.append(self._length)
+        self._old_starts.append(start)
+        self._old_ends.append(end)
+        self._done = end
 
-
-def rewritten(text: str, edits: Iterable[Edit], transforms: tuple[str, ...]) -> View | None:
-    """The view of `text` after `edits`, which are in order; one that overlaps its predecessor is left out."""
-    pieces: list[str] = []
-    new_starts: list[int] = []
-    new_ends: list[int] = []
-    old_starts: list[int] = []
-    old_ends: list[int] = []
-    done = length = 0
-    for start, end, replacement in edits:
-        if start < done:
-            continue
-        pieces.append(text[done:start])
-        pieces.append(replacement)
-        length += start - done
-        new_starts.append(length)
-        length += len(replacement)
-        new_ends.append(length)
-        old_starts.append(start)
-        old_ends.append(end)
-        done = end
-    if not pieces:
-        return None
-    pieces.append(text[done:])
-    return View("".join(pieces), transforms, tuple(new_starts), tuple(new_ends), tuple(old_starts), tuple(old_ends))
+    def view(self, transforms: Iterable[str], original: str | None = None) -> View | None:
+        """The view after all edits; None if it is the `original`, the text itself unless given."""
+        if not self._pieces and self._text == (original or self._text):
+            return None
+        text = "".join((*self._pieces, self._text[self._done :]))
+        places = (self._new_starts, self._new_ends, self._old_starts, self._old_ends)
+        return View(text, tuple(sorted(transforms)), *places)
 
 
 # Characters that show nothing: soft hyphen, joiners, zero widths, bidi, fillers, variation selectors, byte order mark,
@@ -110,6 +107,8 @@ _PUNCTUATION = r"\uff01\uff08\uff09\uff0c\uff1a\uff1b\uff1f\uff5e\u3000"
 _LOOK_ALIKE = "аеорсухіјѕһԁԛԝкмтвнАВЕКМНОРСТХУІЈЅαονρυικχΑΒΕΖΗΙΚΜΝΟΡΤΥΧ"
 _LATIN = "aeopcyxijshdqwkmtbhABEKMHOPCTXYIJSaovpuikxABEZHIKMNOPTYX"
 _CONFUSABLE = dict(zip(_LOOK_ALIKE, _LATIN, strict=True))
+_LATIN_OF = str.maketrans(_CONFUSABLE)
+_NEAR = 12  # characters within which something Latin makes a look-alike suspicious
 
 _OTHER_DIGIT = r"[^\P{Nd}0-9]"  # for a prefilter; Python's patterns know no such class
 
@@ -130,28 +129,62 @@ class PlainView:
 
     worth: re.Pattern[str]
     odd: re.Pattern[str]
+    resized: re.Pattern[str]
     latin: re.Pattern[str]
 
     def of(self, text: str, tick: Tick) -> View | None:
         """The plain view, or None if it differs from the text in nothing that matters."""
-        if self.worth.search(text) is None:
+        if not is_in(self.worth, text, tick):
             return None
-        edits: list[Edit] = []
+        plain: dict[str, str] = {}
+        seen: set[str] = set()
         transforms: set[str] = set()
-        known: dict[str, str] = {}  # long texts of one alphabet would normalise each letter thousands of times
-        for match in paced(self.odd.finditer(text), tick):
-            character = match.group()
-            plain = known.get(character)
-            if plain is None:
-                plain, transform = _plain(character)
-                known[character] = plain
-                transforms.add(transform)
-            place = match.start()
-            if character in _CONFUSABLE and not self.latin.search(text, max(0, place - 12), place + 13):
-                continue
-            if plain != character:
-                edits.append((place, place + 1, plain))
-        return rewritten(text, paced(edits, tick), tuple(sorted(transforms)))
+        pieces = []
+        for start in range(0, len(text), SLICE):
+            tick()
+            piece = text[start : start + SLICE]
+            if not piece.isascii():
+                new = set(piece) - seen
+                seen |= new
+                for character in filter(self.odd.match, new):
+                    plain[character], transform = _plain(character)
+                    transforms.add(transform)
+                if not _CONFUSABLE.keys().isdisjoint(plain):
+                    piece = self._without_look_alikes(text, start)
+                piece = piece.translate(_of_one(plain))
+            pieces.append(piece)
+        flat = "".join(pieces)
+        rewriting = Rewriting(flat)
+        for match in matches(self.resized, flat, tick):
+            if match.lastgroup == "hidden":
+                rewriting.edit(match.start(), match.end(), "")
+            else:
+                character = match.group()
+                replacement = plain.get(character, character)
+                if len(replacement) != 1:
+                    rewriting.edit(match.start(), match.end(), replacement)
+        return rewriting.view(transforms, text)
+
+    def _without_look_alikes(self, text: str, start: int) -> str:
+        """A slice of `text` in which letters that look Latin are, if there is something Latin within a few characters.
+
+        Words that are Greek or Cyrillic throughout stay what they are.
+        """
+        first = max(0, start - _NEAR)
+        padded = text[first : start + SLICE + _NEAR]
+        pieces = []
+        done = 0
+        for match in self.latin.finditer(padded):
+            begin, end = max(done, match.start() - _NEAR), match.end() + _NEAR
+            pieces.append(padded[done:begin])
+            pieces.append(padded[begin:end].translate(_LATIN_OF))
+            done = min(end, len(padded))
+        return "".join((*pieces, padded[done:]))[start - first :][: min(SLICE, len(text) - start)]
+
+
+def _of_one(plain: Mapping[str, str]) -> dict[int, str]:
+    """Those of the plain forms that are one character, look-alikes aside, for `str.translate`."""
+    return {ord(odd): form for odd, form in plain.items() if len(form) == 1 and odd not in _CONFUSABLE}
 
 
 def _plain(character: str) -> tuple[str, str]:
@@ -176,7 +209,8 @@ def plain_view() -> PlainView:
     return PlainView(
         re.compile("|".join(gates)),
         re.compile(f"[{INVISIBLE}{_MARKS}{_STYLED}{_PUNCTUATION}{_LOOK_ALIKE}{TRADITIONAL}]|(?![\\x00-\\x7f])\\d"),
-        re.compile(r"[0-9A-Za-z]"),
+        re.compile(f"(?P<hidden>[{INVISIBLE}{_MARKS}]{{1,500}})|[{_STYLED}]"),
+        re.compile(rf"[0-9A-Za-z](?:[^0-9A-Za-z]{{0,{2 * _NEAR}}}[0-9A-Za-z]){{0,500}}"),
     )
 
 
@@ -193,9 +227,12 @@ _SPELLED = {
     for word in words.split()
 }
 _SPELLED_WORD = "(?:" + "|".join(_SPELLED) + ")"
+_FIGURES = str.maketrans(_NUMERALS)
 _BETWEEN = r"[\s\-、，,.·/()（）年月]{0,2}"
-_HAN_RUN = rf"[{_HAN}0-9](?:{_BETWEEN}[{_HAN}0-9]){{5,}}"
-_SPELLED_RUN = rf"{_SPELLED_WORD}(?:[\s,.\-]{{1,3}}{_SPELLED_WORD}){{5,}}"
+_HAN_NEXT = rf"(?:{_BETWEEN}[{_HAN}0-9])"
+_SPELLED_NEXT = rf"(?:[\s,.\-]{{1,3}}{_SPELLED_WORD})"
+_LONGEST = 500  # digits in one match: a longer run goes on in the next
+_NO_LETTER = "(?![A-Za-z])"
 
 NUMERAL_GATES = (
     rf"[{_HAN}](?:{_BETWEEN}[{_HAN}0-9]){{3}}",
@@ -206,35 +243,68 @@ NUMERAL_GATES = (
 
 
 @dataclass(frozen=True, slots=True)
+class _Digits:
+    """Runs of six or more digits of some kind: how one begins, and how it goes on."""
+
+    begin: re.Pattern[str]
+    more: re.Pattern[str]
+
+    def runs(self, text: str, tick: Tick) -> Iterator[tuple[int, int]]:
+        """The spans of the runs in `text`; a long one in pieces, each from where the last one ends."""
+        done = 0
+        for match in matches(self.begin, text, tick):
+            if match.start() < done:
+                continue
+            start, done = match.span()
+            yield start, done
+            while (more := self.more.match(text, done)) is not None:
+                tick()
+                yield more.span()
+                done = more.end()
+
+
+@dataclass(frozen=True, slots=True)
 class NumeralView:
     """Runs of six or more spelled-out digits as figures. Shorter ones are years and quantities."""
 
-    han: re.Pattern[str]
-    spelled: re.Pattern[str]
+    han: _Digits
+    spelled: _Digits
     word: re.Pattern[str]
 
     def of(self, text: str, tick: Tick) -> View | None:
         """The view with figures, or None if nothing is spelled out."""
-        edits: list[Edit] = []
-        for run in paced(self.han.finditer(text), tick):
-            edits.extend(
-                (run.start() + index, run.start() + index + 1, _NUMERALS[character])
-                for index, character in enumerate(run.group())
-                if character in _NUMERALS
-            )
-        for run in paced(self.spelled.finditer(text), tick):
-            words = list(self.word.finditer(text, run.start(), run.end()))
-            for word, following in zip(words, [*words[1:], None], strict=True):
+        pieces = []
+        done = 0
+        for start, end in self.han.runs(text, tick):
+            pieces.append(text[done:start])
+            pieces.append(text[start:end].translate(_FIGURES))
+            done = end
+        flat = "".join((*pieces, text[done:]))
+        rewriting = Rewriting(flat)
+        for start, end in self.spelled.runs(text, tick):
+            words = list(self.word.finditer(text, start, end))
+            first = start
+            for word in words:
                 # The separator goes too: words are always separated, which says nothing.
-                end = following.start() if following is not None else word.end()
-                edits.append((word.start(), end, _SPELLED[word.group().lower()]))
-        return rewritten(text, paced(sorted(edits), tick), ("digits",))
+                rewriting.edit(first, word.end(), _SPELLED[word.group().lower()])
+                first = word.end()
+        return rewriting.view(("digits",), text)
 
 
 def numeral_view() -> NumeralView:
     """The maker of numeral views, ready to run."""
+    spelled = rf"{_SPELLED_NEXT}{{1,{_LONGEST}}}{_NO_LETTER}"
     return NumeralView(
-        re.compile(_HAN_RUN),
-        re.compile(r"(?<![A-Za-z])" + _SPELLED_RUN + r"(?![A-Za-z])", re.IGNORECASE),
+        _Digits(
+            re.compile(rf"[{_HAN}0-9]{_HAN_NEXT}{{5,{_LONGEST}}}"),
+            re.compile(rf"{_HAN_NEXT}{{1,{_LONGEST}}}"),
+        ),
+        _Digits(
+            re.compile(
+                rf"(?<![A-Za-z]){_SPELLED_WORD}{_SPELLED_NEXT}{{5,{_LONGEST}}}{_NO_LETTER}",
+                re.IGNORECASE,
+            ),
+            re.compile(spelled, re.IGNORECASE),
+        ),
         re.compile(_SPELLED_WORD, re.IGNORECASE),
     )

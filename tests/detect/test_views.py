@@ -8,11 +8,18 @@ from hypothesis import strategies as st
 
 from gateway.detect import views
 from gateway.detect.simplified import TO_SIMPLIFIED
-from gateway.detect.views import numeral_view, plain_view, rewritten
+from gateway.detect.views import Rewriting, numeral_view, plain_view
 
 
 def no_tick():
     pass
+
+
+def rewritten(text, edits, transforms):
+    rewriting = Rewriting(text)
+    for edit in edits:
+        rewriting.edit(*edit)
+    return rewriting.view(transforms)
 
 
 PLAIN = plain_view()
@@ -124,3 +131,56 @@ def test_simplified_text_has_nothing_to_simplify():
 def test_the_look_alikes_are_paired():
     assert all(value.isascii() for value in views._CONFUSABLE.values())
     assert not any(key.isascii() for key in views._CONFUSABLE)
+
+
+def plain_by_character(text):
+    """What the plain view shows, one character at a time and without a thought for speed."""
+    shown = []
+    for place, character in enumerate(text):
+        is_alike = character in views._CONFUSABLE
+        if is_alike and not re.search("[0-9A-Za-z]", text[max(0, place - 12) : place + 13]):
+            shown.append(character)
+        else:
+            shown.append(views._plain(character)[0] if PLAIN.odd.match(character) else character)
+    return "".join(shown)
+
+
+ODD = "аеосАВ１２ａｂ①⑽ﬁ㏒，（）證號١२\u200b\ufeff\u0301\u00ad𝟏❶x7 号。Ωяж\ufb03\u2121"
+
+
+@given(
+    st.lists(st.sampled_from([*ODD, "привет, соседка моя, ", "１" * 9, "x" * 30, "\u200b" * 40]), max_size=60).map(
+        "".join
+    )
+)
+def test_slices_show_what_single_characters_show(text):
+    view = PLAIN.of(text, no_tick)
+    shown = plain_by_character(text)
+    if view is None:
+        assert shown == text or not PLAIN.worth.search(text)
+        return
+    assert view.text == shown
+    # Each character of the view leads back to what it was made of.
+    for place, character in enumerate(view.text):
+        start, end = view.original(place, place + 1)
+        assert character in plain_by_character(text[max(0, start - 12) : end + 12]) or end - start != 1
+
+
+@pytest.mark.parametrize("length", [8_180, 8_192, 8_200, 30_000])
+@pytest.mark.parametrize("unit", ["１", "證", "\u200b", "x\u200b", "ﬁ", "aа", "я" * 13, "e\u0301"])
+def test_a_long_text_is_shown_alike_at_the_edge_of_every_slice(unit, length):
+    text = "я" * (length % 17) + unit * (length // len(unit)) + "1"
+    view = PLAIN.of(text, no_tick)
+    assert (view.text if view is not None else text) == plain_by_character(text)
+
+
+@pytest.mark.parametrize("unit", ["一", "一二-", "1 ", "one ", "Nine, "])
+def test_a_run_of_digits_without_end_is_read_to_its_end(unit):
+    text = unit * 9_000
+    view = NUMERALS.of(text, no_tick)
+    if unit == "1 ":
+        assert view is None
+    else:
+        assert sum(map(str.isdigit, view.text)) >= 9_000
+        assert not re.search("[一二A-Za-z]", view.text)
+        assert view.original(0, len(view.text))[1] >= len(text) - 2
