@@ -193,11 +193,14 @@ class Connection(asyncio.Protocol):
         reading.unfinished = 0
         reading.method = self._parser.get_method()
         reading.path = reading.url.partition(b"?")[0]
-        reading.minor = 1 if self._parser.get_http_version() == "1.1" else 0
+        reading.version = self._parser.get_http_version()
         reading.keep_alive = self._parser.should_keep_alive()
         reading.error = self._plane.objection(reading)
         if reading.method == b"CONNECT":
             self._refuse(InvalidRequest("This server is no proxy; send plain HTTP/1.1 to a path of its own."))
+        elif reading.is_malformed:
+            # Closed, too: where it ends, and what comes after it, is anybody's guess.
+            self._refuse(InvalidRequest("The request is not valid HTTP/1.1.", code="invalid_http"))
         elif reading.error is not None and (
             reading.chunked or (reading.length or 0) > EARLY_CHECK or self._parser.should_upgrade()
         ):
@@ -235,7 +238,9 @@ class Connection(asyncio.Protocol):
 
     def _answer(self, reading: Reading) -> None:
         close = not reading.keep_alive or self._plane.is_draining
-        downstream = HttpDownstream(self, close=close, minor=reading.minor, head_only=reading.method == b"HEAD")
+        downstream = HttpDownstream(
+            self, close=close, minor=int(reading.version == "1.1"), head_only=reading.method == b"HEAD"
+        )
         self._answering = downstream
         inbound = Inbound(
             method=reading.method,
@@ -333,8 +338,6 @@ class DataPlane:
         if reading.head_size > self.limits.head:
             return HeadersTooLarge()
         path = reading.path
-        if not path.startswith(b"/") or reading.hosts != 1 or reading.chunked not in (b"", b"chunked"):
-            return InvalidRequest("The request is not valid HTTP/1.1.", code="invalid_http")
         if path == MODELS or path.startswith(MODELS + b"/"):
             return None if reading.method == b"GET" else MethodNotAllowed("Use GET for this path.")
         if path not in PATHS:

@@ -10,6 +10,9 @@ from gateway.errors import TidegateError
 
 JSON: Final = b"application/json"
 _DIGITS: Final = re.compile(rb"[0-9]{1,15}")
+# A name, an IPv4 address or one of IPv6 in brackets, and a port or none (RFC 9110, 7.2): anything else is read
+# differently by somebody.
+_HOST: Final = re.compile(rb"(?:[0-9A-Za-z._~%!$&'()*+;=-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
 _TOO_LONG: Final = 10**15
 _ASKED_FOR: Final = frozenset(
     {
@@ -31,7 +34,7 @@ class Reading:
     url = b""
     path = b""
     method = b""
-    minor = 1
+    version = "1.1"
     hosts = 0
     content_type = b""
     content_encoding = b""
@@ -54,6 +57,21 @@ class Reading:
         return self.authorization[0] if len(self.authorization) == 1 else None
 
     @property
+    def is_malformed(self) -> bool:
+        """Whether somebody else might read this head as another request, or as more or fewer of them than one."""
+        return (
+            self.hosts != 1
+            or self.version not in ("1.1", "1.0")
+            or not self.path.startswith(b"/")
+            or b"#" in self.url
+            or self.chunked not in (b"", b"chunked")
+            # Chunks came with HTTP/1.1: who speaks 1.0 on the way reads none.
+            or (bool(self.chunked) and self.version != "1.1")
+            # Nothing that we serve with GET reads a body, and who relays may not expect one.
+            or (self.method == b"GET" and bool(self.chunked or self.length))
+        )
+
+    @property
     def framing(self) -> bytes:
         """The least head after which a fresh parser reads the body of this request as the first would have."""
         lines = b"POST / HTTP/1.1\r\n"
@@ -73,7 +91,8 @@ class Reading:
             return
         match name:
             case b"host":
-                self.hosts += 1
+                # Two are as bad as one that is none.
+                self.hosts += 1 if _HOST.fullmatch(value) else 2
             case b"authorization":
                 self.authorization.append(value)
             case b"content-type":
@@ -81,7 +100,8 @@ class Reading:
             case b"content-encoding":
                 self.content_encoding = value.strip().lower()
             case b"content-length":
-                self.length = int(value) if _DIGITS.fullmatch(value) else _TOO_LONG
+                digits = value.strip(b" \t")
+                self.length = int(digits) if _DIGITS.fullmatch(digits) else _TOO_LONG
             case b"transfer-encoding":
                 self.chunked += value.strip().lower()
             case _:  # expect

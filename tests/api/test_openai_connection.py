@@ -11,7 +11,8 @@ import time
 import pytest
 
 from gateway.api.openai import FLUSH_S, STUCK_S, Connection, DataPlane, Limits
-from tests.api.test_openai_http import Echo, answer, post
+from tests.api.front_door import Echo
+from tests.api.test_openai_http import answer, post
 
 LIMITS = Limits(body=100_000, head=4096, receive_s=5, keep_alive_s=10)
 

@@ -5,94 +5,10 @@ The pipeline behind it is an echo, so that what is under test is the reading of 
 
 import asyncio
 import json
-from dataclasses import dataclass, field
 
 import pytest
 
-from gateway.api.openai import Connection, DataPlane, Limits
-from gateway.wire import errors as wire_errors
-
-GOOD = b"Bearer good"
-
-
-class Echo:
-    """Answers every request with what it was; streams when the body says so; hangs when the body says so."""
-
-    def __init__(self):
-        self.gone = asyncio.Event()
-        self.served = 0
-        self.go_on = asyncio.Event()
-
-    def serve(self, dialect, inbound, downstream, spawn):
-        spawn(self._serve(dialect, inbound, downstream))
-
-    async def _serve(self, dialect, inbound, downstream):
-        self.served += 1
-        downstream.watch(self.gone.set, lambda: None, lambda: None)
-        if inbound.body == b"hang":
-            await self.gone.wait()
-            return
-        if inbound.body == b"wait":
-            await self.go_on.wait()
-        if inbound.body.startswith(b"stream"):
-            downstream.start(200, ((b"content-type", b"text/event-stream"),), length=None)
-            downstream.write(b"one")
-            downstream.write(b"two")
-            downstream.finish()
-            return
-        body = json.dumps([dialect, inbound.path.decode(), len(inbound.body)]).encode()
-        downstream.start(200, ((b"content-type", b"application/json"),), length=len(body))
-        downstream.write(body)
-        downstream.finish()
-
-    def models(self, inbound, downstream, model):
-        body = json.dumps(["models", model]).encode()
-        downstream.start(200, (), length=len(body))
-        downstream.write(body)
-        downstream.finish()
-
-    def refuse(self, inbound, downstream, error):
-        body = wire_errors.body_of(error)
-        downstream.start(error.http_status, wire_errors.headers_of(error), length=len(body))
-        downstream.write(body)
-        downstream.finish()
-
-    def is_known(self, authorization):
-        return authorization == GOOD
-
-    def cancel_all(self): ...
-
-
-@dataclass
-class House:
-    plane: DataPlane
-    echo: Echo
-    port: int
-    writers: list = field(default_factory=list)
-
-    async def dial(self):
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        self.writers.append(writer)
-        return reader, writer
-
-    async def talk(self, raw: bytes) -> bytes:
-        """Send everything, then read until the server closes."""
-        reader, writer = await self.dial()
-        writer.write(raw)
-        return await asyncio.wait_for(reader.read(), 5)
-
-
-@pytest.fixture
-async def house():
-    loop = asyncio.get_running_loop()
-    echo = Echo()
-    plane = DataPlane(echo, Limits(body=100_000, head=4096, receive_s=5, keep_alive_s=10))
-    server = await loop.create_server(lambda: Connection(plane, loop), "127.0.0.1", 0)
-    subject = House(plane, echo, server.sockets[0].getsockname()[1])
-    yield subject
-    for writer in subject.writers:
-        writer.close()
-    server.close()
+from tests.api.front_door import GOOD
 
 
 def post(body: bytes = b"{}", *headers: bytes, path: bytes = b"/v1/chat/completions") -> bytes:
