@@ -23,10 +23,12 @@ from gateway.config.secret_source import SecretFile, SecretSource
 from gateway.config.tenants_file import TenantsFile
 from gateway.core import written
 from gateway.core.facts import Tenant
+from gateway.core.findings import Tier
 from gateway.core.reading import Reader
 from gateway.core.topology import Topology
 from gateway.core.written import Document, Place, Unreadable
 from gateway.detect import ner_models, registry
+from gateway.detect.ner_models import INSTALL
 from gateway.detect.registry import Registry
 from gateway.policy import compile as policy_compile
 from gateway.policy import form
@@ -159,6 +161,11 @@ class _Read:
     tenants_digest: str
     recognizers: tuple[Recognizer, ...]
 
+    @property
+    def tiers_of_classes(self) -> tuple[Tier, ...]:
+        """What tenant classes ask for, whatever the policy does."""
+        return (Tier.NER,) if self.tenants.full_scans else ()
+
     def bundle(self, policy: CompiledPolicy, keys: Sequence[KeyRecord]) -> Bundle:
         return Bundle(
             policy=policy,
@@ -168,7 +175,7 @@ class _Read:
             pools_digest=self.pools_digest,
             tenants_digest=self.tenants_digest,
             recognizers=self.recognizers,
-            models_digest=ner_models.digest_for(policy.labels.required),
+            models_digest=ner_models.digest_for({*policy.labels.required, *self.tiers_of_classes}),
         )
 
 
@@ -225,6 +232,11 @@ class _Loader:
         if any(pool.sagemaker is not None for pool in pools.topology.pools) and find_spec("botocore") is None:
             message = "A pool with `backend: sagemaker` needs the package `botocore`."
             pools_reader.report(pools_document.root.at, message, "Run `pip install 'tidegate[cloud]'`.")
+        if not ner_models.are_installed():
+            if policy.models_at is not None:
+                policy_reader.report(policy.models_at, "The tier `ner` needs models, which are not installed.", INSTALL)
+            for at in tenants.full_scans.values():
+                tenants_reader.report(at, "A full scan needs models, which are not installed.", INSTALL)
         for reader in (policy_reader, pools_reader, tenants_reader):
             self.reader.problems += reader.problems
         digests = _digest(pools_document), _digest(tenants_document)

@@ -170,7 +170,8 @@ Invariant = Never | Only | Required
 
 @dataclass(frozen=True, slots=True)
 class WrittenPolicy:
-    """The whole file. What could not be read is empty or None, and was reported."""
+    """The whole file. What could not be read is empty or None, and was reported. `models_at` is where the tier is
+    named that needs models, if it is."""
 
     at: Place
     digest_of: str
@@ -192,3 +193,4 @@ class WrittenPolicy:
     invariants: tuple[Invariant, ...]
     history: HistoryMode = HistoryMode.MARKED
     utc_offset_min: int = 0
+    models_at: Place | None = None

@@ -15,7 +15,7 @@ from unicodedata import normalize
 from gateway.core.findings import Tier
 from gateway.core.reading import Fields, Reader, Word, shown
 from gateway.core.topology import Network, Tls, Zone
-from gateway.core.written import Document, Group, Listing, Node, exact
+from gateway.core.written import Document, Group, Listing, Node, Place, Scalar, exact
 from gateway.policy import form_guard, form_rows
 from gateway.policy.document import (
     CARRIERS,
@@ -81,6 +81,7 @@ class _PolicyReader:
             invariants=form_rows.invariants(reader, top.get("invariants")),
             history=HistoryMode(history) if history is not None else HistoryMode.MARKED,
             utc_offset_min=self._utc_offset(top.get("time_zone")),
+            models_at=_place_of(evidence.get("tiers"), Tier.NER),
         )
 
     def _fields(self, node: Node | None, what: str, group: str) -> Fields:
@@ -224,6 +225,12 @@ class _PolicyReader:
             if seconds is not None:
                 found.append((label, seconds))
         return tuple(found)
+
+
+def _place_of(node: Node | None, tier: Tier) -> Place | None:
+    """Where `tier` is named, if it is."""
+    items = node.items if isinstance(node, Listing) else ()
+    return next((item.at for item in items if isinstance(item, Scalar) and item.text == tier), None)
 
 
 def _unseen(text: str) -> str:

@@ -260,6 +260,34 @@ def test_a_sagemaker_pool_without_the_package_for_it_does_not_load(
     assert problem.startswith("pools.yaml:1:1: A pool with `backend: sagemaker` needs the package `botocore`.")
 
 
+def test_whoever_needs_the_models_does_not_load_without_them(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.detect.ner_models.are_installed", lambda: False)
+    assert loaded(folder).bundle.models_digest == ""
+    edit(folder, "policy.yaml", "tiers: [structured, names]", "tiers: [structured, names, ner]")
+    edit(folder, "tenants.yaml", "hospital: {ceiling: none}", "hospital: {ceiling: none, full_scan: always}")
+    assert told(folder) == [
+        "policy.yaml:19:30: The tier `ner` needs models, which are not installed. Run `pip install 'tidegate[ner]'`.",
+        "tenants.yaml:2:74: A full scan needs models, which are not installed. Run `pip install 'tidegate[ner]'`.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("policy.yaml", "tiers: [structured, names]", "tiers: [structured, ner]"),
+        ("tenants.yaml", "hospital: {ceiling: none}", "hospital: {ceiling: none, full_scan: always}"),
+    ],
+)
+def test_models_that_somebody_needs_are_part_of_the_bundle(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, old: str, new: str
+) -> None:
+    monkeypatch.setattr("gateway.detect.ner_models.are_installed", lambda: True)
+    monkeypatch.setattr("gateway.detect.ner_models.models_digest", lambda: "of the models")
+    assert loaded(folder).bundle.models_digest == ""
+    edit(folder, name, old, new)
+    assert loaded(folder).bundle.models_digest == "of the models"
+
+
 def test_nothing_that_prints_settings_prints_a_secret(folder: Path) -> None:
     settings = loaded(folder)
     shown = repr(settings) + str(settings.credentials) + f"{settings.root_secret}"
