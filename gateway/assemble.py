@@ -52,6 +52,8 @@ TICK_S: Final = 0.25
 SCAN_THREADS: Final = 2
 
 
+_LATE_S: Final = 0.5
+"""How long after its deadline a full scan is no longer waited for: it ends by itself, so this is only a second look."""
 class Worker:
     """One worker process's parts. `run` serves until `stop` is set, then drains.
 
@@ -67,6 +69,7 @@ class Worker:
         scanner: Scanner | None = None,
         certificate: str = "",
     ) -> None:
+        full_scanner: FullScanner | None = None,
         self._certificate = certificate
         self._settings = settings
         self._number = number
@@ -88,7 +91,7 @@ class Worker:
         self._backends: Mapping[str, Backend] = {pool.name: _backend(pool, settings) for pool in bundle.topology.pools}
         self._admission = Admission(bundle.topology.pools, self._clock)
         # None where the policy asks for no models: nothing is loaded that nobody needs.
-        self._models = _models(settings)
+        self._models = _models(settings) if full_scanner is None else None
         classifier = Classifier(
             scanner,
             policy,
