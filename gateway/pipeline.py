@@ -19,7 +19,7 @@ from gateway.core.exchange import Exchange, Patience
 from gateway.core.facts import RequestFacts, Tenant
 from gateway.core.findings import Evidence, Unscanned
 from gateway.core.records import Ending, FullScan, ScanEnding, ScanReason
-from gateway.core.taint import Provenance
+from gateway.core.taint import NOTHING, Provenance
 from gateway.errors import AuditUnavailable, NotFound, TidegateError, Unauthenticated
 from gateway.policy.decide import decide
 from gateway.policy.labelling import label
@@ -30,7 +30,7 @@ from gateway.runtime.call import Call, Ids
 from gateway.runtime.classify import Classifier
 from gateway.runtime.dispatch import Dispatcher, Later
 from gateway.runtime.full_scan import Decided, SecondDecision, refusal_of
-from gateway.runtime.provenance import NOTHING, Conversation, ReplyRecord
+from gateway.runtime.provenance import Conversation, ReplyRecord
 from gateway.runtime.relay import Relay
 from gateway.runtime.surroundings import Outlook
 from gateway.telemetry import EventLog

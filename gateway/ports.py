@@ -5,7 +5,8 @@ which one it has.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Protocol
+from enum import Enum
+from typing import Final, Protocol
 
 import msgspec
 
@@ -107,16 +108,25 @@ class AuditSink(Protocol):
     async def committed(self, intent: Intent) -> None: ...
 
 
+class NotNow(Enum):
+    """What a store answers at once when it cannot tell without waiting."""
+
+    NOT_NOW = "ask, and wait for the answer"
+
+
+NOT_NOW: Final = NotNow.NOT_NOW
+
+
 class TaintStore(Protocol):
     """The record of replies: which labels the work had that produced them, by a keyed hash of each.
 
     `read` returns the labels, by name, of those `marks` that are on record; None if the record was lost, was flushed or
     had to forget something that had not expired, so that what is missing proves nothing. `read_now` returns the same
-    where it can be told without waiting, and None where `read` must be asked. `remember` adds a label and never takes
-    one away; it neither waits nor raises, and a store that cannot keep a mark reads as lost from then on.
+    where it can be told without waiting, and NOT_NOW where `read` must be asked. `remember` adds a label and never
+    takes one away; it neither waits nor raises, and a store that cannot keep a mark reads as lost from then on.
     """
 
-    def read_now(self, marks: Sequence[bytes]) -> Mapping[bytes, Collection[str]] | None: ...
+    def read_now(self, marks: Sequence[bytes]) -> Mapping[bytes, Collection[str]] | NotNow | None: ...
     async def read(self, marks: Sequence[bytes]) -> Mapping[bytes, Collection[str]] | None: ...
     def remember(self, marks: Iterable[bytes], label: str) -> None: ...
 

@@ -11,9 +11,10 @@ and of which the client kept another piece than we sent; and what was copied to 
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+import msgspec
 
 from gateway.core.findings import History
 from gateway.core.labels import Label, LabelOrder, join
@@ -38,48 +39,58 @@ class Speaker(StrEnum):
     TOOL = "tool"
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(msgspec.Struct, frozen=True, gc=False):
     """One message of a conversation: all texts in it, the arguments of its tool calls included."""
 
     speaker: Speaker
     texts: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Sought:
+class Sought(msgspec.Struct, frozen=True, gc=False):
     """Something of a request that may be a reply of ours. `is_reply` says that the request presents it as one."""
 
     material: bytes
     is_reply: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Provenance:
+class Provenance(msgspec.Struct, frozen=True, gc=False):
     """What the record says about a request's history."""
 
     history: History
     taint: Label | None
 
 
+NOTHING: Final = Provenance(History.NONE, None)
+_MODEL: Final = Speaker.MODEL
+_TOOL: Final = Speaker.TOOL
+_USER: Final = Speaker.USER
+
+
 def folded(text: str) -> str:
     """The letters and digits of `text`, compatibility forms and cases made equal: wrapping, quoting and Markdown go."""
     if text.isascii():
-        # Fifty times as fast as the expression where every word is followed by a space.
-        return text.encode().translate(_LOWER, _ELSE_ASCII).decode()
+        return _folded_ascii(text).decode()
     return _ELSE.sub("", unicodedata.normalize("NFKC", text)).casefold()
+
+
+def _folded_ascii(text: str) -> bytes:
+    # Fifty times as fast as the expression where every word is followed by a space.
+    return text.encode().translate(_LOWER, _ELSE_ASCII)
 
 
 def material(credential: str, text: str, before: Sequence[str]) -> bytes:
     """What is hashed of the reply `text` that followed a turn with the texts `before`, for one credential."""
-    said = folded(text)
+    said = _folded_ascii(text) if text.isascii() else folded(text).encode("utf-8", "surrogatepass")
+    # Of a text that is no ASCII its letters count, and not their bytes.
+    letters = len(said) if said.isascii() else len(said.decode("utf-8", "surrogatepass"))
+    who = credential.encode()
     # Without a letter or digit, an emoji for example, the text itself is what there is.
-    parts = [credential, said or text.strip()]
-    if len(said) <= SHORT:
-        parts.append(folded("\n".join(before)))
+    what = said or text.strip().encode("utf-8", "surrogatepass")
     # Lengths first, so that no two lists of parts share one encoding.
-    encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
-    return b"".join([b"%d:" % len(part) for part in encoded] + encoded)
+    if letters > SHORT:
+        return b"%d:%d:%b%b" % (len(who), len(what), who, what)
+    asked = folded("\n".join(before)).encode("utf-8", "surrogatepass")
+    return b"%d:%d:%d:%b%b%b" % (len(who), len(what), len(asked), who, what, asked)
 
 
 def of_reply(credential: str, texts: Iterable[str], turns: Sequence[Turn]) -> tuple[bytes, ...]:
@@ -93,19 +104,24 @@ def sought_in(credential: str, turns: Sequence[Turn]) -> tuple[Sought, ...]:
     found: list[Sought] = []
     before: tuple[str, ...] = ()
     for turn in turns:
+        speaker = turn.speaker
         for text in turn.texts:
-            if turn.speaker is Speaker.MODEL:
+            if speaker is _MODEL:
                 if text.strip():
-                    found.append(Sought(material(credential, text, before), is_reply=True))
-            elif turn.speaker is Speaker.USER and len(text) > SHORT:
-                found.append(Sought(material(credential, text, before), is_reply=False))
+                    found.append(Sought(material(credential, text, before), True))
+            elif speaker is _USER and len(text) > SHORT:
+                found.append(Sought(material(credential, text, before), False))
         before = turn.texts
     return tuple(found)
 
 
 def has_history(turns: Iterable[Turn]) -> bool:
     """Whether something in the conversation was not said by its users and their instructions."""
-    return any(turn.speaker in (Speaker.MODEL, Speaker.TOOL) for turn in turns)
+    for turn in turns:
+        speaker = turn.speaker
+        if speaker is _MODEL or speaker is _TOOL:
+            return True
+    return False
 
 
 def judged(
@@ -119,8 +135,10 @@ def judged(
     A label that the order no longer has counts as the highest.
     """
     is_grown = has_history(turns)
+    if not is_grown and not recorded:
+        return NOTHING
     if recorded is None:
-        return Provenance(History.LOST if is_grown else History.NONE, None)
+        return Provenance(History.LOST, None)
     labels = [_rank(order, name) for _, mark in sought for name in recorded.get(mark, ())]
     taint = join(labels) if labels else None
     if not is_grown:

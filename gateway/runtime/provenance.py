@@ -5,33 +5,31 @@ before its last byte leaves, so that no follow-up can be faster than the record 
 """
 
 import functools
-from dataclasses import dataclass
 from typing import Final
 
-from gateway.core.findings import History
+import msgspec
+
 from gateway.core.keyed_hash import KeyedHash
 from gateway.core.labels import Label
-from gateway.core.taint import Provenance, Sought, Turn, has_history, judged, of_reply, sought_in
+from gateway.core.taint import NOTHING, Provenance, Sought, Turn, has_history, judged, of_reply, sought_in
 from gateway.policy.compiled import CompiledPolicy
 from gateway.policy.document import HistoryMode
-from gateway.ports import TaintStore
+from gateway.ports import NOT_NOW, TaintStore
 from gateway.wire.requests import Request
 from gateway.wire.turns import texts_of_answer, texts_of_stream, turns_of
 
 MARK_BYTES: Final = 16
 """Marks are cut to 128 bits: among 10⁹ replies the chance that two share one is below 10⁻²⁰."""
 
-NOTHING: Final = Provenance(History.NONE, None)
 
-
-@dataclass(frozen=True, slots=True)
-class Conversation:
-    """One request's turns, for one credential of one tenant."""
+class Conversation(msgspec.Struct, frozen=True, gc=False):
+    """One request's turns, for one credential of one tenant. `marked` are what of it may be on record, and where."""
 
     tenant: str
     credential: str
     turns: tuple[Turn, ...]
     is_streamed: bool
+    marked: tuple[tuple[Sought, bytes], ...]
 
 
 class ReplyRecord:
@@ -47,25 +45,23 @@ class ReplyRecord:
 
     def conversation(self, tenant: str, credential: str, request: Request) -> Conversation:
         """What of `request` matters here."""
-        return Conversation(tenant, credential, turns_of(request), request.streamed)
+        turns = turns_of(request)
+        marked = [(one, self._mark(tenant, one.material)) for one in sought_in(credential, turns)]
+        return Conversation(tenant, credential, turns, request.streamed, tuple(marked))
 
     async def provenance(self, conversation: Conversation) -> Provenance:
         """What the record says about the conversation."""
-        marked = self._marked(conversation)
+        marked = conversation.marked
         recorded = await self._store.read([mark for _, mark in marked])
         return judged(conversation.turns, marked, recorded, self._order)
 
     def provenance_now(self, conversation: Conversation) -> Provenance | None:
         """The same where it can be told without waiting; None where `provenance` must be asked."""
-        marked = self._marked(conversation)
+        marked = conversation.marked
         if not marked and not has_history(conversation.turns):
             return NOTHING
         recorded = self._store.read_now([mark for _, mark in marked])
-        return judged(conversation.turns, marked, recorded, self._order) if recorded is not None else None
-
-    def _marked(self, conversation: Conversation) -> list[tuple[Sought, bytes]]:
-        sought = sought_in(conversation.credential, conversation.turns)
-        return [(one, self._mark(conversation.tenant, one.material)) for one in sought]
+        return None if recorded is NOT_NOW else judged(conversation.turns, marked, recorded, self._order)
 
     def wants(self, label: Label) -> bool:
         """Whether a reply to work of this label must be remembered. Asked before its stream begins."""

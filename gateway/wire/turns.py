@@ -32,13 +32,19 @@ def turns_of(request: Request) -> tuple[Turn, ...]:
     """The conversation in `request`, in order. A role that nobody has described counts as the model's."""
     document = request.document
     if request.dialect is Dialect.CHAT:
-        return tuple(
-            Turn(_SPEAKERS.get(message["role"], Speaker.MODEL), tuple(_said(message)))
-            for message in document["messages"]
-        )
+        return tuple([_turn(message) for message in document["messages"]])
     texts = document.get("prompt" if request.dialect is Dialect.COMPLETIONS else "input")
     listed = texts if type(texts) is list else [texts]
     return tuple(Turn(Speaker.USER, (text,)) for text in listed if type(text) is str)
+
+
+def _turn(message: Mapping[str, Any]) -> Turn:
+    speaker = _SPEAKERS.get(message["role"], Speaker.MODEL)
+    content = message.get("content")
+    # A role and its words, and nothing else: nearly every message.
+    if len(message) == 2 and type(content) is str:
+        return Turn(speaker, (content,))
+    return Turn(speaker, tuple(_said(message)))
 
 
 def texts_of_answer(body: bytes) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.ports import Clock, TaintStore
+from gateway.ports import NOT_NOW, Clock, TaintStore
 from gateway.stores.memory import MemoryTaintStore
 from tests.fakes.clock import FakeClock
 
@@ -22,7 +22,7 @@ A, B, C = (bytes([number]) * 16 for number in range(3))
 def read(store: TaintStore, *marks: bytes) -> dict[bytes, set[str]] | None:
     found: Mapping[bytes, Collection[str]] | None = asyncio.run(store.read(marks))
     now = store.read_now(marks)
-    assert now is None or now == found
+    assert now is NOT_NOW or now == found
     return None if found is None else {mark: set(labels) for mark, labels in found.items()}
 
 

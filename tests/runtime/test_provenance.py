@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from gateway.core.findings import History
 from gateway.core.keyed_hash import KeyedHash
-from gateway.core.taint import Provenance
+from gateway.core.taint import NOTHING, Provenance
 from gateway.policy.document import HistoryMode
-from gateway.runtime.provenance import NOTHING, ReplyRecord
+from gateway.ports import NOT_NOW
+from gateway.runtime.provenance import ReplyRecord
 from gateway.stores.memory import MemoryTaintStore
 from gateway.wire.requests import Dialect, parse
 from tests.fakes.clock import FakeClock
@@ -62,6 +63,27 @@ async def test_a_request_without_history_or_long_text_asks_nobody():
     replies = record(store)
     assert replies.provenance_now(replies.conversation("t", "c", request(ASKED))) is NOTHING
     assert await told(replies, messages=(ASKED,)) == NOTHING
+
+
+async def test_a_record_that_cannot_tell_at_once_is_waited_for():
+    class Elsewhere(MemoryTaintStore):
+        def read_now(self, marks):
+            return NOT_NOW
+
+        async def read(self, marks):
+            return super().read_now(marks)
+
+    replies = record(Elsewhere(FakeClock(), ttl_s=100.0))
+    conversation = replies.conversation("t", "c", request(*FOLLOW_UP))
+    replies.remember(conversation, RESTRICTED, ANSWER)
+    assert replies.provenance_now(conversation) is None
+    assert (await told(replies)).history is History.UNKNOWN
+
+
+async def test_a_lost_record_needs_no_waiting():
+    replies = record(MemoryTaintStore(FakeClock(), ttl_s=100.0, was_lost=True))
+    conversation = replies.conversation("t", "c", request(*FOLLOW_UP))
+    assert replies.provenance_now(conversation) == Provenance(History.LOST, None)
 
 
 async def test_a_lost_record_is_said_where_there_is_history():
