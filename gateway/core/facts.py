@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from gateway.core.labels import Label
+from gateway.core.waiting import USUAL_PRIORITY
 
 
 class Capability(StrEnum):
@@ -60,8 +61,9 @@ class Tenant:
 
     `ceiling` is the highest label of this tenant's work that may leave for the cloud; `None` keeps everything home.
     `sees` lists what its callers may be told about a decision: `label`, `route`, `pool`. `attested` is the label that
-    its class vouches for where nothing was found; None is the policy's own default. `full_scan` says that its class asks
-    for the tiers that are too slow for every request, always; what they did not get through was not scanned.
+    its class vouches for where nothing was found; None is the policy's own default. `full_scan` says that its class
+    asks for the tiers that are too slow for every request, always; what they did not get through was not scanned.
+    `priority` is its class's, in the queue of a pool.
     """
 
     id: str
@@ -70,6 +72,7 @@ class Tenant:
     sees: frozenset[str] = frozenset()
     attested: Label | None = None
     full_scan: bool = False
+    priority: int = USUAL_PRIORITY
 
 
 @dataclass(frozen=True, slots=True)

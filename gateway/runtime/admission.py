@@ -1,22 +1,24 @@
-"""Letting work in: an in-flight limit and a first-come queue for each pool.
+"""Letting work in: the futures and deadlines round `core/gates.py`, which says who gets a place and who waits.
 
-A place is one slot in one pool. Free places are taken at once, `to` before `spill`; when there is none, the request
-waits its turn for any pool that its decision lists, no longer than the policy allows. Work never waits for a pool
-that its decision does not list, so a full house cannot push anything outward. A request that is decided again while it
-waits gets the pools of the new decision and keeps its place in the queues that it stays in.
+Work never waits for a pool that its decision does not list, so a full house cannot push anything outward. A request
+that is decided again while it waits gets the pools of the new decision and keeps its place in the queues that it stays
+in. What operations say, which pools take no more work and how much may burst, holds at once, for those who wait too.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
-from gateway.core.topology import Pool
+import msgspec
+
+from gateway.core.burst import lot
+from gateway.core.decision import Allow
+from gateway.core.facts import Tenant
+from gateway.core.gates import Called, GateRules, Gates, Reason
+from gateway.core.topology import Pool, Zone
+from gateway.core.waiting import Asker, Waiter
 from gateway.errors import Overloaded, TidegateError, Unavailable
 from gateway.ports import Clock
-
-_SMOOTHING: Final = 0.1
 
 
 class Place:
@@ -36,189 +38,238 @@ class Place:
             self._admission.left(self.pool)
 
 
-@dataclass(slots=True)
-class _Gate:
-    limit: int
-    max_queued: int
-    in_flight: int = 0
-    queue: deque["_Waiter"] = field(default_factory=deque)
-    # Seconds between two departures, smoothed: what an honest Retry-After is made of.
-    interval_s: float | None = None
-    last_left_at: float = 0.0
-
-
 @dataclass(slots=True, eq=False)
-class _Waiter:
-    turn: asyncio.Future[str]
-    pools: tuple[str, ...]
-    home: Sequence[str]
+class _Wait:
+    """One request that waits: what it stands in line with, and what wakes it."""
+
+    waiter: Waiter
+    turn: "asyncio.Future[str]"
     limit: asyncio.Timeout
 
 
 class Turn:
     """One request's wait, for whoever may decide it again meanwhile. Nothing happens once the wait is over."""
 
-    __slots__ = ("_admission", "_waiter")
+    __slots__ = ("_admission", "_wait")
 
     def __init__(self) -> None:
         self._admission: Admission | None = None
-        self._waiter: _Waiter | None = None
+        self._wait: _Wait | None = None
 
     @property
     def is_waiting(self) -> bool:
         """Whether somebody waits, and has neither a place nor given up."""
-        return self._waiter is not None and not self._waiter.turn.done()
+        return self._wait is not None and not self._wait.turn.done()
 
-    def change(self, to: Sequence[str], spill: Sequence[str], *, wait_s: float) -> None:
-        """Wait for these pools from now on, for up to `wait_s` more seconds; a free place among them is taken."""
-        if self._admission is not None and self._waiter is not None and self.is_waiting:
-            self._admission.change(self._waiter, to, spill, wait_s=wait_s)
+    def change(self, to: Sequence[str], spill: Sequence[str], *, wait_s: float, asker: Asker | None = None) -> None:
+        """Wait for these pools from now on, for up to `wait_s` more seconds; a free place among them is taken.
+
+        `asker` is what the request is by its new decision.
+        """
+        if self._admission is not None and self._wait is not None and self.is_waiting:
+            self._admission.change(self._wait, to, spill, wait_s=wait_s, asker=asker)
 
     def refuse(self, error: TidegateError) -> None:
         """Wait no more: the request may go nowhere."""
-        if self._waiter is not None and self.is_waiting:
-            self._waiter.turn.set_exception(error)
+        if self._wait is not None and self.is_waiting:
+            self._wait.turn.set_exception(error)
 
-    def begin(self, admission: "Admission", waiter: "_Waiter") -> None:
+    def begin(self, admission: "Admission", wait: _Wait) -> None:
         """The wait begins."""
-        self._admission, self._waiter = admission, waiter
+        self._admission, self._wait = admission, wait
 
 
 @dataclass(frozen=True, slots=True)
 class PoolLoad:
-    """How busy a pool is at this moment."""
+    """How busy a pool is at this moment. Pressure of 1 is as much as work that may leave can have of it.
+
+    `is_spilling` says whether work may leave it for the next, for labels without thresholds of their own.
+    """
 
     in_flight: int
     limit: int
     waiting: int
+    reserved: int = 0
+    pressure: float = 0.0
+    is_spilling: bool = False
+    is_drained: bool = False
+    labels_spilling: Mapping[int, bool] = field(default_factory=dict)
 
 
 class Admission:
-    """The gates of all pools of one worker."""
+    """The gates of all pools of one worker. `most_in_cloud` is this worker's part of the cap on work in the cloud."""
 
-    def __init__(self, pools: Collection[Pool], clock: Clock) -> None:
+    def __init__(self, pools: Collection[Pool], clock: Clock, *, most_in_cloud: int | None = None) -> None:
         self._clock = clock
-        self._gates = {pool.name: _Gate(pool.max_in_flight, pool.max_queued) for pool in pools}
+        self._pools = {pool.name: pool for pool in pools}
+        self._cloud = frozenset(pool.name for pool in pools if Zone(pool.zone, None).is_cloud)
+        self._gates = Gates((self._rules(pool) for pool in pools), most_in_cloud=most_in_cloud)
+        self._waits: dict[Waiter, _Wait] = {}
+        self._number = 0
+
+    def _rules(self, pool: Pool) -> GateRules:
+        is_cloud = pool.name in self._cloud
+        return GateRules(pool.name, pool.max_in_flight, pool.max_queued, is_cloud, pool.reserved, pool.spill)
+
+    # What there is
 
     def load(self) -> Mapping[str, PoolLoad]:
         """Every pool's load."""
-        return {name: PoolLoad(gate.in_flight, gate.limit, len(gate.queue)) for name, gate in self._gates.items()}
+        return {name: self._load(pool) for name, pool in self._pools.items()}
+
+    def _load(self, pool: Pool) -> PoolLoad:
+        gates, spilling = self._gates, dict(self._gates.spilling(pool.name))
+        return PoolLoad(
+            gates.in_flight(pool.name),
+            pool.max_in_flight,
+            gates.waiting(pool.name),
+            pool.reserved,
+            round(min(gates.pressure(pool.name), 1e6), 3),
+            spilling.pop(None),
+            gates.is_drained(pool.name),
+            {label: is_open for label, is_open in spilling.items() if label is not None},
+        )
+
+    @property
+    def in_cloud(self) -> int:
+        """How much work is in flight in the cloud."""
+        return self._gates.in_cloud
 
     def has_place(self, pool: str) -> bool:
         """Whether `pool` has a free place that nobody waits for."""
-        gate = self._gates[pool]
-        return gate.in_flight < gate.limit and not gate.queue
+        return self._gates.has_place(pool)
 
-    def try_enter(self, pools: Sequence[str]) -> Place | None:
-        """A free place in the first of `pools` that has one and that nobody waits for."""
-        name = self.free(pools)
+    def is_drained(self, pool: str) -> bool:
+        """Whether operations have drained `pool`."""
+        return self._gates.is_drained(pool)
+
+    # Who comes
+
+    def asker(self, tenant: Tenant, allow: Allow, before: Asker | None = None) -> Asker:
+        """What a request is to the gates; if it was decided `before`, its lot stays the same."""
+        if before is None:
+            self._number += 1
+            drawn = lot(self._number)
+        else:
+            drawn = before.lot
+        return Asker(tenant.id, tenant.priority, allow.label, not self._cloud.isdisjoint(allow.pools), drawn)
+
+    def free(self, to: Sequence[str], spill: Sequence[str] = (), asker: Asker | None = None) -> str | None:
+        """The pool in which `asker` would have a place now."""
+        return self._gates.first(asker or self._anybody(to, spill), to, spill)
+
+    def try_enter(self, to: Sequence[str], spill: Sequence[str] = (), asker: Asker | None = None) -> Place | None:
+        """A place in the pool that `free` names, if it names one."""
+        name = self._gates.first(asker or self._anybody(to, spill), to, spill)
         if name is None:
             return None
-        self._gates[name].in_flight += 1
+        self._tell(self._gates.enter(name, self._clock.monotonic()))
         return Place(self, name)
 
-    def free(self, pools: Sequence[str]) -> str | None:
-        """The first of `pools` in which `try_enter` would find a place now."""
-        for name in pools:
-            gate = self._gates[name]
-            if gate.in_flight < gate.limit and not gate.queue:
-                return name
-        return None
-
-    async def enter(self, to: Sequence[str], spill: Sequence[str], *, wait_s: float, turn: Turn | None = None) -> Place:
-        """A place in `to`, or in `spill` when `to` is full; waits up to `wait_s` seconds for either.
+    async def enter(
+        self,
+        to: Sequence[str],
+        spill: Sequence[str],
+        *,
+        wait_s: float,
+        asker: Asker | None = None,
+        turn: Turn | None = None,
+    ) -> Place:
+        """A place in `to`, or in `spill` when that is open; waits up to `wait_s` seconds for either.
 
         `turn` is told when the wait begins, and may change it. Raises Overloaded when the queues of all pools of `to`
-        are full or the wait is over.
+        are full or the wait is over, Unavailable when none of the pools takes work.
         """
-        place = self.try_enter(to) or self.try_enter(spill)
+        asker = asker or self._anybody(to, spill)
+        place = self.try_enter(to, spill, asker)
         if place is not None:
             return place
         if not to and not spill:
             raise Unavailable
-        home = to or spill
-        if wait_s <= 0 or all(self._is_queue_full(name) for name in home):
-            raise self._overloaded(home)
-        return await self._wait((*to, *spill), home, wait_s, turn)
+        if wait_s <= 0:
+            raise self._overloaded(to or spill)
+        return await self._wait(asker, to, spill, wait_s, turn)
 
-    async def _wait(self, pools: tuple[str, ...], home: Sequence[str], wait_s: float, turn: Turn | None) -> Place:
+    async def _wait(
+        self, asker: Asker, to: Sequence[str], spill: Sequence[str], wait_s: float, turn: Turn | None
+    ) -> Place:
+        waiter, called = self._gates.wait(asker, to, spill, self._clock.monotonic())
+        if not isinstance(waiter, Waiter):
+            raise self._refusal(waiter, to or spill)
         limit = asyncio.timeout(wait_s)
-        waiter = _Waiter(asyncio.get_running_loop().create_future(), pools, home, limit)
-        for name in pools:
-            self._gates[name].queue.append(waiter)
+        wait = self._waits[waiter] = _Wait(waiter, asyncio.get_running_loop().create_future(), limit)
+        self._tell(called)
         try:
             async with limit:
                 if turn is not None:
-                    turn.begin(self, waiter)
-                await waiter.turn
+                    turn.begin(self, wait)
+                await wait.turn
         except TimeoutError:
-            if not _has_turn(waiter):
-                raise self._overloaded(waiter.home) from None
+            if not _has_place(wait):
+                raise self._overloaded(waiter.to or waiter.spill) from None
         except asyncio.CancelledError:
             # The turn may have come in the same moment: a slot that nobody will use goes to the next.
-            if _has_turn(waiter):
-                self.left(waiter.turn.result())
+            if _has_place(wait):
+                self._pass_on(wait.turn.result())
             raise
         finally:
-            self._forget(waiter)
-        return Place(self, waiter.turn.result())
+            self._waits.pop(waiter, None)
+            self._gates.forget(waiter)
+        return Place(self, wait.turn.result())
 
-    def change(self, waiter: _Waiter, to: Sequence[str], spill: Sequence[str], *, wait_s: float) -> None:
-        """`waiter`, which still waits, waits for these pools from now on."""
-        pools = (*to, *spill)
-        for name in waiter.pools:
-            if name not in pools:
-                self._gates[name].queue.remove(waiter)
-        joined = [name for name in pools if name not in waiter.pools]
-        waiter.pools = tuple(name for name in pools if name not in joined)
-        waiter.home = to or spill
-        # In the others it stands in line already, so that nothing is free there.
-        free = self.free(joined)
-        if free is not None:
-            self._gates[free].in_flight += 1
-            self._forget(waiter)
-            waiter.turn.set_result(free)
-            return
-        for name in joined:
-            self._gates[name].queue.append(waiter)
-        waiter.pools = pools
-        waiter.limit.reschedule(asyncio.get_running_loop().time() + wait_s)
-
-    def _forget(self, waiter: _Waiter) -> None:
-        for name in waiter.pools:
-            self._gates[name].queue.remove(waiter)
-        waiter.pools = ()
+    def change(
+        self, wait: _Wait, to: Sequence[str], spill: Sequence[str], *, wait_s: float, asker: Asker | None = None
+    ) -> None:
+        """`wait`, which is not over, is for these pools from now on."""
+        if asker is None:
+            may_leave = not self._cloud.isdisjoint((*to, *spill))
+            asker = msgspec.structs.replace(wait.waiter.asker, may_leave=may_leave)
+        wait.limit.reschedule(asyncio.get_running_loop().time() + wait_s)
+        self._tell(self._gates.change(wait.waiter, asker, to, spill, self._clock.monotonic()))
 
     def left(self, pool: str) -> None:
-        """A slot of `pool` is free again: hand it to the first who waits for it."""
-        gate = self._gates[pool]
-        now = self._clock.monotonic()
-        if gate.last_left_at:
-            interval = now - gate.last_left_at
-            known = gate.interval_s
-            gate.interval_s = interval if known is None else known + _SMOOTHING * (interval - known)
-        gate.last_left_at = now
-        while gate.queue:
-            waiter = gate.queue[0]
-            # Out of every queue at once: a waiter that has its turn must not keep others from a free slot elsewhere.
-            self._forget(waiter)
-            if not waiter.turn.done():
-                waiter.turn.set_result(pool)
-                return
-        gate.in_flight -= 1
+        """A slot of `pool` is free again: hand it to whose turn it is."""
+        self._tell(self._gates.leave(pool, self._clock.monotonic()))
+
+    # What is said from outside
+
+    def press(self, pool: str, pressure: float) -> None:
+        """What the model servers of `pool` say of themselves: 1 is as much as they can take."""
+        self._tell(self._gates.press(pool, pressure, self._clock.monotonic()))
+
+    def control(self, share: float | None, drained: Collection[str]) -> None:
+        """What operations say: the share from 0 to 1 of what may leave that does, None by pressure; and which pools
+        take no more work."""
+        self._tell(self._gates.control(share, drained, self._clock.monotonic()))
+
+    def tick(self) -> None:
+        """Look at the clock; called a few times a second."""
+        self._tell(self._gates.tick(self._clock.monotonic()))
+
+    def _tell(self, called: Iterable[Called]) -> None:
+        for one in called:
+            wait = self._waits.pop(one.waiter, None)
+            is_over = wait is None or wait.turn.done()
+            if isinstance(one.to, Reason):
+                if wait is not None and not is_over:
+                    wait.turn.set_exception(self._refusal(one.to, one.waiter.to or one.waiter.spill))
+            elif wait is None or is_over:
+                self._pass_on(one.to)
+            else:
+                wait.turn.set_result(one.to)
+
+    def _pass_on(self, pool: str) -> None:
+        self._tell(self._gates.leave(pool, self._clock.monotonic(), is_measured=False))
+
+    def _refusal(self, reason: Reason, pools: Sequence[str]) -> TidegateError:
+        return self._overloaded(pools) if reason is Reason.FULL else Unavailable()
 
     def _overloaded(self, pools: Sequence[str]) -> Overloaded:
-        waits = [
-            (len(gate.queue) + 1) * gate.interval_s
-            for gate in (self._gates[name] for name in pools)
-            if gate.interval_s is not None
-        ]
-        return Overloaded(retry_after_s=min(max(min(waits, default=1.0), 1.0), 60.0))
+        return Overloaded(retry_after_s=self._gates.retry_after_s(pools, self._clock.monotonic()))
 
-    def _is_queue_full(self, pool: str) -> bool:
-        gate = self._gates[pool]
-        return len(gate.queue) >= gate.max_queued
+    def _anybody(self, to: Sequence[str], spill: Sequence[str]) -> Asker:
+        return Asker(may_leave=not self._cloud.isdisjoint((*to, *spill)))
 
 
-def _has_turn(waiter: _Waiter) -> bool:
-    return waiter.turn.done() and not waiter.turn.cancelled() and waiter.turn.exception() is None
+def _has_place(wait: _Wait) -> bool:
+    return wait.turn.done() and not wait.turn.cancelled() and wait.turn.exception() is None

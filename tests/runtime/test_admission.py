@@ -2,11 +2,17 @@
 
 import asyncio
 import random
+from dataclasses import replace
 
+import msgspec
 import pytest
 
+from gateway.core.burst import SpillRules, Thresholds
+from gateway.core.decision import Allow, Canary
+from gateway.core.facts import Tenant
 from gateway.core.labels import Label
 from gateway.core.topology import Endpoint, Pool
+from gateway.core.waiting import Asker
 from gateway.errors import Forbidden, Overloaded, Unavailable
 from gateway.runtime.admission import Admission, Turn
 from tests.fakes.clock import FakeClock
@@ -269,3 +275,124 @@ async def test_no_slot_is_lost_or_lent_twice_whatever_is_cancelled(seed):
     await asyncio.gather(*tasks, return_exceptions=True)
     assert {name: load.in_flight for name, load in gates.load().items()} == dict.fromkeys(limits, 0)
     assert all(load.waiting == 0 for load in gates.load().values())
+
+
+# Who asks, and what operations say
+
+TENANT = Tenant("bank", "default", Label(1))
+
+
+def allow(to: tuple[str, ...], spill: tuple[str, ...] = ()) -> Allow:
+    return Allow(to, spill, 5.0, "rest", Label(1))
+
+
+def cloud(name: str = "burst", limit: int = 1) -> Pool:
+    return Pool(name, "cloud", Label(1), "openai", "m", (Endpoint(name),), max_in_flight=limit)
+
+
+def test_a_request_may_leave_if_its_decision_lists_a_pool_in_the_cloud():
+    gates = admission(pool("home"), cloud())
+    decisions = [allow(("home",)), allow(("home",), ("burst",)), allow(("burst",))]
+    decisions += [msgspec.structs.replace(decisions[0], canary=Canary("burst", 5))]
+    askers = [gates.asker(TENANT, decision) for decision in decisions]
+    assert [asker.may_leave for asker in askers] == [False, True, True, True]
+    assert len({asker.lot for asker in askers}) == 4
+    assert {(asker.tenant, asker.priority, asker.label) for asker in askers} == {("bank", TENANT.priority, Label(1))}
+
+
+def test_a_request_that_is_decided_again_keeps_its_lot():
+    gates = admission(pool("home"), cloud())
+    first = gates.asker(TENANT, allow(("home",)))
+    second = gates.asker(TENANT, allow(("home",), ("burst",)), first)
+    assert (second.lot, second.may_leave) == (first.lot, True)
+
+
+async def test_work_that_may_leave_finds_no_place_among_those_that_are_kept():
+    gates = admission(replace(pool("home", limit=2), reserved=1), cloud(limit=0))
+    assert gates.try_enter(("home",), ("burst",)) is not None
+    assert gates.free(("home",), ("burst",)) is None
+    assert gates.free(("home",)) == "home"
+    load = gates.load()["home"]
+    assert (load.reserved, load.pressure, load.is_spilling) == (1, 1.0, True)
+
+
+async def test_a_drained_pool_sends_away_who_waits_for_it_alone():
+    gates = admission(pool("home"), pool("other"), cloud())
+    for name in ("home", "other", "burst"):
+        await gates.enter((name,), (), wait_s=1)
+    alone, _ = await waiting(gates, ("home",))
+    either, _ = await waiting(gates, ("home", "other"))
+    gates.control(None, {"home"})
+    assert gates.is_drained("home")
+    assert gates.load()["home"].is_drained
+    with pytest.raises(Unavailable):
+        await alone
+    assert not either.done()
+    with pytest.raises(Unavailable):
+        await gates.enter(("home",), (), wait_s=1)
+    gates.left("other")
+    assert (await either).pool == "other"
+
+
+async def test_burst_that_is_closed_leaves_the_cloud_to_nobody_and_opens_for_who_waits():
+    gates = admission(pool("home"), cloud())
+    await gates.enter(("home",), (), wait_s=1)
+    gates.control(0.0, ())
+    task, _ = await waiting(gates, ("home",), ("burst",))
+    assert gates.in_cloud == 0
+    gates.control(None, ())
+    assert (await task).pool == "burst"
+    assert gates.in_cloud == 1
+
+
+async def test_a_model_server_that_is_under_pressure_lets_go_who_may_leave():
+    spill = SpillRules(Thresholds(open_at=3.0), ((Label(1), Thresholds(open_at=4.0)),))
+    gates = admission(replace(pool("home"), spill=spill), cloud())
+    await gates.enter(("home",), (), wait_s=1)
+    task, _ = await waiting(gates, ("home",), ("burst",))
+    gates.tick()
+    assert not task.done()
+    gates.press("home", 3.0)
+    assert (await task).pool == "burst"
+    load = gates.load()["home"]
+    assert (load.is_spilling, load.labels_spilling) == (True, {1: False})
+
+
+async def test_there_is_a_cap_on_all_work_in_the_cloud():
+    gates = Admission([cloud("burst"), cloud("burst-b")], FakeClock(), most_in_cloud=1)
+    place = await gates.enter(("burst",), (), wait_s=1)
+    task, _ = await waiting(gates, ("burst-b",))
+    place.leave()
+    assert (await task).pool == "burst-b"
+
+
+async def test_whoever_makes_room_for_a_shorter_queue_is_told_when_to_come_again():
+    gates = admission(pool("home", queue=2))
+    await gates.enter(("home",), (), wait_s=1)
+    tasks = [asyncio.create_task(gates.enter(("home",), (), wait_s=5, asker=Asker("many"))) for _ in range(2)]
+    await settle()
+    few = asyncio.create_task(gates.enter(("home",), (), wait_s=5, asker=Asker("few")))
+    with pytest.raises(Overloaded) as refused:
+        await tasks[1]
+    assert refused.value.retry_after_s == 1.0
+    gates.left("home")
+    assert (await tasks[0]).pool == "home"
+    gates.left("home")
+    assert (await few).pool == "home"
+
+
+async def test_a_waiter_that_is_refused_and_called_in_the_same_moment_passes_its_place_on():
+    gates = admission(pool("home"))
+    place = await gates.enter(("home",), (), wait_s=1)
+    first, turn = await waiting(gates, ("home",))
+    second, _ = await waiting(gates, ("home",))
+    turn.refuse(Forbidden())
+    place.leave()
+    assert (await second).pool == "home"
+    with pytest.raises(Forbidden):
+        await first
+    third, turn = await waiting(gates, ("home",))
+    turn.refuse(Forbidden())
+    gates.control(None, {"home"})
+    with pytest.raises(Forbidden):
+        await third
