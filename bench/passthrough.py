@@ -11,7 +11,8 @@ from typing import cast
 
 import uvloop
 
-from gateway.api.openai import Connection, DataPlane, Limits
+from gateway.api.openai import Connection
+from gateway.api.plane import DataPlane, Limits
 from gateway.backends.http1 import Http1Backend, Http1Settings
 from gateway.core.message import Headers, Message
 from gateway.core.topology import Endpoint

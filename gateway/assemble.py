@@ -16,7 +16,9 @@ from typing import Final
 import uvicorn
 
 from gateway.api.admin import Status, build_admin
-from gateway.api.openai import Connection, DataPlane, Limits
+from gateway.api.asgi import Application, build_asgi
+from gateway.api.openai import Connection
+from gateway.api.plane import DataPlane, Limits
 from gateway.backends.http1 import Http1Backend, Http1Settings
 from gateway.backends.sagemaker import SageMakerBackend
 from gateway.backends.sagemaker_credentials import Keys
@@ -159,6 +161,10 @@ class Worker:
             return None
         longest, digest = self._settings.gateway.ner.longest, self._bundle.models_digest
         return ModelScanner(self._models, digest, longest=longest, executor=self._executor)
+
+    def asgi(self) -> Application:
+        """The data plane for another server than ours; `run` is then called with a socket that nobody knows."""
+        return build_asgi(self._plane)
 
     def _taint_store(self) -> TaintStore:
         # Several workers would each have a part of the record, and what a part does not know proves nothing.

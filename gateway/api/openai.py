@@ -6,63 +6,29 @@ arrives is bounded and checked before anything is read from it, a lost client is
 """
 
 import asyncio
-import contextlib
 from collections import deque
-from collections.abc import Coroutine
-from dataclasses import dataclass
 from typing import Final, cast
-from urllib.parse import unquote_to_bytes
 
 import httptools
 
 from gateway.api.downstream import HttpDownstream
-from gateway.api.reading import JSON, Reading
-from gateway.errors import (
-    HeadersTooLarge,
-    InvalidRequest,
-    MethodNotAllowed,
-    NotFound,
-    RequestTimeout,
-    TidegateError,
-    TooLarge,
-    Unauthenticated,
-    UnsupportedMediaType,
-)
-from gateway.pipeline import Pipeline
-from gateway.ports import Inbound
-from gateway.wire.requests import PATHS
+from gateway.api.plane import DataPlane
+from gateway.api.reading import Reading
+from gateway.errors import HeadersTooLarge, InvalidRequest, RequestTimeout, TidegateError
 
 HIGH_WATER: Final = 64 << 10
 MAX_PIPELINED: Final = 4
-EARLY_CHECK: Final = 64 << 10
-"""Bodies above this size are refused for a wrong credential before they are read."""
-
 LINGER_S: Final = 1.0
 """How long a connection that was refused is still read, so that its answer is not lost to a reset."""
 
 STUCK_S: Final = 30.0
 """How long a client may take nothing of what waits for it before its connection is cut."""
 
-FLUSH_S: Final = 1.0
-"""How long the last answers have to leave after a drain has run out of time."""
-
-MODELS: Final = b"/v1/models"
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a client may send: sizes in bytes, times in seconds."""
-
-    body: int = 8 << 20
-    head: int = 32 << 10
-    receive_s: float = 30.0
-    keep_alive_s: float = 75.0
-
 
 class Connection(asyncio.Protocol):
     """One client connection: requests are read one after the other and answered in that order."""
 
-    def __init__(self, plane: "DataPlane", loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, plane: DataPlane, loop: asyncio.AbstractEventLoop) -> None:
         self.is_lost = False
         self.is_full = False
         self.since = loop.time()
@@ -201,9 +167,7 @@ class Connection(asyncio.Protocol):
         elif reading.is_malformed:
             # Closed, too: where it ends, and what comes after it, is anybody's guess.
             self._refuse(InvalidRequest("The request is not valid HTTP/1.1.", code="invalid_http"))
-        elif reading.error is not None and (
-            reading.chunked or (reading.length or 0) > EARLY_CHECK or self._parser.should_upgrade()
-        ):
+        elif reading.error is not None and (reading.is_large or self._parser.should_upgrade()):
             # Nobody waits for megabytes that are refused anyway, or asks a second parser for what may be malformed.
             self._refuse(reading.error)
         elif reading.expects and self._is_free:
@@ -242,14 +206,7 @@ class Connection(asyncio.Protocol):
             self, close=close, minor=int(reading.version == "1.1"), head_only=reading.method == b"HEAD"
         )
         self._answering = downstream
-        inbound = Inbound(
-            method=reading.method,
-            path=reading.path,
-            authorization=reading.credential,
-            body=reading.body[0] if len(reading.body) == 1 else b"".join(reading.body),
-            received_at=self._loop.time(),
-        )
-        self._plane.serve(inbound, downstream, reading.error)
+        self._plane.serve(reading.inbound(self._loop.time()), downstream, reading.error)
 
     def _refuse(self, error: TidegateError) -> None:
         """Answer `error` now and close; after an answer under way if there is one."""
@@ -319,104 +276,3 @@ class Connection(asyncio.Protocol):
         """Close if idle; otherwise after the answer under way."""
         if self.is_idle and not self._is_closing and self._transport is not None:
             self._transport.close()
-
-
-class DataPlane:
-    """All client connections of one worker."""
-
-    def __init__(self, pipeline: Pipeline, limits: Limits) -> None:
-        self.pipeline = pipeline
-        self.limits = limits
-        self.connections: set[Connection] = set()
-        self.is_draining = False
-        self.is_drained = False
-        self._emptied = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    def objection(self, reading: Reading) -> TidegateError | None:
-        """What is wrong with a request as far as its head tells; None if its body should be read and served."""
-        if reading.head_size > self.limits.head:
-            return HeadersTooLarge()
-        path = reading.path
-        if path == MODELS or path.startswith(MODELS + b"/"):
-            return None if reading.method == b"GET" else MethodNotAllowed("Use GET for this path.")
-        if path not in PATHS:
-            return NotFound()
-        if reading.method != b"POST":
-            return MethodNotAllowed("Use POST for this path.")
-        if reading.content_type != JSON or reading.content_encoding not in (b"", b"identity"):
-            return UnsupportedMediaType()
-        if reading.length is not None and reading.length > self.limits.body:
-            return self.too_large()
-        is_large = reading.chunked or (reading.length or 0) > EARLY_CHECK
-        if is_large and not self.pipeline.is_known(reading.credential):
-            return Unauthenticated()
-        return None
-
-    def too_large(self) -> TooLarge:
-        """The refusal of a body above the limit."""
-        return TooLarge(f"The request body is larger than {self.limits.body} bytes, the limit of this gateway.")
-
-    def serve(self, inbound: Inbound, downstream: HttpDownstream, error: TidegateError | None) -> None:
-        """Hand one request to the pipeline."""
-        if error is not None:
-            self.pipeline.refuse(inbound, downstream, error)
-        elif (dialect := PATHS.get(inbound.path)) is not None:
-            self.pipeline.serve(dialect, inbound, downstream, self._spawn)
-        else:
-            self.pipeline.models(inbound, downstream, _model_of(inbound.path))
-
-    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        """A task for what a request has to wait for; `drain` waits for all of them."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
-    def left(self, connection: Connection) -> None:
-        """`connection` is gone."""
-        self.connections.discard(connection)
-        if not self.connections:
-            self._emptied.set()
-
-    def sweep(self, now: float) -> None:
-        """Look at every connection's clock; called about once a second, during a drain too."""
-        for connection in tuple(self.connections):
-            if connection.is_stuck(now):
-                connection.cut()
-            elif connection.is_receiving and now - connection.since > self.limits.receive_s:
-                connection.time_out()
-            elif connection.is_idle and now - connection.since > self.limits.keep_alive_s:
-                connection.close()
-
-    async def drain(self, limit_s: float) -> None:
-        """Answer what has begun and let it arrive, for up to `limit_s` seconds; then end the rest with an error event.
-
-        A request still being received belongs to it: it has its own time limit, and `sweep` is still called.
-        """
-        self.is_draining = True
-        for connection in tuple(self.connections):
-            connection.close()
-        await self._empty(limit_s)
-        self.pipeline.cancel_all()
-        await self._empty(FLUSH_S)
-        for connection in tuple(self.connections):
-            connection.cut()
-        if self._tasks:
-            await asyncio.wait(tuple(self._tasks), timeout=FLUSH_S)
-        self.is_drained = True
-
-    async def _empty(self, limit_s: float) -> None:
-        if self.connections:
-            self._emptied.clear()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._emptied.wait(), limit_s)
-
-
-def _model_of(path: bytes) -> str | None:
-    if path == MODELS:
-        return None
-    try:
-        return unquote_to_bytes(path[len(MODELS) + 1 :]).decode()
-    except UnicodeDecodeError:
-        return ""

@@ -7,8 +7,12 @@ import re
 from typing import Final
 
 from gateway.errors import TidegateError
+from gateway.ports import Inbound
 
 JSON: Final = b"application/json"
+EARLY_CHECK: Final = 64 << 10
+"""Bodies above this size are refused for a wrong credential, path or form before they are read."""
+
 _DIGITS: Final = re.compile(rb"[0-9]{1,15}")
 # A name, an IPv4 address or one of IPv6 in brackets, and a port or none (RFC 9110, 7.2): anything else is read
 # differently by somebody.
@@ -69,6 +73,21 @@ class Reading:
             or (bool(self.chunked) and self.version != "1.1")
             # Nothing that we serve with GET reads a body, and who relays may not expect one.
             or (self.method == b"GET" and bool(self.chunked or self.length))
+        )
+
+    @property
+    def is_large(self) -> bool:
+        """Whether its body is too large, or may be, to be read before its head is found to be right."""
+        return bool(self.chunked) or (self.length or 0) > EARLY_CHECK
+
+    def inbound(self, now: float) -> Inbound:
+        """The whole request, received at `now`, in monotonic seconds."""
+        return Inbound(
+            method=self.method,
+            path=self.path,
+            authorization=self.credential,
+            body=self.body[0] if len(self.body) == 1 else b"".join(self.body),
+            received_at=now,
         )
 
     @property

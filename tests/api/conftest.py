@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from gateway.api.openai import Connection, DataPlane, Limits
+from gateway.api.openai import Connection
+from gateway.api.plane import DataPlane, Limits
 from tests.api.front_door import Echo, House
 
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 from dataclasses import dataclass, field
 
-from gateway.api.openai import DataPlane
+from gateway.api.plane import DataPlane
 from gateway.wire import errors as wire_errors
 
 GOOD = b"Bearer good"
@@ -17,18 +17,34 @@ class Echo:
         self.gone = asyncio.Event()
         self.served = 0
         self.go_on = asyncio.Event()
+        self.is_full = asyncio.Event()
+        self.is_drained = asyncio.Event()
 
     def serve(self, dialect, inbound, downstream, spawn):
         spawn(self._serve(dialect, inbound, downstream))
 
     async def _serve(self, dialect, inbound, downstream):
         self.served += 1
-        downstream.watch(self.gone.set, lambda: None, lambda: None)
+        downstream.watch(self.gone.set, self.is_full.set, self.is_drained.set)
         if inbound.body == b"hang":
             await self.gone.wait()
             return
         if inbound.body == b"wait":
             await self.go_on.wait()
+        if inbound.body in (b"flood", b"cut"):
+            downstream.start(200, ((b"content-type", b"text/event-stream"),), length=None)
+            downstream.write(b"begun")
+        if inbound.body == b"cut":
+            await self.go_on.wait()
+            downstream.abort()
+            return
+        if inbound.body == b"flood":
+            while not self.is_full.is_set():
+                downstream.write(b"x" * 16384)
+                await asyncio.sleep(0)
+            await self.is_drained.wait()
+            downstream.finish()
+            return
         if inbound.body.startswith(b"stream"):
             downstream.start(200, ((b"content-type", b"text/event-stream"),), length=None)
             downstream.write(b"one")

@@ -10,7 +10,8 @@ import time
 
 import pytest
 
-from gateway.api.openai import FLUSH_S, STUCK_S, Connection, DataPlane, Limits
+from gateway.api.openai import STUCK_S, Connection
+from gateway.api.plane import FLUSH_S, DataPlane, Limits
 from tests.api.front_door import Echo
 from tests.api.test_openai_http import answer, post
 

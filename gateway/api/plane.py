@@ -1,0 +1,156 @@
+"""The data plane of one worker: what is served at which path, which connections there are, and how it drains.
+
+Two faces stand on it, `api/openai.py` with sockets of its own and `api/asgi.py` behind another server. Both hand it
+whole requests, and it hands them to the pipeline; what a head alone tells against a request is said here, too.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Final, Protocol
+from urllib.parse import unquote_to_bytes
+
+from gateway.api.reading import JSON, Reading
+from gateway.errors import (
+    HeadersTooLarge,
+    MethodNotAllowed,
+    NotFound,
+    TidegateError,
+    TooLarge,
+    Unauthenticated,
+    UnsupportedMediaType,
+)
+from gateway.pipeline import Pipeline
+from gateway.ports import Downstream, Inbound
+from gateway.wire.requests import PATHS
+
+FLUSH_S: Final = 1.0
+"""How long the last answers have to leave after a drain has run out of time."""
+
+MODELS: Final = b"/v1/models"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a client may send: sizes in bytes, times in seconds."""
+
+    body: int = 8 << 20
+    head: int = 32 << 10
+    receive_s: float = 30.0
+    keep_alive_s: float = 75.0
+
+
+class Connected(Protocol):
+    """A client connection as the plane sees it. `since` is when it last began or ended something."""
+
+    since: float
+
+    @property
+    def is_idle(self) -> bool: ...
+    @property
+    def is_receiving(self) -> bool: ...
+    def is_stuck(self, now: float) -> bool: ...
+    def time_out(self) -> None: ...
+    def close(self) -> None: ...
+    def cut(self) -> None: ...
+
+
+class DataPlane:
+    """All client connections of one worker."""
+
+    def __init__(self, pipeline: Pipeline, limits: Limits) -> None:
+        self.pipeline = pipeline
+        self.limits = limits
+        self.connections: set[Connected] = set()
+        self.is_draining = False
+        self.is_drained = False
+        self._emptied = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def objection(self, reading: Reading) -> TidegateError | None:
+        """What is wrong with a request as far as its head tells; None if its body should be read and served."""
+        if reading.head_size > self.limits.head:
+            return HeadersTooLarge()
+        path = reading.path
+        if path == MODELS or path.startswith(MODELS + b"/"):
+            return None if reading.method == b"GET" else MethodNotAllowed("Use GET for this path.")
+        if path not in PATHS:
+            return NotFound()
+        if reading.method != b"POST":
+            return MethodNotAllowed("Use POST for this path.")
+        if reading.content_type != JSON or reading.content_encoding not in (b"", b"identity"):
+            return UnsupportedMediaType()
+        if reading.length is not None and reading.length > self.limits.body:
+            return self.too_large()
+        if reading.is_large and not self.pipeline.is_known(reading.credential):
+            return Unauthenticated()
+        return None
+
+    def too_large(self) -> TooLarge:
+        """The refusal of a body above the limit."""
+        return TooLarge(f"The request body is larger than {self.limits.body} bytes, the limit of this gateway.")
+
+    def serve(self, inbound: Inbound, downstream: Downstream, error: TidegateError | None) -> None:
+        """Hand one request to the pipeline."""
+        if error is not None:
+            self.pipeline.refuse(inbound, downstream, error)
+        elif (dialect := PATHS.get(inbound.path)) is not None:
+            self.pipeline.serve(dialect, inbound, downstream, self._spawn)
+        else:
+            self.pipeline.models(inbound, downstream, _model_of(inbound.path))
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """A task for what a request has to wait for; `drain` waits for all of them."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def left(self, connection: Connected) -> None:
+        """`connection` is gone."""
+        self.connections.discard(connection)
+        if not self.connections:
+            self._emptied.set()
+
+    def sweep(self, now: float) -> None:
+        """Look at every connection's clock; called about once a second, during a drain too."""
+        for connection in tuple(self.connections):
+            if connection.is_stuck(now):
+                connection.cut()
+            elif connection.is_receiving and now - connection.since > self.limits.receive_s:
+                connection.time_out()
+            elif connection.is_idle and now - connection.since > self.limits.keep_alive_s:
+                connection.close()
+
+    async def drain(self, limit_s: float) -> None:
+        """Answer what has begun and let it arrive, for up to `limit_s` seconds; then end the rest with an error event.
+
+        A request still being received belongs to it: it has its own time limit, and `sweep` is still called.
+        """
+        self.is_draining = True
+        for connection in tuple(self.connections):
+            connection.close()
+        await self._empty(limit_s)
+        self.pipeline.cancel_all()
+        await self._empty(FLUSH_S)
+        for connection in tuple(self.connections):
+            connection.cut()
+        if self._tasks:
+            await asyncio.wait(tuple(self._tasks), timeout=FLUSH_S)
+        self.is_drained = True
+
+    async def _empty(self, limit_s: float) -> None:
+        if self.connections:
+            self._emptied.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._emptied.wait(), limit_s)
+
+
+def _model_of(path: bytes) -> str | None:
+    if path == MODELS:
+        return None
+    try:
+        return unquote_to_bytes(path[len(MODELS) + 1 :]).decode()
+    except UnicodeDecodeError:
+        return ""
