@@ -137,6 +137,12 @@ class Classifier:
         try:
             async with asyncio.timeout(self._full_deadline_s):
                 return _joined(evidence, await self._full_scanner.complete(dialect, document, evidence, memo))
+        except asyncio.CancelledError:
+            # Not everything that is called a cancellation is ours: what the models waited for may have gone away.
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            return None
         except Exception:  # noqa: BLE001  # it never raises or hangs, and a request does not depend on that
             return None
         finally:

@@ -64,6 +64,8 @@ class SecondDecision:
         if self._is_over:
             return self._second
         began = self._clock.monotonic()
+        # Until it has come to its end, and unless somebody adopts it then, it came too late.
+        self._note(because, ScanEnding.OVERTAKEN, began)
         try:
             self._second = await self._scan()
         except asyncio.CancelledError:
@@ -72,7 +74,6 @@ class SecondDecision:
         except Exception as exc:  # noqa: BLE001 -- whatever it is, the first decision stands
             log.crash("full_scan_failed", exc, request_id=self._call.id)
         self._is_over = True
-        # Unless somebody adopts it now, it came too late.
         self._note(because, ScanEnding.INCOMPLETE if self._second is None else ScanEnding.OVERTAKEN, began)
         return self._second
 

@@ -267,7 +267,7 @@ def test_whoever_needs_the_models_does_not_load_without_them(folder: Path, monke
     edit(folder, "tenants.yaml", "hospital: {ceiling: none}", "hospital: {ceiling: none, full_scan: always}")
     assert told(folder) == [
         "policy.yaml:19:30: The tier `ner` needs models, which are not installed. Run `pip install 'tidegate[ner]'`.",
-        "tenants.yaml:2:74: A full scan needs models, which are not installed. Run `pip install 'tidegate[ner]'`.",
+        "tenants.yaml:2:78: A full scan needs models, which are not installed. Run `pip install 'tidegate[ner]'`.",
     ]
 
 

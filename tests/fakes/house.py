@@ -13,6 +13,7 @@ import httpx
 
 from gateway.assemble import Worker
 from gateway.detect.scanner import build_scanner
+from gateway.ports import FullScanner
 from gateway.runtime.authn import hash_of
 from gateway.runtime.keyring import Keyring
 from gateway.settings import load
@@ -152,12 +153,17 @@ async def house(
     rewrite: Callable[[Path], None] = lambda config: None,
     **options,
 ) -> AsyncIterator[House]:
-    """Start a gateway on a free port with these pools; stop it at the end. `rewrite` may change its files before."""
+    """Start a gateway on a free port with these pools; stop it at the end.
+
+    `rewrite` may change its files before; `full_scanner` stands for the models.
+    """
     config = folder / "config"
+    full_scanner: FullScanner | None = None,
     key, plain = write_config(config, pools, **options)
     rewrite(config)
     settings = load(config, {})
-    worker = Worker(settings, number=0, scanner=scanner_for(settings.bundle.policy.markers))
+    scanner = scanner_for(settings.bundle.policy.markers)
+    worker = Worker(settings, number=0, scanner=scanner, full_scanner=full_scanner)
     data = socket.create_server(("127.0.0.1", 0))
     port = data.getsockname()[1]
     stop = asyncio.Event()
