@@ -6,6 +6,7 @@ evidence that nothing was covered (threats.md I2, I3).
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from time import perf_counter
 from types import MappingProxyType
 
@@ -16,6 +17,7 @@ from gateway.detect.leaves import Leaf, LeafKind, walk
 from gateway.detect.prefilter import SEPARATOR, Entry, Prefilter, build_prefilter
 from gateway.detect.recall import Recall
 from gateway.detect.runs import digit_runs
+from gateway.detect.slices import matches
 from gateway.detect.sources import (
     BATCH,
     LeafSource,
@@ -33,6 +35,7 @@ PER_CHARACTER_S = 0.6e-6
 MAX_FINDINGS = 2_000
 _MAX_HITS = 16 * MAX_FINDINGS  # in one root; the same finding is hit again in overlaps and views
 
+_MAX_TOKENS = 16  # control tokens in one text: what is told of them is the place
 _LEVELS = 4  # the plain view and three levels of decoding
 _TIERS = frozenset((Tier.STRUCTURED, Tier.NAMES))
 
@@ -199,14 +202,14 @@ class RequestScanner:
     def _views(self, source: Source, level: int, deadline: float) -> Iterator[Source]:
         """The other readings of `source` that its gates call for."""
         gates, text, marks = source.gates, source.text, source.seen.marks
-        if self._control_gate in gates:
-            for token in self._control.find(text, ""):
-                marks.append((level, "control_tokens", *source.span(token.start, token.end)))
-        found: list[views.View | None] = []
 
         def tick() -> None:
             self._look_at_clock(deadline)
 
+        if self._control_gate in gates:
+            for token in islice(matches(self._control.regex, text, tick), _MAX_TOKENS):
+                marks.append((level, "control_tokens", *source.span(token.start(), token.end())))
+        found: list[views.View | None] = []
         if self._plain_gate in gates:
             found.append(self._plain.of(text, tick))
         if self._numeral_gate in gates:

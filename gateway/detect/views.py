@@ -50,13 +50,27 @@ class View:
         return self.old_ends[index] + place - self.new_ends[index] + 1
 
 
+_MANY = 4_096  # pieces of a text that are put together at once
+
+
 class Rewriting:
     """A view in the making: edits in their order, each by itself, since millions of them may be needed."""
 
-    __slots__ = ("_done", "_length", "_new_ends", "_new_starts", "_old_ends", "_old_starts", "_pieces", "_text")
+    __slots__ = (
+        "_blocks",
+        "_done",
+        "_length",
+        "_new_ends",
+        "_new_starts",
+        "_old_ends",
+        "_old_starts",
+        "_pieces",
+        "_text",
+    )
 
     def __init__(self, text: str) -> None:
         self._text = text
+        self._blocks: list[str] = []
         self._pieces: list[str] = []
         self._new_starts: list[int] = []
         self._new_ends: list[int] = []
@@ -77,12 +91,16 @@ class Rewriting:
         self._old_starts.append(start)
         self._old_ends.append(end)
         self._done = end
+        if len(self._pieces) > _MANY:
+            # All at once would take tens of milliseconds.
+            self._blocks.append("".join(self._pieces))
+            self._pieces.clear()
 
     def view(self, transforms: Iterable[str], original: str | None = None) -> View | None:
         """The view after all edits; None if it is the `original`, the text itself unless given."""
-        if not self._pieces and self._text == (original or self._text):
+        if not self._old_starts and self._text == (original or self._text):
             return None
-        text = "".join((*self._pieces, self._text[self._done :]))
+        text = "".join((*self._blocks, *self._pieces, self._text[self._done :]))
         places = (self._new_starts, self._new_ends, self._old_starts, self._old_ends)
         return View(text, tuple(sorted(transforms)), *places)
 
