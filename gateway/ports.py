@@ -12,7 +12,7 @@ import msgspec
 
 from gateway.core.findings import Evidence, Finding, Remembered, Tier
 from gateway.core.message import Headers, Message
-from gateway.core.records import Intent, Outcome
+from gateway.core.records import Intent, Outcome, Override
 from gateway.core.topology import Address, Endpoint, Peer
 
 
@@ -97,7 +97,7 @@ class AuditSink(Protocol):
     """Where records go. `reserve` happens at admission, so that the outcome always has a place.
 
     `reserve` raises AuditUnavailable when the buffer is full; strangers, whom nobody identified, fill half of it at
-    most. `committed` returns once the intent is on disk, and raises AuditUnavailable if it cannot get there. `record`
+    most. `committed` returns once the record is on disk, and raises AuditUnavailable if it cannot get there. `record`
     never waits and never raises; it uses up one reservation. `release` gives back a reservation that turned out not to
     be needed.
     """
@@ -105,7 +105,7 @@ class AuditSink(Protocol):
     def reserve(self, *, for_stranger: bool = False) -> None: ...
     def release(self) -> None: ...
     def record(self, outcome: Outcome) -> None: ...
-    async def committed(self, intent: Intent) -> None: ...
+    async def committed(self, record: Intent | Override) -> None: ...
 
 
 class NotNow(Enum):

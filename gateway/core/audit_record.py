@@ -16,7 +16,7 @@ from gateway.core.decision import Allow, AuditLevel, Canary, Decision, Deny, Den
 from gateway.core.facts import QUIET, TEXT_ONLY, Capability, Complexity, Modality, RequestFacts, Surroundings
 from gateway.core.findings import Evidence
 from gateway.core.labels import LOWEST, Label
-from gateway.core.records import RECORD_VERSION, Attempt, Ending, FullScan, Intent, Outcome, Usage
+from gateway.core.records import RECORD_VERSION, Attempt, Ending, FullScan, Intent, Outcome, Override, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def segment_name(booted_at: float, worker: int, boot: str, part: int) -> str:
     return f"{stamp}-w{worker}-{boot}-{part:04d}"
 
 
-Entry = Header | Activation | Intent | Outcome
+Entry = Header | Activation | Override | Intent | Outcome
 
 
 class Unreadable(Exception):
@@ -74,6 +74,7 @@ _encode: Final = msgspec.json.Encoder().encode
 _KINDS: Final[dict[type[Entry], bytes]] = {
     Intent: b"intent",
     Activation: b"activation",
+    Override: b"override",
     Header: b"header",
 }
 
@@ -148,6 +149,7 @@ class _Line(msgspec.Struct, frozen=True):
     seq: int
     header: Header | None = None
     activation: Activation | None = None
+    override: Override | None = None
     intent: Intent | None = None
     outcome: _WrittenOutcome | None = None
 
@@ -181,7 +183,7 @@ def read(line: bytes) -> Entry:
         raise Unreadable("not a record of this version") from None
     if parsed.outcome is not None:
         return _outcome(parsed.outcome)
-    entry = parsed.intent or parsed.activation or parsed.header
+    entry = parsed.intent or parsed.activation or parsed.override or parsed.header
     if entry is None:
         raise Unreadable("a record of no known kind")
     return entry

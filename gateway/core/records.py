@@ -16,7 +16,7 @@ from gateway.core.findings import Evidence
 from gateway.core.labels import Label
 
 RECORD_VERSION = 2
-"""2 added what a policy may ask about since, what it may order, the certificate of a bundle, and full scans."""
+"""2 added what a policy may ask about since, what it may order, the certificate of a bundle, full scans, overrides."""
 
 
 class Ending(StrEnum):
@@ -128,6 +128,19 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     error: str | None = None
     queued_ms: float = 0.0
     full_scan: FullScan | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """Operations changed what a running gateway may do. `change` is the command's words, `until` Unix time in seconds.
+
+    `by` is what whoever held the admin token called himself. An override that is taken back has no end.
+    """
+
+    at: float
+    by: str
+    change: str
+    until: float | None = None
 
 
 Record = Intent | Outcome

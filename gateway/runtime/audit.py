@@ -23,7 +23,7 @@ from typing import Final
 
 from gateway.core.audit_chain import START, Head, seal
 from gateway.core.audit_record import Activation, Entry, Header, segment_name
-from gateway.core.records import Intent, Outcome
+from gateway.core.records import Intent, Outcome, Override
 from gateway.errors import AuditUnavailable
 from gateway.ports import Clock
 from gateway.runtime.keyring import Keyring, Purpose
@@ -45,9 +45,9 @@ log = EventLog(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Commit:
-    """An intent whose attempt waits until it is on disk."""
+    """An intent whose attempt waits until it is on disk, or an override that does."""
 
-    intent: Intent
+    record: Intent | Override
     done: "asyncio.Future[None]"
 
 
@@ -162,12 +162,12 @@ class AuditLog:
         """
         self._queue.append(Activation(self._clock.wall(), bundle, tuple(labels), certificate))
 
-    async def committed(self, intent: Intent) -> None:
-        """Return once `intent` is on disk; AuditUnavailable if it is not there within five seconds."""
+    async def committed(self, record: Intent | Override) -> None:
+        """Return once `record` is on disk; AuditUnavailable if it is not there within five seconds."""
         if not self._is_writable or self._is_closing:
             raise AuditUnavailable(detail="the audit log cannot be written")
         done = asyncio.get_running_loop().create_future()
-        self._queue.append(_Commit(intent, done))
+        self._queue.append(_Commit(record, done))
         self._wake.set()
         try:
             async with asyncio.timeout(COMMIT_WITHIN_S):
@@ -233,7 +233,7 @@ class AuditLog:
                     lines.append(self._line(segment, item))
                 case _Commit():
                     try:
-                        lines.append(self._line(segment, item.intent))
+                        lines.append(self._line(segment, item.record))
                     except _UNWRITABLE as exc:
                         log.crash("audit_intent_unwritable", exc, worker=self._worker)
                         _settle([item], is_synced=False)

@@ -20,7 +20,7 @@ from gateway.core.facts import Budget, Capability, Complexity, Modality, Pressur
 from gateway.core.findings import Coverage, Evidence, Finding, History, Tier, Unscanned
 from gateway.core.keyed_hash import KeyedHash
 from gateway.core.labels import Label
-from gateway.core.records import Attempt, Ending, FullScan, Intent, Outcome, ScanEnding, ScanReason, Usage
+from gateway.core.records import Attempt, Ending, FullScan, Intent, Outcome, Override, ScanEnding, ScanReason, Usage
 
 KEY = KeyedHash(b"audit key of the tests")
 SIGNER = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -114,8 +114,9 @@ outcomes = st.builds(
 )
 intents = st.builds(Intent, text, seconds, text, text, text, text, text, text, number, text)
 activations = st.builds(Activation, seconds, text, names, text)
+overrides = st.builds(Override, seconds, text, text, st.none() | seconds)
 headers = st.builds(Header, text, number, text, number, seconds, seconds, text)
-entries = outcomes | intents | activations
+entries = outcomes | intents | activations | overrides
 
 
 def outcome(request_id="req_1", **changes):

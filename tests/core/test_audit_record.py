@@ -11,6 +11,7 @@ from gateway.core.decision import Allow
 from gateway.core.facts import Capability, RequestFacts
 from gateway.core.findings import Coverage, Evidence, Tier
 from gateway.core.labels import Label
+from gateway.core.records import Override
 from tests.core.audit_values import KEY, entries, headers, intent, outcome
 
 
@@ -81,7 +82,8 @@ def test_a_decision_that_is_neither_allow_nor_deny_is_unreadable():
 
 
 def test_the_kinds_are_told_apart():
-    for entry in (intent(), Activation(1.0, "b", ("low", "high")), Header("s", 0, "b", 0, 1.0, 2.0, "00")):
+    override = Override(1.0, "ops", "burst off", 61.0)
+    for entry in (intent(), Activation(1.0, "b", ("low", "high")), override, Header("s", 0, "b", 0, 1.0, 2.0, "00")):
         assert type(read(write(3, entry) + b"}")) is type(entry)
 
 

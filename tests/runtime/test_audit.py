@@ -17,7 +17,7 @@ import pytest
 
 from gateway.core.audit_record import Activation, Header, read
 from gateway.core.audit_verify import State, verify
-from gateway.core.records import Intent, Outcome
+from gateway.core.records import Intent, Outcome, Override
 from gateway.errors import AuditUnavailable
 from gateway.runtime import audit
 from gateway.runtime.audit import AuditLog, open_segment
@@ -100,6 +100,14 @@ async def test_what_is_recorded_is_read_back_in_order_and_the_chain_is_intact(ma
     assert isinstance(header, Header)
     assert found == written
     assert state(tmp_path / "audit") is State.INTACT
+
+
+async def test_an_override_is_on_disk_when_committed_returns(make, tmp_path):
+    log = make()
+    log.open()
+    override = Override(5.0, "ops", "burst off", 65.0)
+    await log.committed(override)
+    assert entries(tmp_path / "audit")[-1] == override
 
 
 async def test_many_intents_share_syncs(make, tmp_path):
