@@ -1,21 +1,34 @@
 """Where the scanner may run and for how long; everything short of a finished scan counts as nothing covered."""
 
 import asyncio
+import dataclasses
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.core.facts import Tenant
-from gateway.core.findings import Coverage, Evidence, Finding, Tier, Unscanned
+from gateway.core.findings import Coverage, Evidence, Finding, Tier, Unscanned, nothing_covered
 from gateway.core.keyed_hash import KeyedHash
 from gateway.core.labels import Label
 from gateway.core.message import Message
 from gateway.detect.memo import Memos, MemoStore
+from gateway.policy.compile import load
 from gateway.policy.labelling import label
 from gateway.runtime.classify import Classifier
-from tests.policy.making import INTERNAL, RESTRICTED, example
+from tests.fakes.full_scanner import (
+    FAULTS,
+    TAKERS,
+    ScriptedScanner,
+    a_person,
+    gives_up,
+    never,
+    nothing,
+    with_models,
+)
+from tests.policy.making import EXAMPLE, INTERNAL, RESTRICTED, example
 
 CLEAN = Evidence((), Coverage(frozenset(Tier)))
 FOUND = Evidence((Finding("US_SSN", 0.9, "input", 0, 11, "us-ssn"),), Coverage(frozenset(Tier)))
@@ -119,3 +132,96 @@ async def test_what_a_tenants_class_vouches_for_holds_for_the_final_bytes_too(ma
     vouches = Tenant("bank", "default", INTERNAL, attested=Label(0))
     assert await make(FakeScanner(CLEAN)).rescan(message, vouches) == Label(0)
     assert await make(FakeScanner(FOUND)).rescan(message, vouches) == RESTRICTED
+
+
+# The tiers that are too slow for every request
+
+MODELS = load(EXAMPLE.replace("  may_leave:", "  tiers: [structured, names, ner]\n  may_leave:").encode(), "p")
+CHEAP = Evidence((), Coverage(frozenset({Tier.STRUCTURED, Tier.NAMES}), (Unscanned("image", "messages[0]"),), 1, 5))
+NAMED = replace(CHEAP, findings=(Finding("PERSON", 0.7, "input", 0, 4, "en-name"),))
+BANK = Tenant("bank", "default", INTERNAL)
+STRICT = Tenant("bank", "default", INTERNAL, full_scan=True)
+
+
+@pytest.fixture
+def complete():
+    with ThreadPoolExecutor(1) as executor:
+
+        async def run(script, evidence=CHEAP, tenant=BANK, **options):
+            full = ScriptedScanner(script) if script is not None else None
+            deadline = {"full_deadline_s": 0.02, **options}
+            classifier = Classifier(
+                FakeScanner(), MODELS, executor, inline=100, home_only_above=1000, full_scanner=full, **deadline
+            )
+            return await classifier.complete("chat", {}, evidence, tenant)
+
+        yield run
+
+
+@pytest.mark.parametrize("before", [CHEAP, NAMED])
+async def test_a_full_scan_adds_its_findings_and_its_tier_and_keeps_the_rest(complete, before):
+    done = await complete(a_person, before)
+    assert done.findings[: len(before.findings)] == before.findings
+    assert [found.detector for found in done.findings[len(before.findings) :]] == ["ner-en"]
+    assert done.coverage == replace(before.coverage, tiers=frozenset(Tier))
+
+
+async def test_a_full_scan_may_be_surer_of_what_was_found_before(complete):
+    async def surer(evidence):
+        (found,) = evidence.findings
+        return with_models(replace(evidence, findings=(dataclasses.replace(found, score=0.9, detector="ner-en"),)))
+
+    (found,) = (await complete(surer, NAMED)).findings
+    assert (found.score, found.detector) == (0.9, "ner-en")
+
+
+async def test_what_a_full_scan_could_not_read_is_added_to_what_could_not_be_read_before(complete):
+    async def sees_a_blob(evidence):
+        done = with_models(evidence)
+        return replace(done, coverage=replace(done.coverage, unscanned=(Unscanned("opaque_blob", "input"),)))
+
+    done = await complete(sees_a_blob)
+    assert [part.carrier for part in done.coverage.unscanned] == ["image", "opaque_blob"]
+
+
+@pytest.mark.parametrize("script", [None, *FAULTS, *TAKERS])
+async def test_a_full_scan_that_fails_in_whatever_way_changes_nothing(complete, script):
+    before = NAMED if script in TAKERS else CHEAP
+    assert await complete(script, before) is before
+    assert (await complete(script, before, STRICT)).coverage == replace(before.coverage, failure="full scan incomplete")
+
+
+async def test_a_scan_that_failed_is_not_completed(complete):
+    failed = nothing_covered("deadline")
+    assert await complete(nothing, failed) is failed
+    assert await complete(nothing, failed, STRICT) is failed
+
+
+async def test_a_request_that_is_cancelled_does_not_wait_for_the_models(complete):
+    waiting = asyncio.create_task(complete(never, full_deadline_s=60))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+@pytest.mark.parametrize(
+    ("policy", "tenant", "script", "expected", "runs"),
+    [
+        (MODELS, BANK, nothing, INTERNAL, 1),
+        (MODELS, BANK, gives_up, None, 1),
+        (MODELS, None, nothing, None, 0),
+        (POLICY, BANK, gives_up, INTERNAL, 0),
+        (POLICY, STRICT, nothing, INTERNAL, 1),
+        (POLICY, STRICT, gives_up, None, 1),
+    ],
+)
+async def test_final_bytes_are_scanned_as_fully_as_whoever_asks_for_it(policy, tenant, script, expected, runs):
+    message = Message(b"POST", b"/v1/embeddings", (), b'{"input":"hello"}')
+    full = ScriptedScanner(script)
+    cheap = FakeScanner(Evidence((), Coverage(frozenset({Tier.STRUCTURED, Tier.NAMES}))))
+    with ThreadPoolExecutor(1) as executor:
+        options = {"inline": 100, "home_only_above": 1000, "full_scanner": full}
+        classifier = Classifier(cheap, policy, executor, **options)
+        assert await classifier.rescan(message, tenant) == expected
+    assert full.began == runs
