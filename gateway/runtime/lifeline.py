@@ -1,8 +1,9 @@
 """What ties a child to its supervisor: the fds it inherits, the messages it sends, and dying when the other is gone.
 
 One Unix socket pair per worker, message by message. The worker reports that it is ready and how far its audit segment
-is; the end of file means that the supervisor is gone. On Linux the kernel kills the worker then; elsewhere, and in the
-moment before the kernel was asked, the end of file makes it drain.
+is, and passes on what operations order; the supervisor tells every worker which overrides stand, before it is started
+and whenever one changes. The end of file means that the supervisor is gone. On Linux the kernel kills the worker then;
+elsewhere, and in the moment before the kernel was asked, the end of file makes it drain.
 """
 
 import contextlib
@@ -20,8 +21,9 @@ from typing import Final, Protocol, Self
 import msgspec
 
 from gateway.core.audit_chain import Head
+from gateway.core.controls import Controls, Order
 
-LONGEST_MESSAGE: Final = 4096
+LONGEST_MESSAGE: Final = 1 << 16
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_DUMPABLE: Final = 4
 
@@ -36,16 +38,49 @@ class Synced(msgspec.Struct, frozen=True, tag="synced"):
     head: Head
 
 
-Message = Ready | Synced
+class Asked(msgspec.Struct, frozen=True, tag="asked"):
+    """The worker passes on an order; `number` is its own and comes back with the answer."""
+
+    number: int
+    order: Order
+
+
+Message = Ready | Synced | Asked
+
+
+class Told(msgspec.Struct, frozen=True):
+    """The supervisor says what stands. `answers` is the number of the order that it answers, if it answers one.
+
+    `refused` says why the order was not carried out; `is_kept` whether what stands is on disk.
+    """
+
+    controls: Controls
+    answers: int | None = None
+    refused: str = ""
+    is_kept: bool = True
+
 
 _encode: Final = msgspec.json.Encoder().encode
 _decoder: Final[msgspec.json.Decoder[Message]] = msgspec.json.Decoder(Message)
+_told_decoder: Final = msgspec.json.Decoder(Told)
 
 
 def read_message(data: bytes) -> Message | None:
     """One message of a worker, or None if it is not one."""
     try:
         return _decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def written(told: Told) -> bytes:
+    """`told` as one message."""
+    return _encode(told)
+
+
+def _read_told(data: bytes) -> Told | None:
+    try:
+        return _told_decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 
@@ -72,26 +107,39 @@ class Lifeline:
         """Tell the supervisor how far the audit segment is; `on_head` of the audit log."""
         self._send(Synced(head))
 
-    def when_cut(self, loop: _Readers, then: Callable[[], None]) -> None:
-        """Call `then` once, from `loop`, when the supervisor is gone."""
+    def ask(self, number: int, order: Order) -> bool:
+        """Pass `order` on; whether it could be sent."""
+        return self._send(Asked(number, order))
+
+    def when_cut(self, loop: _Readers, then: Callable[[], None], told: Callable[[Told], None] = lambda _: None) -> None:
+        """Call `then` once, from `loop`, when the supervisor is gone; `told` for what it says, at once for what it has
+        said before this process was there."""
 
         def look() -> None:
-            try:
-                data = self._channel.recv(LONGEST_MESSAGE)
-            except BlockingIOError:
-                return
-            except OSError:
-                data = b""
-            if not data:
-                loop.remove_reader(self._channel.fileno())
-                then()
+            while True:
+                try:
+                    data = self._channel.recv(LONGEST_MESSAGE)
+                except BlockingIOError:
+                    return
+                except OSError:
+                    data = b""
+                if not data:
+                    loop.remove_reader(self._channel.fileno())
+                    then()
+                    return
+                said = _read_told(data)
+                if said is not None:
+                    told(said)
 
         loop.add_reader(self._channel.fileno(), look)
+        look()
 
-    def _send(self, message: Message) -> None:
+    def _send(self, message: Message) -> bool:
         # Full or gone: the supervisor is stuck or dead, and neither is for the audit log's writer to wait for.
         with contextlib.suppress(OSError):
             self._channel.send(_encode(message))
+            return True
+        return False
 
 
 @dataclass(frozen=True, slots=True)

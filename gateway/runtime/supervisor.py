@@ -3,7 +3,8 @@
 Connections wait in the sockets while a worker is replaced, so none is lost. A worker that keeps dying is started ever
 more slowly, and when nothing serves and one has died five times in a row the supervisor says so and ends, for the
 system above it to see. Each worker gets the certificate of what was proved before any of them started; one that was
-started on other files refuses. It handles no request and has no secret but the signing key.
+started on other files refuses. Overrides of operations are kept here and told to all workers. It handles no request and
+has no secret but the signing key.
 """
 
 import contextlib
@@ -21,18 +22,24 @@ from typing import Final
 
 from gateway.config.addresses import Listen, Tcp
 from gateway.core.audit_chain import Head
+from gateway.core.controls import Order, Refused
 from gateway.ports import Clock
 from gateway.runtime.checkpoints import Checkpoints
 from gateway.runtime.clock import SystemClock
+from gateway.runtime.control_book import FILE as CONTROLS_FILE
+from gateway.runtime.control_book import ControlBook
 from gateway.runtime.lifeline import (
     LONGEST_MESSAGE,
+    Asked,
     Ready,
     Synced,
+    Told,
     fds_argument,
     forbid_core_files,
     handed_over,
     read_message,
     worker_command,
+    written,
 )
 from gateway.telemetry import EventLog
 
@@ -64,6 +71,11 @@ class Plan:
     drain_s: float = 300.0
     command: Callable[[str, int, str], Sequence[str]] = worker_command
 
+    @property
+    def controls_file(self) -> Path:
+        """Where the overrides of operations are kept."""
+        return self.audit_dir.parent / CONTROLS_FILE
+
 
 @dataclass(slots=True)
 class _Worker:
@@ -74,6 +86,7 @@ class _Worker:
     channel: socket.socket
     started_at: float
     is_ready: bool = False
+    told_revision: int = -1
 
 
 @dataclass(slots=True)
@@ -132,7 +145,8 @@ def supervise(plan: Plan) -> int:
         closing.callback(os.close, certificate)
         with _signals() as wakened:
             fds = Fds(data.fileno(), admin.fileno(), certificate)
-            return Supervisor(plan, checkpoints, clock, fds, wakened).run()
+            book = ControlBook(plan.controls_file, clock)
+            return Supervisor(plan, checkpoints, book, clock, fds, wakened).run()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +161,18 @@ class Fds:
 class Supervisor:
     """The loop of `supervise`, with its parts handed in."""
 
-    def __init__(self, plan: Plan, checkpoints: Checkpoints, clock: Clock, fds: Fds, wakened: socket.socket) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        checkpoints: Checkpoints,
+        book: ControlBook,
+        clock: Clock,
+        fds: Fds,
+        wakened: socket.socket,
+    ) -> None:
         self._plan = plan
         self._checkpoints = checkpoints
+        self._book = book
         self._clock = clock
         self._fds = fds
         self._wakened = wakened
@@ -173,6 +196,8 @@ class Supervisor:
                         self._hear(key.data)
                 self._reap()
                 self._sign(is_last=False)
+                self._book.end_due()
+                self._tell_workers()
                 if self._stop_by is not None and not self._workers():
                     return self._status
                 self._kill_overdue()
@@ -189,6 +214,8 @@ class Supervisor:
             due.append(self._sign_at)
         if self._stop_by is not None:
             due.append(self._stop_by)
+        if self._book.ends_at is not None:
+            due.append(now + self._book.ends_at - self._clock.wall())
         # A second at most: SIGCHLD wakes us, and should one be missed, a dead worker is noticed all the same.
         return max(0.0, min([*due, now + 1.0]) - now)
 
@@ -204,6 +231,9 @@ class Supervisor:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             ours.setblocking(False)
+            controls = self._book.controls
+            # Before there is anybody to hear it, so that no worker serves a moment without it.
+            ours.send(written(Told(controls)))
             # The admin port has one owner: its figures are one process's until they are merged here.
             admin = self._fds.admin if number == 0 else None
             fds = self._fds.data, admin, theirs.fileno(), self._fds.certificate
@@ -214,7 +244,7 @@ class Supervisor:
                 # A group of its own: Ctrl-C in a terminal reaches us alone, and we say when to drain.
                 process_group=0,
             )
-        worker = _Worker(number, process, ours, self._clock.monotonic())
+        worker = _Worker(number, process, ours, self._clock.monotonic(), told_revision=controls.revision)
         self._selector.register(ours, selectors.EVENT_READ, worker)
         log.info("worker_started", worker=number, pid=process.pid)
         return worker
@@ -235,8 +265,30 @@ class Supervisor:
                     worker.is_ready = True
                 case Synced(head):
                     self._heads[head.segment] = head
+                case Asked(asked, order):
+                    self._order(worker, asked, order)
                 case None:
                     log.warning("worker_message_unreadable", worker=worker.number)
+
+    def _order(self, worker: _Worker, number: int, order: Order) -> None:
+        refused = ""
+        try:
+            self._book.order(order)
+        except Refused as exc:
+            refused = exc.reason
+        self._tell(worker, Told(self._book.controls, number, refused, self._book.is_kept))
+
+    def _tell_workers(self) -> None:
+        """Whoever has not heard it yet. A worker that does not listen is told again in a second at the latest."""
+        controls = self._book.controls
+        for worker in self._workers():
+            if worker.told_revision != controls.revision:
+                self._tell(worker, Told(controls, is_kept=self._book.is_kept))
+
+    def _tell(self, worker: _Worker, told: Told) -> None:
+        with contextlib.suppress(OSError):  # full, or hung up
+            worker.channel.send(written(told))
+            worker.told_revision = told.controls.revision
 
     def _hang_up(self, worker: _Worker) -> None:
         if worker.channel.fileno() >= 0:

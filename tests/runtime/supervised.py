@@ -1,7 +1,8 @@
 """Programs for the supervisor's tests: a supervisor over workers of this file, and the workers, by mode.
 
 `python supervised.py supervise FOLDER WORKERS MODE DRAIN_S` prints the supervisor's log on stderr. Workers answer
-with their number, their process id, whether they have the admin port, and the certificate that they were handed.
+with their number, their process id, whether they have the admin port, and the certificate that they were handed;
+`order JSON` passes an order on, `controls` answers with what the worker was told.
 """
 
 import asyncio
@@ -11,7 +12,10 @@ import signal
 import sys
 from pathlib import Path
 
+import msgspec
+
 from gateway.config.addresses import Tcp, Unix
+from gateway.core.controls import Order
 from gateway.runtime.audit import AuditLog
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.keyring import Keyring
@@ -31,18 +35,25 @@ def command(mode):
 async def serve(inherited, folder, number, mode):
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    told = []
     if mode == "stubborn":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     else:
         loop.add_signal_handler(signal.SIGTERM, stop.set)
-        inherited.lifeline.when_cut(loop, stop.set)
+        inherited.lifeline.when_cut(loop, stop.set, told.append)
     audit = AuditLog(folder / "audit", number, Keyring(ROOT), SystemClock(), on_head=inherited.lifeline.synced)
     audit.open()
 
     async def answer(reader, writer):
-        await reader.readline()
+        asked, _, order = (await reader.readline()).decode().partition(" ")
         certificate = hashlib.sha256(inherited.certificate).hexdigest()
-        writer.write(f"{number} {os.getpid()} {'admin' if inherited.admin else '-'} {certificate}\n".encode())
+        if asked == "order":
+            inherited.lifeline.ask(7, msgspec.json.decode(order, type=Order))
+            writer.write(b"asked\n")
+        elif asked.strip() == "controls":
+            writer.write(msgspec.json.encode({"worker": number, "told": told}) + b"\n")
+        else:
+            writer.write(f"{number} {os.getpid()} {'admin' if inherited.admin else '-'} {certificate}\n".encode())
         await writer.drain()
         writer.close()
 

@@ -11,10 +11,12 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from gateway.config.addresses import Tcp, Unix
 from gateway.core.audit_verify import State, verify
+from gateway.core.controls import Drain, Order, SetBurst
 from gateway.runtime.checkpoints import load_public_key
 from gateway.runtime.keyring import Keyring, Purpose
 from gateway.runtime.lifeline import fds_argument, handed_over, taken_over, worker_command
@@ -82,6 +84,29 @@ def ask(port):
         connection.sendall(b"who\n")
         number, pid, admin, _ = connection.makefile().readline().split()
     return int(number), int(pid), admin
+
+
+def say(port, line):
+    """What whichever worker answers says to `line`."""
+    with socket.create_connection(("127.0.0.1", port), 10) as connection:
+        connection.settimeout(10)
+        connection.sendall(line.encode() + b"\n")
+        return connection.makefile().readline()
+
+
+def order(port, change, for_s=600.0):
+    say(port, "order " + msgspec.json.encode(Order(change, "ops", for_s)).decode())
+
+
+def told_by_all(port, workers, is_so, within_s=10.0):
+    """What the last thing is that each worker was told, once it `is_so` for all of them; and how long that took."""
+    began, heard = time.monotonic(), {}
+    while time.monotonic() - began < within_s:
+        answer = json.loads(say(port, "controls"))
+        heard[answer["worker"]] = answer["told"]
+        if len(heard) == workers and all(is_so(told[-1]["controls"]) for told in heard.values()):
+            return heard, time.monotonic() - began
+    raise AssertionError(heard)
 
 
 def is_alive(pid):
@@ -261,3 +286,59 @@ def test_a_stale_unix_socket_is_replaced_and_a_file_is_not(tmp_path):
 def test_a_workers_command_line_holds_no_secret_and_imports_nothing_from_where_one_stands():
     _, *arguments = worker_command("conf", 1, fds_argument(3, None, 5, 6))
     assert arguments == ["-P", "-m", "gateway.cli.worker", "--config", "conf", "--worker", "1", "--fds", "3,-,5,6"]
+
+
+def test_what_operations_order_reaches_every_worker_and_outlives_the_supervisor(start):
+    running = start(workers=2)
+    port = running.port()
+    heard, _ = told_by_all(port, 2, lambda controls: controls["revision"] == 0)
+    assert all(len(told) == 1 for told in heard.values())
+    order(port, Drain("gpu"))
+    heard, took = told_by_all(port, 2, lambda controls: [one["pool"] for one in controls["drained"]] == ["gpu"])
+    assert took < 1.0
+    assert sorted(told[-1]["answers"] is not None for told in heard.values()) == [False, True]
+    assert running.end() == 0
+
+    again = start(workers=1)
+    port = again.port()
+    heard, _ = told_by_all(port, 1, lambda controls: [one["pool"] for one in controls["drained"]] == ["gpu"])
+    assert len(heard[0]) == 1
+    assert again.end() == 0
+
+
+def test_an_override_ends_for_all_workers_when_its_time_is_over(start):
+    running = start(workers=2)
+    port = running.port()
+    told_by_all(port, 2, lambda controls: True)
+    order(port, SetBurst(0.0), 1.5)
+    told_by_all(port, 2, lambda controls: controls["burst"] is not None)
+    heard, took = told_by_all(port, 2, lambda controls: controls["burst"] is None)
+    assert took < 3.0
+    assert {told[-1]["controls"]["epoch"] for told in heard.values()} == {1}
+    assert running.end() == 0
+
+
+def test_an_order_that_makes_no_sense_is_answered_with_what_stands(start):
+    running = start()
+    port = running.port()
+    told_by_all(port, 1, lambda controls: True)
+    order(port, Drain("gpu"), 1e9)
+    while len(told := told_by_all(port, 1, lambda controls: True)[0][0]) < 2:
+        pass
+    assert told[-1]["answers"] == 7
+    assert "seven days" in told[-1]["refused"]
+    assert told[-1]["controls"]["drained"] == []
+    assert running.end() == 0
+
+
+def test_a_worker_that_takes_the_place_of_another_knows_what_stands(start):
+    running = start()
+    port = running.port()
+    order(port, Drain("gpu"))
+    told_by_all(port, 1, lambda controls: controls["revision"] == 1)
+    _, pid, _ = ask(port)
+    os.kill(pid, signal.SIGKILL)
+    assert gone(pid)
+    heard, _ = told_by_all(port, 1, lambda controls: controls["revision"] == 1)
+    assert len(heard[0]) == 1
+    assert running.end() == 0
