@@ -12,6 +12,7 @@ import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import uvloop
 
@@ -27,6 +28,9 @@ from gateway.telemetry import EventLog, log_to
 
 log = EventLog(__name__)
 
+SWITCH_S: Final = 0.0005
+"""How long a thread that scans may keep the loop from its next turn: Python's own 5 ms would be 5 ms for every turn."""
+
 
 def main() -> int:
     """Serve until told to stop; returns the exit status."""
@@ -38,6 +42,7 @@ def main() -> int:
     die_with_parent()
     forbid_core_files()
     log_to(sys.stderr)
+    sys.setswitchinterval(SWITCH_S)
     try:
         settings = load(arguments.config, os.environ)
     except Problems as exc:
