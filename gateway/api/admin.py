@@ -1,15 +1,15 @@
 """The admin plane: liveness and readiness for anybody, everything else for whoever holds the admin token.
 
-A FastAPI application on a port or socket of its own, never on the data plane's. It reads; what operations may set
-comes with the parts that need it.
+A FastAPI application on a port or socket of its own, never on the data plane's. What operations may set is in
+`controls.py`.
 """
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, Header, HTTPException, Response
+from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Response
 
 from gateway.runtime.admission import PoolLoad
 
@@ -29,8 +29,8 @@ class Status:
     pools: dict[str, PoolLoad]
 
 
-def build_admin(status: Callable[[], Status], *, token: str) -> FastAPI:
-    """The admin application. `token` is the bearer credential; `status` is asked on every call."""
+def build_admin(status: Callable[[], Status], *, token: str, routes: Iterable[APIRouter] = ()) -> FastAPI:
+    """The admin application. `token` is the bearer credential, for `routes` too; `status` is asked on every call."""
     app = FastAPI(title="Tidegate admin", docs_url=None, redoc_url=None, openapi_url=None)
 
     def authorised(authorization: Annotated[str, Header()] = "") -> None:
@@ -53,4 +53,6 @@ def build_admin(status: Callable[[], Status], *, token: str) -> FastAPI:
     async def show_status() -> dict[str, object]:
         return asdict(status())
 
+    for router in routes:
+        app.include_router(router, dependencies=[Depends(authorised)])
     return app

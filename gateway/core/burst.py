@@ -11,6 +11,7 @@ from typing import Final
 from gateway.core.labels import Label
 
 _GOLDEN: Final = (math.sqrt(5) - 1) / 2
+_QUARTER: Final = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,14 @@ class Valve:
     def turns_away(self, pressure: float) -> bool:
         """Whether work that may leave should leave even from a free place: until the pool has calmed down."""
         return self.is_open and pressure > self._close_at
+
+
+def pressure_of_server(running: float, waiting: float, cache_share: float | None) -> float:
+    """What a model server's own figures say: the share of its KV cache in use, or how many wait behind those that run.
+
+    A quarter as many waiting as running is as much as it can take; one or two are there at any moment, on their way in.
+    """
+    return max(cache_share or 0.0, _QUARTER * waiting / max(running, _QUARTER))
 
 
 def lot(number: int) -> float:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.burst import Thresholds, Valve, lot
+from gateway.core.burst import Thresholds, Valve, lot, pressure_of_server
 
 RULES = Thresholds(open_at=1.0, close_at=0.5, dwell_s=10.0)
 
@@ -63,6 +63,22 @@ def test_a_valve_never_flaps(felt_after):
             if not is_open:
                 assert now - changes[-1] >= RULES.dwell_s
             changes.append(now)
+
+
+@pytest.mark.parametrize(
+    ("running", "waiting", "cache_share", "pressure"),
+    [
+        (0, 0, None, 0.0),
+        (32, 0, 0.4, 0.4),
+        (32, 1, 0.4, 0.4),  # somebody is always on the way in
+        (32, 8, 0.4, 1.0),
+        (32, 16, None, 2.0),
+        (1, 1, None, 1.0),
+        (0, 2, 0.0, 2.0),
+    ],
+)
+def test_what_a_model_server_says_of_itself_is_a_pressure(running, waiting, cache_share, pressure):
+    assert pressure_of_server(running, waiting, cache_share) == pressure
 
 
 @given(st.integers(0, 10**9), st.integers(1, 3000), st.floats(0.0, 1.0))
