@@ -13,6 +13,8 @@ PIECE: Final = 600  # characters: about a paragraph; both models read as fast an
 OVERLAP: Final = 60  # of pieces that end within a sentence: longer than a name
 
 _HAN: Final = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+_HAN_RUN: Final = re.compile(r"[\u3000-\u303f\u3400-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]+")
+_PUNCTUATION: Final = str.maketrans("，。：；？！（）、", ",.:;?!(),")
 # Without a capital the English model finds nothing, and what it found would not be believed.
 _CAPITAL: Final = re.compile(r"[A-ZÀ-ÖØ-ÞĀ-Ž][A-Za-zÀ-ÖØ-öø-ÿĀ-ž'’]")
 # Behind a full stop only after a word that is no title or initial.
@@ -27,7 +29,7 @@ class Language(StrEnum):
 
 
 class Piece(NamedTuple):
-    """A part of a text, from `start` on, for one model."""
+    """A part of a text, from `start` on, for one model: as many characters, but not always the same."""
 
     language: Language
     start: int
@@ -43,7 +45,18 @@ def pieces(text: str) -> Iterator[Piece]:
         if _HAN.search(part):
             yield Piece(Language.ZH, start, part)
         if _CAPITAL.search(part):
-            yield Piece(Language.EN, start, part)
+            yield Piece(Language.EN, start, _without_han(part))
+
+
+def _without_han(text: str) -> str:
+    """`text` with Chinese blanked out, place by place: the English model takes it and a name beside it for one word."""
+    return _HAN_RUN.sub(_blanked, text.translate(_PUNCTUATION)) if _HAN_RUN.search(text) else text
+
+
+def _blanked(run: re.Match[str]) -> str:
+    length = run.end() - run.start()
+    # One character between two names is an "and".
+    return " " * length if length > 1 else ","
 
 
 def has_script(text: str) -> bool:

@@ -8,6 +8,7 @@ import re
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from gateway.detect.ner_famous import FAMOUS
 from gateway.detect.ner_text import Language, Piece
 from gateway.detect.people import GIVEN_NAMES
 
@@ -85,6 +86,8 @@ def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _person(piece: Piece, start: int, said: str) -> float:
+    if said in FAMOUS:
+        return 0.0
     if piece.language is Language.ZH and _HAN_PERSON.fullmatch(said):
         return _SURE
     if _NAME.fullmatch(said):
