@@ -16,11 +16,12 @@ import msgspec
 from gateway.cli.demo_words import language_of
 from gateway.cli.explain_words import say
 from gateway.cli.main import Subparsers
-from gateway.core.decision import Deny
+from gateway.core.decision import Allow, Decision, Deny
 from gateway.core.findings import Evidence
 from gateway.core.labels import Label
-from gateway.core.records import Attempt, Intent, Outcome
+from gateway.core.records import Attempt, FullScan, Intent, Outcome, ScanEnding, ScanReason
 from gateway.detect.scanner import scanner_digest
+from gateway.policy.decide import decide
 from gateway.policy.explain import explain
 from gateway.policy.words import Language
 from gateway.runtime.audit_folder import Told, find
@@ -83,6 +84,8 @@ class Story:
         else:
             yield self._say("not_live", bundle=outcome.bundle[:12])
             yield from self._recorded(outcome)
+        if outcome.full_scan is not None:
+            yield from self._full_scan(outcome, outcome.full_scan)
         yield from self._happened(outcome)
 
     def _say(self, key: str, **gaps: object) -> str:
@@ -147,6 +150,33 @@ class Story:
             )
         for part in coverage.unscanned:
             yield self._say("unscanned", carrier=part.carrier, path=part.path)
+
+    def _full_scan(self, outcome: Outcome, scan: FullScan) -> Iterator[str]:
+        yield self._say(f"scan_{scan.because}", ms=f"{scan.ms:.0f}")
+        if scan.because is ScanReason.ALWAYS:
+            if scan.ending is not ScanEnding.COMPLETED:
+                yield self._say("scan_always_incomplete")
+        elif scan.ending is not ScanEnding.COMPLETED:
+            yield self._say(f"scan_{scan.ending}")
+        elif outcome.facts is not None and scan.label_low is not None and scan.label_high is not None:
+            facts = msgspec.structs.replace(outcome.facts, label_low=scan.label_low, label_high=scan.label_high)
+            before, after = self._label(scan.label_high), self._label(outcome.facts.label_high)
+            yield self._say("scan_same_label" if before == after else "scan_relabelled", before=before, after=after)
+            if outcome.bundle == self._live_bundle():
+                yield from self._moved(decide(self._settings.bundle.policy, facts), outcome.decision)
+
+    def _moved(self, first: Decision, second: Decision | None) -> Iterator[str]:
+        """Which pools the second decision has that the first had not, and the other way round."""
+        before, after = (one.pools if isinstance(one, Allow) else () for one in (first, second))
+        opened, closed = (
+            tuple(name for name in here if name not in there) for here, there in ((after, before), (before, after))
+        )
+        if opened:
+            yield self._say("scan_opened", pools=self._list(opened))
+        if closed:
+            yield self._say("scan_closed", pools=self._list(closed))
+        if not opened and not closed:
+            yield self._say("scan_same_pools")
 
     def _happened(self, outcome: Outcome) -> Iterator[str]:
         if outcome.queued_ms >= 1:

@@ -18,6 +18,47 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "nobody": ("nobody (no valid key)", "未识别（没有有效密钥）"),
         "error": ("It was answered with the error `{error}`.", "返回的错误为 `{error}`。"),
         "queued": ("It waited {ms} ms for a free place.", "为等待空位排队 {ms} 毫秒。"),
+        "scan_leaves_first": (
+            "The models read it before it went anywhere, since it would have left first: {ms} ms.",
+            "它本应先发往云端，因此在发送之前由模型扫描：{ms} 毫秒。",
+        ),
+        "scan_no_place": (
+            "The models read it while no permitted pool had a free place: {ms} ms.",
+            "允许的资源池没有空位，等待期间由模型扫描：{ms} 毫秒。",
+        ),
+        "scan_all_failed": (
+            "The models read it after every permitted pool had failed: {ms} ms.",
+            "允许的资源池全部失败后，由模型扫描：{ms} 毫秒。",
+        ),
+        "scan_refused": (
+            "The models read it since it would have been refused otherwise: {ms} ms.",
+            "它本应被拒绝，因此由模型扫描：{ms} 毫秒。",
+        ),
+        "scan_always": (
+            "The models read it, as its tenant's class asks for every request: {ms} ms.",
+            "按租户类别的要求，每个请求都由模型扫描：{ms} 毫秒。",
+        ),
+        "scan_relabelled": ("The label was {before} and became {after}.", "标签由 {before} 变为 {after}。"),
+        "scan_same_label": ("The label stayed {after}.", "标签仍为 {after}。"),
+        "scan_opened": ("That opened {pools}.", "由此可用：{pools}。"),
+        "scan_closed": ("That closed {pools}.", "由此不可用：{pools}。"),
+        "scan_same_pools": ("Where it could go stayed the same.", "可去之处不变。"),
+        "scan_incomplete": (
+            "They did not get through it: what was decided before stood.",
+            "扫描未完成：以此前的决定为准。",
+        ),
+        "scan_always_incomplete": (
+            "They did not get through it, which counts as the highest label.",
+            "扫描未完成，按最高标签处理。",
+        ),
+        "scan_overtaken": (
+            "It was not waited for to the end: what was decided before stood.",
+            "没有等到扫描结束：以此前的决定为准。",
+        ),
+        "scan_unconfirmed": (
+            "The bytes about to leave could not be read to the end: what was decided before stood.",
+            "即将发出的内容未能扫描完成：以此前的决定为准。",
+        ),
         "intent_only": (
             "Request {id}, {when}, tenant {tenant}: the log holds its intent and no outcome.",
             "请求 {id}，{when}，租户 {tenant}：日志中只有发送意向，没有结果。",

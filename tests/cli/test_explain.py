@@ -13,7 +13,7 @@ from gateway.core.decision import Allow, Deny, DenyCode
 from gateway.core.facts import RequestFacts
 from gateway.core.findings import Coverage, Evidence, Finding, Tier, Unscanned
 from gateway.core.labels import Label
-from gateway.core.records import Attempt, Ending, Intent, Usage
+from gateway.core.records import Attempt, Ending, FullScan, Intent, ScanEnding, ScanReason, Usage
 from gateway.detect.scanner import build_scanner, scanner_digest
 from gateway.runtime.audit import AuditLog
 from gateway.runtime.clock import SystemClock
@@ -164,6 +164,85 @@ def test_a_refusal_and_a_scan_that_failed_are_told(explain):
         "It was answered with the error `denied_by_policy`.",
     ):
         assert line in shown.out.splitlines()
+
+
+LOWER = RequestFacts(Label(1), Label(1), "default", Label(1), "chat")
+
+
+def scanned(because=ScanReason.NO_PLACE, ending=ScanEnding.COMPLETED, **changes):
+    given = {"facts": LOWER, "decision": Allow(("home",), ("burst",), 1.0, "rest", Label(1)), **changes}
+    before = (None, None) if because is ScanReason.ALWAYS else (Label(1), Label(2))
+    return told(full_scan=FullScan(because, ending, 38.4, *before), **given)
+
+
+@pytest.mark.parametrize(
+    ("because", "said"),
+    [
+        (ScanReason.LEAVES_FIRST, "The models read it before it went anywhere, since it would have left first: 38 ms."),
+        (ScanReason.NO_PLACE, "The models read it while no permitted pool had a free place: 38 ms."),
+        (ScanReason.ALL_FAILED, "The models read it after every permitted pool had failed: 38 ms."),
+        (ScanReason.REFUSED, "The models read it since it would have been refused otherwise: 38 ms."),
+    ],
+)
+def test_a_full_scan_is_told_with_its_reason_and_what_it_changed(explain, because, said):
+    _, shown = explain([scanned(because)])
+    lines = shown.out.splitlines()
+    assert lines[lines.index(said) + 1] == "The label was restricted and became internal."
+
+
+@pytest.mark.parametrize(
+    ("because", "ending", "said"),
+    [
+        (ScanReason.NO_PLACE, ScanEnding.INCOMPLETE, "They did not get through it: what was decided before stood."),
+        (ScanReason.NO_PLACE, ScanEnding.OVERTAKEN, "It was not waited for to the end: what was decided before stood."),
+        (
+            ScanReason.NO_PLACE,
+            ScanEnding.UNCONFIRMED,
+            "The bytes about to leave could not be read to the end: what was decided before stood.",
+        ),
+        (
+            ScanReason.ALWAYS,
+            ScanEnding.INCOMPLETE,
+            "They did not get through it, which counts as the highest label.",
+        ),
+    ],
+)
+def test_a_full_scan_that_came_to_nothing_is_told_as_such(explain, because, ending, said):
+    _, shown = explain([scanned(because, ending)])
+    assert said in shown.out.splitlines()
+    assert "The label was" not in shown.out
+
+
+def test_a_class_that_has_everything_read_has_no_label_before(explain):
+    _, shown = explain([scanned(ScanReason.ALWAYS)])
+    assert "as its tenant's class asks for every request: 38 ms." in shown.out
+    assert "The label was" not in shown.out
+
+
+@pytest.mark.parametrize(
+    ("facts", "decision", "said"),
+    [
+        (LOWER, Allow(("home",), ("burst",), 1.0, "rest", Label(1)), ["That opened burst."]),
+        (LOWER, Deny(DenyCode.DENIED_BY_ROUTE, "closed", "Not here."), ["That closed home."]),
+        (
+            RequestFacts(Label(2), Label(2), "default", Label(1), "chat"),
+            Allow(("home",), (), 1.0, "keep-home", Label(2)),
+            ["The label stayed label number 2.", "Where it could go stayed the same."],
+        ),
+    ],
+)
+def test_under_the_policy_of_then_it_is_told_which_pools_a_full_scan_opened(explain, folder, facts, decision, said):
+    bundle = load(folder, {}).bundle
+    digest = bundle.with_scanner(scanner_digest(bundle.policy.markers)).digest
+    scan = FullScan(ScanReason.NO_PLACE, ScanEnding.COMPLETED, 38.4, Label(1), Label(2))
+    record = replace(told(facts=facts, decision=decision, full_scan=scan), bundle=digest)
+    _, shown = explain([record], labels=bundle.policy.order.names)
+    assert [line for line in shown.out.splitlines() if line in said] == said
+
+
+def test_every_reason_and_end_of_a_full_scan_has_words():
+    keys = {*ScanReason, *(ending for ending in ScanEnding if ending is not ScanEnding.COMPLETED)}
+    assert {f"scan_{key}" for key in keys} <= SENTENCES.keys()
 
 
 def test_nothing_found_is_said(explain):
