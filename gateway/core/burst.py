@@ -71,6 +71,11 @@ def pressure_of_server(running: float, waiting: float, cache_share: float | None
     return max(cache_share or 0.0, _QUARTER * waiting / max(running, _QUARTER))
 
 
+def part_of(whole: int, parts: int, number: int) -> int:
+    """The part with this `number`, from 0, of `whole`: as equal as whole numbers can be, and together exactly it."""
+    return (whole + parts - 1 - number) // parts
+
+
 def lot(number: int) -> float:
     """A number from 0 to below 1 for the `number`-th request.
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.burst import Thresholds, Valve, lot, pressure_of_server
+from gateway.core.burst import Thresholds, Valve, lot, part_of, pressure_of_server
 
 RULES = Thresholds(open_at=1.0, close_at=0.5, dwell_s=10.0)
 
@@ -79,6 +79,13 @@ def test_a_valve_never_flaps(felt_after):
 )
 def test_what_a_model_server_says_of_itself_is_a_pressure(running, waiting, cache_share, pressure):
     assert pressure_of_server(running, waiting, cache_share) == pressure
+
+
+@given(st.integers(0, 1000), st.integers(1, 64))
+def test_parts_are_as_equal_as_can_be_and_together_the_whole(whole, parts):
+    shares = [part_of(whole, parts, number) for number in range(parts)]
+    assert sum(shares) == whole
+    assert max(shares) - min(shares) <= 1
 
 
 @given(st.integers(0, 10**9), st.integers(1, 3000), st.floats(0.0, 1.0))
