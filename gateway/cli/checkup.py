@@ -4,6 +4,7 @@ Each check is a function from what it looks at to what it found, so that a test 
 What a configuration adds is in `checkup_config.py`, the sentences in `doctor_words.py`.
 """
 
+import asyncio
 import platform
 import subprocess
 import sys
@@ -17,11 +18,19 @@ from typing import Final
 
 from gateway.backends.embedded import DEMO_MODEL
 from gateway.core.findings import Tier
+from gateway.detect.ner_models import PACKAGES, are_installed, models_digest
+from gateway.detect.ner_text import Language, Piece
+from gateway.detect.ner_workers import NameWorkers, WorkerSettings
 from gateway.detect.prefilter import HAS_HYPERSCAN
 
 _PYTHONS: Final = ((3, 11), (3, 14))
 _MACHINES: Final = ("x86_64", "aarch64")
 _PROBE_S: Final = 20.0
+_LOOK_EVERY_S: Final = 0.02
+_NAMES: Final = (
+    Piece(Language.EN, 0, "Please write to John Smith about the report."),
+    Piece(Language.ZH, 0, "请写信给王小明，说明报告的情况。"),
+)
 # What the processes that see requests do when they start, and whether the kernel then agrees. 3 is PR_GET_DUMPABLE.
 _CORE_PROBE: Final = (
     "import ctypes, resource; from gateway.runtime.lifeline import forbid_core_files; forbid_core_files(); "
@@ -94,7 +103,7 @@ def installation() -> Iterator[Check]:
     yield of_python(this_build())
     yield of_machine(this_build())
     yield of_prefilter(has_hyperscan=HAS_HYPERSCAN)
-    yield from of_tiers()
+    yield from of_tiers(models_probe() if are_installed() else None)
     yield from of_packages(lambda name: find_spec(name) is not None)
     yield of_core_files(core_probe())
 
@@ -123,11 +132,31 @@ def of_prefilter(*, has_hyperscan: bool) -> Check:
     return live("hyperscan") if has_hyperscan else missing("no_hyperscan")
 
 
-def of_tiers() -> Iterator[Check]:
-    """The tiers of scanning that this build has."""
+def of_tiers(do_models_read: bool | None) -> Iterator[Check]:
+    """The tiers of scanning that this build has; of the models, None if they are not installed."""
     for tier in (Tier.STRUCTURED, Tier.NAMES):
         yield live("tier", tier=tier)
-    yield missing("no_ner")
+    if do_models_read is None:
+        yield missing("no_ner")
+    else:
+        packages = " and ".join(PACKAGES.values())
+        yield live("ner", packages=packages) if do_models_read else wrong("ner_mute", packages=packages)
+
+
+def models_probe() -> bool:
+    """Whether a process with the models, started as a worker starts one, finds a name in each language."""
+    return asyncio.run(_read_with(NameWorkers(WorkerSettings(models_digest(), deadline_s=_PROBE_S, start_s=_PROBE_S))))
+
+
+async def _read_with(workers: NameWorkers) -> bool:
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(workers.run(stop))
+        while not workers.live and not workers.restarts:  # noqa: ASYNC110 -- until it has started, or failed to
+            await asyncio.sleep(_LOOK_EVERY_S)
+        found = await workers.read(_NAMES)
+        stop.set()
+    return found is not None and all(found)
 
 
 def of_packages(is_there: Callable[[str], bool]) -> Iterator[Check]:

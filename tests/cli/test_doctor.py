@@ -1,9 +1,11 @@
 """`tidegate doctor` finds what is not as it should be, says what to do about it, and leaves everything as it is."""
 
+import asyncio
 import json
 import os
 import secrets
 import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +25,8 @@ from gateway.cli.proved import load_proved, shown
 from gateway.config.addresses import Tcp, Unix
 from gateway.core.topology import Proxy, SageMakerTarget
 from gateway.detect.foreign import ForeignRecognizer
+from gateway.detect.ner_text import Language, Piece
+from gateway.detect.ner_workers import NameWorkers, WorkerSettings
 from gateway.runtime import certified
 from gateway.runtime.keyring import Purpose
 from gateway.settings import Settings, load
@@ -37,6 +41,7 @@ def in_english(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LC_ALL", "en_US.UTF-8")
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.delenv("TIDEGATE_CONFIG", raising=False)
+    monkeypatch.setattr(checkup, "models_probe", lambda: True)  # takes seconds; tried by itself below
 
 
 @pytest.fixture
@@ -70,6 +75,43 @@ def keys_of(checks) -> list[str]:
 )
 def test_the_python_must_be_one_that_is_tested_and_no_slow_one(build: Build, key: str) -> None:
     assert checkup.of_python(build).key == key
+
+
+@pytest.mark.parametrize(
+    ("do_models_read", "key", "state"),
+    [(None, "no_ner", State.MISSING), (True, "ner", State.LIVE), (False, "ner_mute", State.WRONG)],
+)
+def test_a_tier_is_live_if_its_models_answer(do_models_read: bool | None, key: str, state: State) -> None:
+    *others, models = checkup.of_tiers(do_models_read)
+    assert [other.state for other in others] == [State.LIVE] * 2
+    assert (models.key, models.state) == (key, state)
+
+
+@pytest.mark.parametrize(
+    ("says", "asked", "is_live"),
+    [("models", "John writes", True), ("models", "DIE now", False), ("exits", "John writes", False)],
+)
+def test_the_models_are_asked_in_a_process_as_a_worker_asks_them(
+    says: str, asked: str, is_live: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = str(Path(__file__).parents[1] / "fakes" / "ner_process.py")
+    command = (sys.executable, "-P", process, says)
+    monkeypatch.setattr(checkup, "_NAMES", (Piece(Language.EN, 0, asked),))
+    workers = NameWorkers(WorkerSettings(says, deadline_s=20.0, command=command))
+    assert asyncio.run(checkup._read_with(workers)) is is_live
+
+
+@pytest.mark.parametrize(
+    ("is_installed", "digest", "expected"),
+    [(True, "abc", ["ner_asked"]), (True, "", ["ner_unasked"]), (False, "", [])],
+)
+def test_the_configuration_says_whether_models_read_what_leaves(
+    is_installed: bool, digest: str, expected: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkup_config, "are_installed", lambda: is_installed)
+    settings = settings_of(folder)
+    settings = replace(settings, bundle=replace(settings.bundle, models_digest=digest))
+    assert keys_of(checkup_config.of_models(settings)) == expected
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,13 @@ async def test_a_worker_that_misbehaves_is_replaced_and_the_next_question_answer
         assert await workers.read(asked()) == FOUND
 
 
+async def test_a_worker_that_is_gone_is_asked_no_more() -> None:
+    async with running(settings(deadline_s=20.0)) as workers:
+        assert await workers.read(asked("ENDLESS talk")) is None
+        assert await workers.read(asked()) is None  # at once: nobody has noticed yet but the worker itself
+        assert workers.live == 0
+
+
 @pytest.mark.parametrize("does", ["HANG", "CLOSE"])  # not every loop notices that a pipe is closed
 async def test_a_worker_that_does_not_answer_in_time_is_ended(does: str) -> None:
     async with running(settings(deadline_s=0.2)) as workers:
@@ -168,6 +175,15 @@ async def test_a_worker_gets_nothing_of_our_environment(monkeypatch: pytest.Monk
         # Python itself adds LC_CTYPE where no language is set.
         await until(lambda: any(workers.live for workers in both))
         stop.set()
+
+
+@pytest.mark.parametrize("does", ["John writes", "DIE now", "ENDLESS talk"])
+async def test_who_stops_us_while_a_worker_ends_waits_for_its_end(does: str) -> None:
+    async with running(settings(deadline_s=20.0)) as workers:
+        (child,) = workers._children
+        await workers.read(asked(does))
+    assert not is_running(child.pid)
+    assert not workers._started_ones
 
 
 async def test_no_worker_is_left_behind_when_we_are_cancelled() -> None:
