@@ -8,11 +8,11 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
-from dataclasses import replace
 from functools import partial
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from gateway.core.decision import Allow, Deny
 from gateway.core.exchange import Exchange, Patience

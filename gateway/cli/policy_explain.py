@@ -7,9 +7,10 @@ already is `--decision`'s, which reads the audit log.
 import argparse
 import os
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
+
+from msgspec.structs import replace
 
 from gateway.cli import explain as of_record
 from gateway.cli import policy_files

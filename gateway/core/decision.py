@@ -35,7 +35,7 @@ class Canary:
     percent: float
 
 
-class Allow(msgspec.Struct, frozen=True):
+class Allow(msgspec.Struct, frozen=True, omit_defaults=True):
     """Pools that may see this request, in order. Failover, retry and spill walk these lists and nothing else.
 
     `to` is never empty. `spill` opens only under pressure, on drain, or when `to` has no healthy endpoint.
@@ -64,8 +64,7 @@ class Allow(msgspec.Struct, frozen=True):
         return (self.canary.pool, *self.to, *(pool for pool in self.spill if pool != self.canary.pool))
 
 
-@dataclass(frozen=True, slots=True)
-class Deny:
+class Deny(msgspec.Struct, frozen=True, omit_defaults=True):
     """A refusal. `message` may be shown to the tenant. `if_scanned` is as in `Allow`."""
 
     code: DenyCode

@@ -6,6 +6,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+import msgspec
+
 from gateway.core.labels import Label
 from gateway.core.waiting import USUAL_PRIORITY
 
@@ -75,8 +77,7 @@ class Tenant:
     priority: int = USUAL_PRIORITY
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What is true of the gateway rather than of a request, at the moment of a decision; shared by all requests in it.
 
     `minute_of_week` counts from Monday 00:00 UTC. `pressure` pairs a zone with its state; a zone that is not named is
@@ -92,9 +93,8 @@ QUIET = Surroundings()
 TEXT_ONLY = frozenset({Modality.TEXT})
 
 
-@dataclass(frozen=True, slots=True)
-class RequestFacts:
-    """What is known of one request when it is decided.
+class RequestFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What is known of one request when it is decided. A Struct, since one is made and written for every request.
 
     `label_low` is what was found; `label_high` joins it with the most that tiers not yet run could add. Everything
     but a pool whose clearance is the top label is governed by `label_high` (policy.md). `context_tokens` is an

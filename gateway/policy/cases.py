@@ -7,9 +7,11 @@ reaches; `lines` and `as_json` are for people and for programs.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
+
+from msgspec.structs import replace
 
 from gateway.core.decision import Allow, Decision, Deny
 from gateway.core.facts import TEXT_ONLY, Capability, Complexity, Modality, RequestFacts

@@ -6,9 +6,11 @@ caller can make (ask for less, choose another model, leave something out), then 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
+
+from msgspec.structs import replace
 
 from gateway.core.decision import Allow, Decision
 from gateway.core.facts import MINUTES_PER_WEEK, Budget, Capability, Complexity, Modality, Pressure, RequestFacts

@@ -7,8 +7,10 @@ merged nodes, and from it regions that never overlap. Over the node budget there
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
+
+from msgspec.structs import replace
 
 from gateway.core.facts import MINUTES_PER_WEEK, Budget, Capability, Complexity, Modality, Pressure, RequestFacts
 from gateway.core.labels import Label

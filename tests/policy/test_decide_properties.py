@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from gateway.core.decision import Allow, Decision, Deny
 from gateway.core.labels import Label
@@ -68,9 +69,9 @@ def test_a_full_scan_opens_what_was_named_and_nothing_that_its_own_label_would_n
     facts = data.draw(states(world))
     first = decide(policy, facts)
     # `label_low` alone never adds a pool: only a decision for the label that a completed scan gave does.
-    assert reached(first) == reached(decide(policy, replace(facts, label_low=facts.label_high)))
+    assert reached(first) == reached(decide(policy, structs.replace(facts, label_low=facts.label_high)))
     for rank in range(facts.label_low, facts.label_high + 1):
-        second = decide(policy, replace(facts, label_low=Label(rank), label_high=Label(rank)))
+        second = decide(policy, structs.replace(facts, label_low=Label(rank), label_high=Label(rank)))
         limit = world.limit(facts)
         for name in reached(second):
             zone, clearance, _ = world.pools[name]
@@ -105,7 +106,7 @@ def test_no_model_adds_a_cloud_pool_or_puts_one_first(data: st.DataObject) -> No
     policy = compiled(world)
     allowed, first_is_home, usual = world.without_model(facts, facts.label_high)
     for model in ("m", "n", "anything"):
-        decision = decide(policy, replace(facts, model=model))
+        decision = decide(policy, structs.replace(facts, model=model))
         assert {name for name in reached(decision) if world.is_cloud(name)} <= allowed
         if isinstance(decision, Allow) and first_is_home:
             assert not world.is_cloud(decision.to[0])
@@ -121,7 +122,7 @@ def test_a_model_that_takes_nothing_away_changes_nothing(data: st.DataObject) ->
     world = data.draw(worlds())
     rows = [row for row in world.routes if "model" not in row["when"]]  # type: ignore[operator]
     world = replace(world, models={"m": ("a", "b", "c", "d")}, routes=tuple(rows))
-    facts = replace(data.draw(states(world)), model="m")
+    facts = structs.replace(data.draw(states(world)), model="m")
     names = reached(decide(compiled(world), facts))
     reachable, _, _ = world.without_model(facts, facts.label_high)
     assert {name for name in names if world.is_cloud(name)} == reachable
@@ -139,7 +140,7 @@ def test_in_a_policy_that_loads_raising_the_label_never_adds_a_cloud_pool(data: 
     facts = data.draw(states(world))
     below: set[str] | None = None
     for rank in range(4):
-        names = reached(decide(policy, replace(facts, label_low=Label(rank), label_high=Label(rank))))
+        names = reached(decide(policy, structs.replace(facts, label_low=Label(rank), label_high=Label(rank))))
         cloud = {name for name in names if world.is_cloud(name)}
         assert below is None or cloud <= below
         below = cloud

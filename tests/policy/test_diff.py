@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from gateway.core.facts import RequestFacts
 from gateway.core.findings import Coverage, Evidence, Finding, History, Tier, Unscanned
@@ -103,7 +104,7 @@ def test_no_evidence_and_no_request_gains_a_way_out_unsaid(data: st.DataObject) 
             seen = tuple(one for one in evidence.findings if not one.entity.startswith("MARKER") or one.entity in known)
             scanned = Evidence(seen, evidence.coverage, evidence.history, evidence.taint)
             high = label(compiled, scanned, vouched.get(facts.tenant_class))[1]
-            both.append(replace(facts, label_low=high, label_high=high))
+            both.append(structs.replace(facts, label_low=high, label_high=high))
         gained = cloud(of_new.answer(decide(new, both[1]))) - cloud(of_old.answer(decide(old, both[0])))
         assert not gained or found.new_cloud_access
         if both[0].label_high != both[1].label_high:
@@ -120,8 +121,8 @@ def test_no_tenant_that_moves_gains_a_way_out_unsaid(data: st.DataObject) -> Non
             found = diff(old, new, tenants=({"t": was}, {"t": becomes}))
             for _ in range(5):
                 facts: RequestFacts = data.draw(requests())
-                before = of_old.answer(decide(old, replace(facts, tenant_class=was)))
-                after = of_new.answer(decide(new, replace(facts, tenant_class=becomes)))
+                before = of_old.answer(decide(old, structs.replace(facts, tenant_class=was)))
+                after = of_new.answer(decide(new, structs.replace(facts, tenant_class=becomes)))
                 assert not cloud(after) - cloud(before) or found.new_cloud_access
                 assert before == after or not found.is_empty
 

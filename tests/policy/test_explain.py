@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from gateway.core.facts import Capability, Complexity, Modality, RequestFacts
 from gateway.core.findings import Coverage, Evidence, Finding, History, Tier, Unscanned
@@ -369,7 +370,7 @@ def test_it_never_raises_nor_repeats_the_caller_and_its_change_really_changes(
     compiled = data.draw(changing.worlds()).compiled()
     asked = data.draw(changing.requests())
     low = Label(data.draw(st.integers(0, asked.label_high)))
-    asked = replace(asked, label_low=low, model=data.draw(st.sampled_from((asked.model, SECRET))))
+    asked = structs.replace(asked, label_low=low, model=data.draw(st.sampled_from((asked.model, SECRET))))
     found = data.draw(st.sampled_from((None, evidence("EMAIL", ("SWIFT", 0.2), unscanned=["image"]))))
     explained = explanation(compiled, found, asked)
     told = "\n".join(lines(explained, language))
@@ -379,9 +380,9 @@ def test_it_never_raises_nor_repeats_the_caller_and_its_change_really_changes(
     instead = explained.instead
     if instead is None:
         for other in ("chat", "big"):
-            assert reached(decide(compiled, replace(asked, model=other))) == reached(explained.decision)
+            assert reached(decide(compiled, structs.replace(asked, model=other))) == reached(explained.decision)
         for label in range(3):
-            moved = replace(asked, label_low=Label(label), label_high=Label(label))
+            moved = structs.replace(asked, label_low=Label(label), label_high=Label(label))
             assert reached(decide(compiled, moved)) == reached(explained.decision)
     else:
         assert 1 <= len(instead.changes) <= 2

@@ -4,10 +4,10 @@
 import json
 import string
 from collections.abc import Callable
-from dataclasses import replace
 from unittest.mock import patch
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.core.decision import Allow, Decision
 from gateway.core.facts import RequestFacts

@@ -1,10 +1,9 @@
 """Walking every state without looking at each: nothing is dropped, nothing counted twice, witnesses ordinary."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway.core.facts import Budget, Capability, Complexity, Modality, Pressure
 from gateway.core.labels import Label
