@@ -114,13 +114,11 @@ class RequestScanner:
         texts = [leaf.text for leaf in leaves]
         characters = sum(map(len, texts))
         deadline = started + BASE_S + characters * PER_CHARACTER_S
-        around = seams(texts)
+        around = seams(leaves)
         findings: tuple[Finding, ...] = ()
         # A small request goes through the prefilter in one piece, and nearly always that is all.
         is_small = characters <= BATCH
-        if not is_small or self._prefilter.triggered(
-            SEPARATOR.join((*texts, *[text for text, _, _, _, _, _ in around]))
-        ):
+        if not is_small or self._prefilter.triggered(SEPARATOR.join((*texts, *[seam[0] for seam in around]))):
             roots: tuple[Root, ...] = (
                 *(LeafSource(leaf.text, leaf.path) for leaf in leaves),
                 *(seam_source(seam, leaves) for seam in around),

@@ -1,6 +1,6 @@
 """The texts that a scan looks at, and where their characters come from.
 
-A source is a leaf, the text around a seam between neighbouring leaves, or a view of another source. Each can say to
+A source is a leaf, the text around a seam between leaves, or a view of another source. Each can say to
 which leaf, and to which code points there, a span of it belongs. Pure.
 """
 
@@ -8,12 +8,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from gateway.core.findings import Hit, Mark
-from gateway.detect.leaves import Leaf
+from gateway.detect.leaves import Leaf, LeafKind
 from gateway.detect.views import View
 
 CHUNK = 2_000  # characters that a recognizer sees at once: bounds the longest step between two looks at the clock
 OVERLAP = 400  # longer than any match
 BATCH = 4_096  # characters that go through the prefilter in one pass
+BLOCK = 1_600  # characters of short leaves that are joined in one text; longer ones overlap
+_LEAST = 6  # characters that two leaves must have together for a look at what they make up
+_FEW = 16  # characters of words that are not worth one
 SEAM = 160  # characters on each side of a seam: a cue, a gap and an identifier
 
 Place = tuple[str, int, int]
@@ -51,7 +54,10 @@ class LeafSource:
 
 @dataclass(slots=True)
 class SeamSource:
-    """The end of a leaf, the beginning of a later one, and the whole of those in between, joined by `glue`."""
+    """The end of a leaf, the beginning of a later one, and the whole of those in between, joined by `glue`.
+
+    Those in between may be left out, where they are keys.
+    """
 
     text: str
     leaves: Sequence[Leaf]
@@ -111,48 +117,96 @@ def view_source(view: View, of: Source) -> ViewSource:
     return ViewSource(view, of, view.text, of.transforms + view.transforms, of.is_head, of.is_tail, of.seen)
 
 
-Seam = tuple[str, int, int, str, bool, bool]
-"""The text around some seams: itself, the first and the last leaf that it touches, the glue, is it head, is it tail."""
+Seam = tuple[str, int, int, str, bool, bool, bool]
+"""The text around some seams: itself, the first and the last leaf that it touches, the glue, is it head, is it tail,
+and whether all leaves between the two are left out."""
 
 
-def seams(texts: Sequence[str]) -> list[Seam]:
-    """The text around every seam between neighbours, joined with nothing and with one space.
+def seams(leaves: Sequence[Leaf]) -> list[Seam]:
+    """The text around every seam between neighbours, joined with nothing and with one space, and between two values
+    that only keys part.
 
     Plain tuples of pieces: nothing is found around nearly all seams of nearly all requests.
     """
+    texts = [leaf.text for leaf in leaves]
     found: list[Seam] = []
     end = len(texts) - 1
     for glue in ("", " "):
-        reach = SEAM - len(glue)
         first = 0
         for last in range(1, end + 1):
             # Seams on both sides of a short leaf are one text; a long leaf keeps them apart.
-            if last == end or len(texts[last]) > SEAM + reach:
-                left, right = texts[first], texts[last]
-                text = glue.join((left[-reach:], *texts[first + 1 : last], right[:SEAM]))
-                is_head, is_tail = first == 0 and len(left) <= reach, last == end and len(right) <= SEAM
-                found.append((text, first, last, glue, is_head, is_tail))
+            if last == end or len(texts[last]) > SEAM:
+                _add_joined(found, texts, first, last, glue)
                 first = last
         if not glue:
-            _add_pairs(found, texts, end)
+            for index in range(end):
+                # What a value and the next key make up is looked at by itself where the key is no name.
+                if leaves[index + 1].kind is not LeafKind.KEY or not _is_name(texts[index + 1]):
+                    _add_pair(found, texts, index, index + 1)
+    _add_values(found, leaves, texts)
     return found
 
 
-def _add_pairs(found: list[Seam], texts: Sequence[str], end: int) -> None:
-    """Each two neighbours by themselves, where a third would touch them: it could hide what the two make up."""
-    for index in range(end):
-        left, right = texts[index], texts[index + 1]
-        if (len(right) < SEAM and index + 1 < end) or (len(left) < SEAM and index):
-            text = left[-SEAM:] + right[:SEAM]
-            found.append((text, index, index + 1, "", len(left) <= SEAM, len(right) <= SEAM))
+def _add_joined(found: list[Seam], texts: Sequence[str], first: int, last: int, glue: str) -> None:
+    """The seams between `first` and `last`, which all overlap: in one text, or where that is long, in several.
+
+    Each begins where it began when there was less behind it, so that a memo knows it again when a chat has grown.
+    """
+    reach = SEAM - len(glue)
+    end = len(texts) - 1
+    while True:
+        stop, size = first + 1, 0
+        while stop < last and size < BLOCK:
+            size += len(texts[stop])
+            stop += 1
+        left, right = texts[first], texts[stop]
+        text = glue.join((left[-reach:], *texts[first + 1 : stop], right[:SEAM]))
+        is_head, is_tail = first == 0 and len(left) <= reach, stop == end and len(right) <= SEAM
+        found.append((text, first, stop, glue, is_head, is_tail, False))
+        if stop == last:
+            return
+        # What crosses the next seam may begin in leaves before.
+        first, size = stop, len(right)
+        while size < SEAM:
+            first -= 1
+            size += len(texts[first])
+
+
+def _add_pair(found: list[Seam], texts: Sequence[str], first: int, last: int) -> None:
+    """Two neighbours by themselves, where a third would touch them: it could hide what the two make up."""
+    left, right = texts[first], texts[last]
+    # A third is near at least at one end, and what two make up is not tiny.
+    if len(left) + len(right) >= _LEAST and (
+        (len(right) < SEAM and last < len(texts) - 1) or (len(left) < SEAM and first)
+    ):
+        found.append((left[-SEAM:] + right[:SEAM], first, last, "", len(left) <= SEAM, len(right) <= SEAM, True))
+
+
+def _add_values(found: list[Seam], leaves: Sequence[Leaf], texts: Sequence[str]) -> None:
+    """Each two values that only keys part: they may be halves of something."""
+    before = -1
+    for index, leaf in enumerate(leaves):
+        if leaf.kind is not LeafKind.KEY:
+            if 0 <= before < index - 1:
+                left, right = texts[before], texts[index]
+                text = left[-SEAM:] + right[:SEAM]
+                if len(text) >= _LEAST and not (len(text) <= _FEW and _is_name(text)):
+                    found.append((text, before, index, "", len(left) <= SEAM, len(right) <= SEAM, True))
+            before = index
+
+
+def _is_name(text: str) -> bool:
+    """Whether a text is a word or two of Latin letters, as the names of fields are."""
+    return text.isascii() and text.replace(" ", "").replace("_", "").isalpha()
 
 
 def seam_source(seam: Seam, leaves: Sequence[Leaf]) -> SeamSource:
     """The source that `seam` is; `leaves` are all of the request's."""
-    text, first, last, glue, is_head, is_tail = seam
+    text, first, last, glue, is_head, is_tail, is_pair = seam
     cut = max(0, len(leaves[first].text) - SEAM + len(glue))
     transforms = ("joined-by-space",) if glue else ("joined",)
-    return SeamSource(text, leaves[first : last + 1], cut, glue, transforms, is_head, is_tail)
+    those = (leaves[first], leaves[last]) if is_pair else leaves[first : last + 1]
+    return SeamSource(text, those, cut, glue, transforms, is_head, is_tail)
 
 
 def batches(sources: Sequence[Source]) -> Iterator[list[Chunk]]:
