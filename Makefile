@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup run test test-slow test-models test-guards check format lock bench eval clean
+.PHONY: help setup run test test-slow test-models test-guards real-vllm check format lock bench eval clean
 
 help:  ## list what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ test-models: $(VENV)/.ner  ## run the tests that need the models of the tier `ne
 
 test-guards: $(VENV)/.dev  ## remove each guard in tests/guards.toml in turn and see its test fail
 	@$(BIN)/python tests/guards.py
+
+real-vllm: $(VENV)/.dev  ## build the environment in which tests/real runs a real vLLM on CPU (3.4 GB)
+	@tests/real/vllm-environment $(VENV)/real/vllm
 
 check: $(VENV)/.dev  ## format, lint, strict types, floors; the shipped policies proved, with a case for every row
 	@$(BIN)/ruff format --check .
