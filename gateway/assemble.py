@@ -10,6 +10,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib.metadata import version
 from typing import Final
 
@@ -17,12 +18,16 @@ import uvicorn
 
 from gateway.api.admin import Status, build_admin
 from gateway.api.asgi import Application, build_asgi
+from gateway.api.controls import control_routes
 from gateway.api.openai import Connection
 from gateway.api.plane import DataPlane, Limits
 from gateway.backends.http1 import Http1Backend, Http1Settings
+from gateway.backends.name_lookup import NameLookup
 from gateway.backends.sagemaker import SageMakerBackend
 from gateway.backends.sagemaker_credentials import Keys
 from gateway.core.audit_chain import Head
+from gateway.core.burst import part_of
+from gateway.core.controls import Order
 from gateway.core.exchange import Patience
 from gateway.core.message import Message
 from gateway.core.topology import Pool
@@ -38,10 +43,15 @@ from gateway.runtime.audit import AuditLog
 from gateway.runtime.authn import Authenticator
 from gateway.runtime.classify import Classifier
 from gateway.runtime.clock import SystemClock
+from gateway.runtime.controls import ControlDesk
 from gateway.runtime.dispatch import Dispatcher
+from gateway.runtime.endpoints import Endpoints
 from gateway.runtime.forward import Door, Forwarder
 from gateway.runtime.keyring import Purpose
+from gateway.runtime.lifeline import Told
 from gateway.runtime.mint import Mint, new_key
+from gateway.runtime.overflow import Overflow
+from gateway.runtime.polling import Poller
 from gateway.runtime.provenance import ReplyRecord
 from gateway.runtime.surroundings import Outlook
 from gateway.settings import Settings
@@ -52,10 +62,10 @@ log = EventLog(__name__)
 
 TICK_S: Final = 0.25
 SCAN_THREADS: Final = 2
-
-
 _LATE_S: Final = 0.5
 """How long after its deadline a full scan is no longer waited for: it ends by itself, so this is only a second look."""
+
+
 class Worker:
     """One worker process's parts. `run` serves until `stop` is set, then drains.
 
@@ -69,9 +79,10 @@ class Worker:
         number: int,
         on_head: Callable[[Head], None] = lambda _: None,
         scanner: Scanner | None = None,
-        certificate: str = "",
-    ) -> None:
         full_scanner: FullScanner | None = None,
+        certificate: str = "",
+        ask: Callable[[int, Order], bool] | None = None,
+    ) -> None:
         self._certificate = certificate
         self._settings = settings
         self._number = number
@@ -91,7 +102,11 @@ class Worker:
             on_head=on_head,
         )
         self._backends: Mapping[str, Backend] = {pool.name: _backend(pool, settings) for pool in bundle.topology.pools}
-        self._admission = Admission(bundle.topology.pools, self._clock)
+        pools, most = bundle.topology.pools, bundle.topology.most_in_cloud
+        most = part_of(most, gateway.workers, number) if most is not None else None
+        self._admission = Admission(pools, self._clock, most_in_cloud=most)
+        names = [pool.name for pool in pools]
+        self._desk = ControlDesk(self._admission, self._audit, self._clock, pools=names, ask=ask)
         # None where the policy asks for no models: nothing is loaded that nobody needs.
         self._models = _models(settings) if full_scanner is None else None
         classifier = Classifier(
@@ -101,7 +116,15 @@ class Worker:
             inline=_inline(settings),
             home_only_above=gateway.limits.home_only_above,
             memo_of=Memos(self._keyring.keyed_hash(Purpose.MEMO), scanner.digest, MemoStore()).of,
+            full_scanner=self._full_scanner() if full_scanner is None else full_scanner,
+            full_deadline_s=gateway.ner.deadline_s + _LATE_S,
         )
+        chance = random.Random().random  # noqa: S311 -- a share of the traffic, a moment of waiting: no secrets
+        self._endpoints = Endpoints(
+            bundle.topology, policy.zones, self._clock, chance=chance, shut=self._shut_by_capture()
+        )
+        self._pollers = self._pollers_of(chance)
+        self._overflow = Overflow(self._admission, self._endpoints, self._desk)
         key = new_key()
         digest = self._keyring.keyed_hash(Purpose.MESSAGES)
 
@@ -109,7 +132,7 @@ class Worker:
             return digest.digest(message.target + b"\n" + message.body).hex()
 
         def epoch() -> int:
-            return bundle.epoch
+            return bundle.epoch + self._desk.epoch
 
         dispatcher = Dispatcher(
             topology=bundle.topology,
@@ -129,14 +152,16 @@ class Worker:
             digest_of=digest_of,
             bundle=bundle.digest,
             epoch=epoch,
-            draw=random.Random().random,  # noqa: S311 -- a share of the traffic, no secret
+            draw=chance,
+            endpoints=self._endpoints,
+            prefix_key=self._keyring.keyed_hash(Purpose.BALANCE),
         )
         outlook = Outlook(
             policy.layout,
             bundle.topology,
             self._clock,
             has_place=self._admission.has_place,
-            is_closed=self._is_closed,
+            is_closed=self._takes_nothing,
         )
         self._pipeline = Pipeline(
             bundle=bundle,
@@ -189,12 +214,15 @@ class Worker:
         drained = asyncio.Event()
         self._audit.open()
         self._audit.activated(self._bundle.digest, self._bundle.policy.order.names, self._certificate)
+        await asyncio.gather(*(poller.prepare() for poller in self._pollers))
         server = await loop.create_server(
             lambda: Connection(self._plane, loop), sock=data, ssl=self._tls(), backlog=4096
         )
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._tick())
+                for poller in self._pollers:
+                    group.create_task(poller.run(stop))
                 if self._models is not None:
                     group.create_task(self._models.run(drained))
                 for cloud in self._clouds().values():
@@ -223,6 +251,7 @@ class Worker:
         while not self._plane.is_drained:
             await asyncio.sleep(TICK_S)
             self._pipeline.tick()
+            self._overflow.tick()
             if loop.time() - swept >= 1.0:
                 swept = loop.time()
                 self._plane.sweep(swept)
@@ -238,16 +267,39 @@ class Worker:
         return context
 
     def _admin_server(self) -> "_Face":
-        app = build_admin(self._status, token=self._settings.admin_token())
+        routes = [control_routes(self._desk, self._admission.load)]
+        app = build_admin(self._status, token=self._settings.admin_token(), routes=routes)
         config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", server_header=False)
         return _Face(config)
+
+    def told(self, told: Told) -> None:
+        """The supervisor says which overrides of operations stand."""
+        self._desk.told(told)
+
+    def _takes_nothing(self, pool: str) -> bool:
+        return self._endpoints.is_closed(pool) or self._admission.is_drained(pool)
 
     def _clouds(self) -> Mapping[str, SageMakerBackend]:
         return {name: backend for name, backend in self._backends.items() if isinstance(backend, SageMakerBackend)}
 
-    def _is_closed(self, pool: str) -> bool:
-        backend = self._backends[pool]
-        return isinstance(backend, SageMakerBackend) and backend.closed is not None
+    def _shut_by_capture(self) -> Mapping[str, Callable[[], bool]]:
+        return {name: partial(_is_closed, cloud) for name, cloud in self._clouds().items() if cloud.preflight}
+
+    def _pollers_of(self, chance: Callable[[], float]) -> tuple[Poller, ...]:
+        """One for each pool whose endpoints are ours to look after; those of SageMaker are AWS's."""
+        names, zones = NameLookup(), self._bundle.policy.zones
+        return tuple(
+            Poller(
+                pool,
+                zones[pool.zone],
+                self._backends[pool.name],
+                self._endpoints,
+                resolve=names.addresses,
+                chance=chance,
+            )
+            for pool in self._bundle.topology.pools
+            if pool.sagemaker is None
+        )
 
     def _status(self) -> Status:
         reasons = []
@@ -260,7 +312,7 @@ class Worker:
         return Status(
             version=version("tidegate"),
             bundle=self._bundle.digest,
-            epoch=self._bundle.epoch,
+            epoch=self._bundle.epoch + self._desk.epoch,
             worker=self._number,
             is_ready=not reasons,
             # A closed pool is worth knowing and no reason to take the gateway out of service: the others serve on.
@@ -269,6 +321,10 @@ class Worker:
             connections=len(self._plane.connections),
             pools=dict(self._admission.load()),
         )
+
+
+def _is_closed(cloud: SageMakerBackend) -> bool:
+    return cloud.closed is not None
 
 
 def _backend(pool: Pool, settings: Settings) -> Backend:

@@ -125,7 +125,10 @@ class Http1Backend:
         context, name = (self._tls_context(), endpoint.host) if endpoint.is_tls else (None, None)
         proxy = self._settings.proxy
         refused: UpstreamUnreachable | OSError = UpstreamUnreachable("the name has no address inside the zone")
-        found = await self._names.addresses((proxy or endpoint).host)
+        if endpoint.address is not None and proxy is None:
+            found: tuple[str, ...] = (endpoint.address,)
+        else:
+            found = await self._names.addresses((proxy or endpoint).host)
         permitted = [address for address in found if may_dial(address_of(address))]
         for left, address in zip(range(len(permitted) - 1, -1, -1), permitted, strict=True):
             # One address that swallows everything must leave time for the next.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from gateway.config import sagemaker_block
+from gateway.config import endpoint_block, sagemaker_block
 from gateway.config.addresses import endpoint, is_literal
 from gateway.config.sagemaker_block import AwsKeySources
 from gateway.config.secret_source import SecretSource, secret_source
@@ -66,8 +66,9 @@ class _Pools:
         known = (
             "zone", "clearance", "backend", "model", "endpoints", "capabilities", "max_in_flight", "queue",
             "credential", "timeouts", "tls", "sagemaker", "context", "processor", "residency", "agreement",
+            "breaker", "balance", "poll", "dns",
         )  # fmt: skip
-        fields = reader.fields(node, what, known, ("zone", "clearance", "backend", "model", "endpoints"))
+        fields = reader.fields(node, what, known, ("zone", "clearance", "backend", "model"))
         zone_name = reader.name(fields.get("zone"), "`zone`")
         clearance_name = reader.name(fields.get("clearance"), "`clearance`")
         if self._zones is not None:
@@ -79,6 +80,9 @@ class _Pools:
         zone = (self._zones or {}).get(zone_name.text) if zone_name is not None else None
         sagemaker = self._sagemaker(name, what, node, fields, backend, zone)
         endpoints = self._endpoints(fields.get("endpoints"), zone, sagemaker)
+        dns = self._dns(what, node, fields, zone)
+        if backend == sagemaker_block.BACKEND:
+            self._refuse_for_sagemaker(fields)
         capabilities = frozenset(
             Capability(word.text)
             for word in reader.names(fields.get("capabilities"), "`capabilities`", least=0)
@@ -90,7 +94,7 @@ class _Pools:
         processor, residency, agreement = (
             self._attribute(fields, key) for key in ("processor", "residency", "agreement")
         )
-        timeouts = self._timeouts(fields.get("timeouts"))
+        timeouts = self._timeouts(fields.get("timeouts"), zone)
         credential = secret_source(reader, fields.get("credential"), "The credential")
         if credential is not None:
             self.credentials[name.text] = credential
@@ -120,6 +124,10 @@ class _Pools:
             processor=processor,
             residency=residency,
             agreement=agreement,
+            breaker=endpoint_block.breaker(reader, fields.get("breaker")),
+            balance=endpoint_block.balance(reader, fields.get("balance")),
+            polling=endpoint_block.polling(reader, fields.get("poll"), backend),
+            dns=dns,
         )
 
     def _attribute(self, fields: Fields, key: str) -> str | None:
@@ -148,6 +156,28 @@ class _Pools:
             self.aws_keys[name.text] = block.keys
         sagemaker_block.check_pool(self._reader, block.target, pool, zone)
         return block.target
+
+    def _dns(self, what: str, node: Node, fields: Fields, zone: Zone | None) -> Endpoint | None:
+        """The name that stands for all endpoints, where a pool has one instead of a list."""
+        written, listed = fields.get("dns"), fields.get("endpoints")
+        if written is None and listed is None:
+            self._reader.report(node.at, f"{what} lacks the key `endpoints`.", "Add it, or `dns` with a name and port.")
+        elif written is not None and listed is not None:
+            self._reader.report(written.at, f"{what} has both `endpoints` and `dns`.", "Remove one of them.")
+        found = endpoint_block.dns(self._reader, written)
+        if found is None:
+            return None
+        word, endpoint = found
+        if zone is not None:
+            self._check_zone(word, endpoint, zone)
+        return endpoint
+
+    def _refuse_for_sagemaker(self, fields: Fields) -> None:
+        # Its endpoints are AWS's to look after: they have names of their own and no pages.
+        for key in ("dns", "poll"):
+            node = fields.get(key)
+            if node is not None and not endpoint_block.is_none(node):
+                self._reader.report(node.at, f"A SageMaker pool has no `{key}`.", "Remove it.")
 
     def _endpoints(
         self, node: Node | None, zone: Zone | None, sagemaker: SageMakerTarget | None
@@ -185,8 +215,10 @@ class _Pools:
             message = f"This address lies outside the networks of the zone `{zone.name}`."
             reader.report(word.at, message, "Correct the address, or let the policy's owner extend the zone.")
 
-    def _timeouts(self, node: Node | None) -> Timeouts:
-        reader, usual = self._reader, Timeouts()
+    def _timeouts(self, node: Node | None, zone: Zone | None) -> Timeouts:
+        reader = self._reader
+        # The cloud is farther away.
+        usual = Timeouts(connect_s=3.0) if zone is not None and zone.is_cloud else Timeouts()
         fields = reader.fields(node, "`timeouts`", ("connect", "first_content", "idle", "total"))
         # Below the 30 s for which a clearance is good: it is made before the connection.
         connect = reader.duration(fields.get("connect"), "`timeouts.connect`", least=0.01, most=25.0)

@@ -145,14 +145,18 @@ class Admission:
 
     # Who comes
 
-    def asker(self, tenant: Tenant, allow: Allow, before: Asker | None = None) -> Asker:
-        """What a request is to the gates; if it was decided `before`, its lot stays the same."""
+    def asker(self, tenant: Tenant, allow: Allow, before: Asker | None = None, *, is_undecided: bool = False) -> Asker:
+        """What a request is to the gates; if it was decided `before`, its lot stays the same.
+
+        One that `is_undecided`, since a full scan may yet send it out, has no claim to what is kept for those who stay.
+        """
+        pools = (*allow.pools, *allow.if_scanned) if is_undecided else allow.pools
         if before is None:
             self._number += 1
             drawn = lot(self._number)
         else:
             drawn = before.lot
-        return Asker(tenant.id, tenant.priority, allow.label, not self._cloud.isdisjoint(allow.pools), drawn)
+        return Asker(tenant.id, tenant.priority, allow.label, not self._cloud.isdisjoint(pools), drawn)
 
     def free(self, to: Sequence[str], spill: Sequence[str] = (), asker: Asker | None = None) -> str | None:
         """The pool in which `asker` would have a place now."""

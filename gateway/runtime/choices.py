@@ -41,7 +41,7 @@ class Choices:
         self._has_prefix = False
         self._tried: tuple[Endpoint, ...] = ()
         self._refused: frozenset[str] = frozenset()
-        # Where the next try goes whatever else there is.
+        # Where in its pool the next try goes, whatever else there is.
         self._again: tuple[str, Endpoint] | None = None
 
     @property
@@ -51,13 +51,14 @@ class Choices:
 
     def left(self, pools: tuple[str, ...]) -> tuple[str, ...]:
         """Those of `pools` in which something is left to try."""
-        if self._again is not None:
-            return (self._again[0],) if self._again[0] in pools else ()
         endpoints = self._endpoints
         if endpoints.is_calm and not self._tried and not self._refused:
             return pools
+        again = self._again[0] if self._again is not None else None
         refused, tried = self._refused, self._tried
-        return tuple([name for name in pools if name not in refused and endpoints.has_choice(name, tried)])
+        return tuple(
+            [name for name in pools if name == again or (name not in refused and endpoints.has_choice(name, tried))]
+        )
 
     def endpoint(self, pool: str) -> Endpoint | None:
         """Where in `pool` to try next; None if nothing is left there."""

@@ -1,8 +1,8 @@
 """One decided request finds its way to a model server: place, encoding, intent, clearance, door, and the next try.
 
-It walks the pools of the decision and nothing else, at most three tries, and none after the first content byte
-(resilience.md). Each attempt has its own encoding, its own clearance and, for the cloud or where the policy asks for
-it, its own intent on disk. Where a full scan could open more, and the request would otherwise leave first, wait, or
+It walks the pools of the decision and nothing else, as far as `choices.py` lets it, and never after the first content
+byte (resilience.md). Each attempt has its own encoding, its own clearance and, for the cloud or where the policy asks
+for it, its own intent on disk. Where a full scan could open more, and the request would otherwise leave first, wait, or
 have nowhere left to go, it is decided a second time before that; `full_scan.py` says what is then true.
 """
 
@@ -10,30 +10,30 @@ import asyncio
 import functools
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
-from typing import Final
 
 from gateway.core.decision import Allow, AuditLevel, Decision, Deny
 from gateway.core.facts import Tenant
+from gateway.core.keyed_hash import KeyedHash
 from gateway.core.message import Message
 from gateway.core.records import Ending, Intent, ScanReason
 from gateway.core.topology import Endpoint, Pool, Topology, Zone
-from gateway.errors import AuditUnavailable, Overloaded, RescanIncomplete, TidegateError, Unavailable
+from gateway.core.waiting import Asker
+from gateway.errors import AuditUnavailable, Overloaded, RescanIncomplete, TidegateError, Unavailable, Unreachable
 from gateway.ports import STALE, AuditSink, Clock, UpstreamConnection, UpstreamUnreachable
 from gateway.runtime.admission import Admission, Place, Turn
 from gateway.runtime.call import Call
+from gateway.runtime.choices import Choices
+from gateway.runtime.endpoints import Endpoints, Trial
 from gateway.runtime.forward import Forwarder
 from gateway.runtime.full_scan import Decided, SecondDecision, refusal_of
 from gateway.runtime.mint import Mint
 from gateway.runtime.relay import Relay
+from gateway.wire.beginning import beginning_of
 from gateway.wire.encode import encode
 from gateway.wire.requests import Request
 
-MAX_TRIES: Final = 3
-
 Later = Callable[[Callable[[], Coroutine[None, None, None]]], None]
 """Takes what has to wait for something, to be run as a task of its request."""
-
-_MISCONFIGURED: Final = frozenset({401, 403, 404})
 
 
 class Dispatcher:
@@ -54,6 +54,8 @@ class Dispatcher:
         bundle: str,
         epoch: Callable[[], int],
         draw: Callable[[], float],
+        endpoints: Endpoints,
+        prefix_key: KeyedHash,
     ) -> None:
         self._pools = {pool.name: pool for pool in topology.pools}
         self._zones = zones
@@ -67,7 +69,8 @@ class Dispatcher:
         self._bundle = bundle
         self._epoch = epoch
         self._draw = draw
-        self._turn = 0
+        self._endpoints = endpoints
+        self._prefix_key = prefix_key
 
     def dispatch(
         self,
@@ -85,8 +88,9 @@ class Dispatcher:
         At once where a place and a connection are free and nothing has to be on disk first; `later` gets what waits.
         `second` is the way to another decision, if a full scan could open more.
         """
-        untried = {name: self._rotated(name) for name in allow.pools}
-        walk = _Walk(call, relay, request, tenant, allow, later, untried)
+        choices = Choices(self._endpoints, partial(self._prefix, request, tenant))
+        asker = self._admission.asker(tenant, allow, is_undecided=second is not None and second.is_open)
+        walk = _Walk(call, relay, request, tenant, allow, later, choices, asker)
         walk.second = second
         walk.canary = self._canary(walk)
         if second is not None and second.is_open and allow.leaves_first > walk.share(self._draw, allow.leaves_first):
@@ -97,35 +101,47 @@ class Dispatcher:
     def _is_sent_now(self, walk: "_Walk") -> bool:
         """Send without waiting for anything; False, and nothing done, where something must be waited for."""
         allow, relay = walk.allow, walk.relay
-        canary = (walk.canary,) if walk.canary is not None else ()
-        name = self._admission.free((*canary, *allow.to)) or self._admission.free(allow.spill)
-        if name != walk.canary:
+        canary = walk.choices.left((walk.canary,)) if walk.canary is not None else ()
+        name = self._admission.free(canary, (), walk.asker) if canary else None
+        if name is None:
             walk.canary = None
+            name = self._admission.free(*walk.left(), walk.asker)
         if name is None:
             return False
         pool = self._pools[name]
-        endpoint = walk.untried[name][0]
-        connection = None if _needs_intent(allow, self._zones[pool.zone]) else self._forwarder.idle(pool, endpoint)
-        place = None if connection is None else self._admission.try_enter((name,))
+        endpoint = walk.choices.endpoint(name)
+        if endpoint is None or _needs_intent(allow, self._zones[pool.zone]):
+            return False
+        connection = self._forwarder.idle(pool, endpoint)
+        place = None if connection is None else self._admission.try_enter((name,), (), walk.asker)
         if connection is None or place is None:
             return False
         try:
             epoch = self._epoch()
             message = self._encoded(walk, pool, endpoint)
             clearance = self._mint.clear(allow, message, pool, ceiling=walk.tenant.ceiling, epoch=epoch)
-            walk.call.begin_attempt(pool, endpoint, now=self._clock.monotonic())
-            self._forwarder.send_now(clearance, message, pool, connection, relay, sending=walk.sending(pool))
+            trial = self._begin(walk, pool, endpoint)
+            try:
+                self._forwarder.send_now(clearance, message, pool, connection, relay, sending=walk.sending(pool, trial))
+            except BaseException:
+                trial.drop()
+                raise
         except BaseException:
             connection.abort()
             place.leave()
             raise
-        relay.when_over(partial(self._over, walk, place, pool))
+        relay.when_over(partial(self._over, walk, place, pool, endpoint))
         return True
 
-    def _over(self, walk: "_Walk", place: Place, pool: Pool, failed: TidegateError | None) -> None:
+    def _begin(self, walk: "_Walk", pool: Pool, endpoint: Endpoint) -> Trial:
+        now = self._clock.monotonic()
+        walk.call.begin_attempt(pool, endpoint, now=now)
+        return self._endpoints.begin(pool.name, endpoint, is_first=not walk.choices.tries, now=now)
+
+    def _over(self, walk: "_Walk", place: Place, pool: Pool, endpoint: Endpoint, failed: TidegateError | None) -> None:
         place.leave()
         if failed is not None:
-            walk.learn(pool, failed)
+            walk.learn(pool, endpoint, failed)
             walk.later(partial(self._walk, walk))
 
     async def _scan_and_walk(self, walk: "_Walk", second: SecondDecision) -> None:
@@ -137,13 +153,18 @@ class Dispatcher:
         """Try one place after the other."""
         while (place := await self._entered(walk)) is not None:
             pool = self._pools[place.pool]
+            endpoint = walk.choices.endpoint(pool.name)
+            if endpoint is None:
+                # The last of them was given up while this request stood in line for a place.
+                place.leave()
+                continue
             try:
-                failed = await self._attempt(walk, pool, walk.untried[pool.name][0])
+                failed = await self._attempt(walk, pool, endpoint)
             finally:
                 place.leave()
             if failed is None:
                 return
-            walk.learn(pool, failed)
+            walk.learn(pool, endpoint, failed)
             first = walk.second.withdraw() if isinstance(failed, RescanIncomplete) and walk.second is not None else None
             if first is not None:
                 self._follow(walk, first)
@@ -153,17 +174,22 @@ class Dispatcher:
         """The next place to try; None if there is none, and what went wrong before is what the caller can act upon."""
         to, spill = walk.left()
         second = walk.second
-        if walk.tries < MAX_TRIES and second is not None and not to and not spill:
+        if not walk.choices.is_over and second is not None and not to and not spill:
             await self._decided_again(walk, second, ScanReason.ALL_FAILED)
             to, spill = walk.left()
-        if walk.tries == MAX_TRIES or (not to and not spill):
+        if not to and not spill:
+            to = walk.choices.resort(walk.allow.pools)
+        if walk.choices.is_over or (not to and not spill):
+            if walk.error is None:
+                raise Unavailable(retry_after_s=self._endpoints.retry_after_s(walk.allow.pools))
             return None
         began = self._clock.monotonic()
         try:
             # Nobody waits for a canary: where it has no place, the request goes where the others of its row go.
-            canary = self._admission.try_enter((walk.canary,)) if walk.canary is not None else None
-            if canary is not None:
-                return canary
+            canary = walk.choices.left((walk.canary,)) if walk.canary is not None else ()
+            place = self._admission.try_enter(canary, (), walk.asker) if canary else None
+            if place is not None:
+                return place
             walk.canary = None
             return await self._place(walk, to, spill, began)
         except (Overloaded, Unavailable):
@@ -177,36 +203,43 @@ class Dispatcher:
         """A place in one of these pools, or in one that a full scan opens while the request waits for it."""
         second = walk.second
         if second is None or not second.is_open:
-            return await self._admission.enter(to, spill, wait_s=self._patience(walk, began))
-        place = self._admission.try_enter(to) or self._admission.try_enter(spill)
+            return await self._admission.enter(to, spill, wait_s=self._patience(walk, began), asker=walk.asker)
+        place = self._admission.try_enter(to, spill, walk.asker)
         if place is not None:
             return place
         turn = Turn()
         scan = asyncio.create_task(self._scan_beside(walk, second, turn, began))
         try:
             wait_s = self._patience(walk, began)
-            return await self._admission.enter(to, spill, wait_s=wait_s, turn=turn)
+            return await self._admission.enter(to, spill, wait_s=wait_s, asker=walk.asker, turn=turn)
         except (Overloaded, Unavailable):
             found = await scan
+            if found is not None:
+                self._follow(walk, second.adopt(found))
+            place = self._admission.try_enter(*walk.left(), walk.asker)
+            if place is not None:
+                return place
             if found is None:
                 raise
-            self._follow(walk, second.adopt(found))
         finally:
             scan.cancel()
         to, spill = walk.left()
-        return await self._admission.enter(to, spill, wait_s=self._patience(walk, began))
+        return await self._admission.enter(to, spill, wait_s=self._patience(walk, began), asker=walk.asker)
 
     async def _scan_beside(self, walk: "_Walk", second: SecondDecision, turn: Turn, began: float) -> Decided | None:
         """Decide again while the request waits, and let the wait follow; what nobody waits for any more is returned."""
         found = await second.seek(ScanReason.NO_PLACE)
-        if found is None or not turn.is_waiting:
+        if found is None:
+            self._stays(walk)
+        elif not turn.is_waiting:
             return found
         try:
-            self._follow(walk, second.adopt(found))
+            if found is not None:
+                self._follow(walk, second.adopt(found))
         except TidegateError as refusal:
             turn.refuse(refusal)
         else:
-            turn.change(*walk.left(), wait_s=self._patience(walk, began))
+            turn.change(*walk.left(), wait_s=self._patience(walk, began), asker=walk.asker)
         return None
 
     def _patience(self, walk: "_Walk", began: float) -> float:
@@ -223,7 +256,7 @@ class Dispatcher:
             except AuditUnavailable as error:
                 return error
         clearance = self._mint.clear(walk.allow, message, pool, ceiling=walk.tenant.ceiling, epoch=epoch)
-        walk.call.begin_attempt(pool, endpoint, now=self._clock.monotonic())
+        trial = self._begin(walk, pool, endpoint)
         try:
             await self._forwarder.send(
                 clearance,
@@ -231,16 +264,23 @@ class Dispatcher:
                 pool,
                 endpoint,
                 walk.relay,
-                sending=walk.sending(pool),
-                fresh=walk.is_fresh,
+                sending=walk.sending(pool, trial),
+                fresh=walk.choices.is_fresh,
                 tenant=walk.tenant,
             )
         except RescanIncomplete as error:
             walk.call.end_attempt(Ending.REFUSED, None, error.detail, now=self._clock.monotonic())
+            trial.drop()
             return error
         except UpstreamUnreachable as exc:
-            walk.call.end_attempt(Ending.UPSTREAM_FAILED, None, exc.reason, now=self._clock.monotonic())
-            return Unavailable(detail=f"{endpoint.name}: {exc.reason}")
+            now = self._clock.monotonic()
+            walk.call.end_attempt(Ending.UPSTREAM_FAILED, None, exc.reason, now=now)
+            unreachable = Unreachable(detail=f"{endpoint.name}: {exc.reason}")
+            trial.failed(unreachable, now)
+            return unreachable
+        except BaseException:
+            trial.drop()
+            raise
         return await walk.relay.result()
 
     def _encoded(self, walk: "_Walk", pool: Pool, endpoint: Endpoint) -> Message:
@@ -252,32 +292,37 @@ class Dispatcher:
         """Follow the second decision from here on, if there is one; raises what the caller is told if it refuses."""
         found = await second.seek(because) if second.is_open else None
         if found is None:
+            self._stays(walk)
             return False
         self._follow(walk, second.adopt(found))
         return True
+
+    def _stays(self, walk: "_Walk") -> None:
+        """Nothing will open more: what is kept for work that must stay is there for this request, too."""
+        walk.asker = self._admission.asker(walk.tenant, walk.allow, walk.asker)
 
     def _follow(self, walk: "_Walk", decision: Decision) -> None:
         """`decision` governs from now on. What was tried before stays tried."""
         if isinstance(decision, Deny):
             raise refusal_of(decision)
         walk.allow = decision
-        for name in decision.pools:
-            if name not in walk.untried:
-                walk.untried[name] = self._rotated(name)
+        walk.asker = self._admission.asker(walk.tenant, decision, walk.asker)
         canary = self._canary(walk)
-        walk.canary = canary if canary is not None and walk.untried[canary] else None
+        walk.canary = canary if canary is not None and walk.choices.left((canary,)) else None
 
     def _canary(self, walk: "_Walk") -> str | None:
         """The pool to try first, if this request is one of the canary's share."""
         canary = walk.allow.canary
         return canary.pool if canary is not None and walk.share(self._draw, canary.percent) < canary.percent else None
 
-    def _rotated(self, pool: str) -> tuple[Endpoint, ...]:
-        # Plain turns; balancing by load and prefix is part E's.
-        endpoints = self._pools[pool].endpoints
-        self._turn += 1
-        start = self._turn % len(endpoints)
-        return endpoints[start:] + endpoints[:start]
+    def _prefix(self, request: Request, tenant: Tenant) -> int | None:
+        """What stands for the beginning of a request: the same in every gateway, and nobody outside can make it."""
+        beginning = beginning_of(request)
+        if not beginning:
+            return None
+        # The tenant's own: engines share nothing between tenants (`cache_salt`).
+        text = f"{tenant.id}\n{beginning}".encode(errors="surrogatepass")
+        return int.from_bytes(self._prefix_key.digest(text)[:8], "big")
 
     def _intent(self, walk: "_Walk", pool: Pool, message: Message, epoch: int) -> Intent:
         call = walk.call
@@ -304,17 +349,16 @@ class _Walk:
     __slots__ = (
         "_share",
         "allow",
+        "asker",
         "call",
         "canary",
+        "choices",
         "error",
-        "is_fresh",
         "later",
         "relay",
         "request",
         "second",
         "tenant",
-        "tries",
-        "untried",
     )
 
     def __init__(
@@ -325,7 +369,8 @@ class _Walk:
         tenant: Tenant,
         allow: Allow,
         later: Later,
-        untried: dict[str, tuple[Endpoint, ...]],
+        choices: Choices,
+        asker: Asker,
     ) -> None:
         self.call = call
         self.relay = relay
@@ -333,13 +378,12 @@ class _Walk:
         self.tenant = tenant
         self.allow = allow
         self.later = later
-        self.untried = untried
+        self.choices = choices
+        self.asker = asker
         self.error: TidegateError | None = None
         self.canary: str | None = None
         self.second: SecondDecision | None = None
         self._share: float | None = None
-        self.tries = 0
-        self.is_fresh = False
 
     def share(self, draw: Callable[[], float], percent: float) -> float:
         """This request's place among a hundred, the same for whoever asks; drawn once a `percent` depends on it."""
@@ -349,30 +393,21 @@ class _Walk:
 
     def left(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The pools of `to` and of `spill` in which something is left to try."""
-        return tuple(filter(self.untried.get, self.allow.to)), tuple(filter(self.untried.get, self.allow.spill))
+        return self.choices.left(self.allow.to), self.choices.left(self.allow.spill)
 
-    def sending(self, pool: Pool) -> Callable[[UpstreamConnection], None]:
+    def sending(self, pool: Pool, trial: Trial) -> Callable[[UpstreamConnection], None]:
         """Who is told just before the first byte leaves for `pool`."""
         relay, timeouts = self.relay, pool.timeouts
-        return lambda connection: relay.sending(connection, timeouts)
+        return lambda connection: relay.sending(connection, timeouts, trial)
 
-    def learn(self, pool: Pool, failed: TidegateError) -> None:
-        """An attempt at the first untried endpoint of `pool` has failed."""
-        if isinstance(failed, AuditUnavailable | RescanIncomplete):
-            self.error, self.canary = failed, None
-            self.untried[pool.name] = ()
-            return
-        self.tries += 1
+    def learn(self, pool: Pool, endpoint: Endpoint, failed: TidegateError) -> None:
+        """An attempt at `endpoint` of `pool` has failed."""
         if failed.detail == STALE:
-            # A kept connection that the server closed as we wrote says nothing about the server: same place again.
-            # Whether it has read the request is unknown, so once, and on a connection of its own.
-            self.error, self.is_fresh = self.error or failed, True
-            return
-        self.error, self.canary = failed, None
-        # A pool that refuses our credential, path or model name refuses them at each of its endpoints; another pool
-        # has its own, and may serve (resilience.md: never again on a 4xx, which the request would be).
-        is_misconfigured = self.call.attempts[-1].status in _MISCONFIGURED
-        self.untried[pool.name] = () if is_misconfigured else self.untried[pool.name][1:]
+            # It says nothing about the server, and goes there again.
+            self.error = self.error or failed
+        else:
+            self.error, self.canary = failed, None
+        self.choices.learn(pool.name, endpoint, failed, self.call.attempts[-1].status if self.call.attempts else None)
 
 
 def _needs_intent(allow: Allow, zone: Zone) -> bool:

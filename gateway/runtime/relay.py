@@ -31,6 +31,7 @@ from gateway.core.topology import Timeouts
 from gateway.errors import TidegateError, UpstreamFailed
 from gateway.ports import Clock, Downstream, UpstreamConnection
 from gateway.runtime.call import Call
+from gateway.runtime.endpoints import Trial
 from gateway.telemetry import EventLog
 from gateway.wire import errors as wire_errors
 from gateway.wire.replies import Done, Failed, Forward, StreamReply, whole
@@ -71,6 +72,7 @@ class Relay:
         self._request: Request | None = None
         self._private: tuple[str, ...] = ()
         self._is_settled = False
+        self._trial: Trial | None = None
         self._remember: Remember | None = None
         self._reset()
 
@@ -107,9 +109,10 @@ class Relay:
         self._is_attempt_over = False
         self._failed = self._on_over = None
 
-    def sending(self, upstream: UpstreamConnection, timeouts: Timeouts) -> None:
-        """`upstream` was let through the door and gets its first byte now."""
+    def sending(self, upstream: UpstreamConnection, timeouts: Timeouts, trial: Trial) -> None:
+        """`upstream` was let through the door and gets its first byte now; `trial` hears how it goes."""
         request = self._request
+        self._trial = trial
         if request is not None and request.streamed:
             self._sse = SseReader()
             self._reply = StreamReply(
@@ -122,7 +125,7 @@ class Relay:
             )
         self._upstream = upstream
         self.exchange.attempt(
-            first_content_s=timeouts.first_content_s,
+            first_content_s=trial.first_content_s(timeouts, len(self._call.inbound.body)),
             idle_s=timeouts.idle_s,
             total_s=timeouts.total_s,
             now=self._clock.monotonic(),
@@ -290,8 +293,12 @@ class Relay:
             self._perform(self.exchange.events(b"".join(forward), has_content=has_content, now=now))
 
     def _began(self, has_content: bool, now: float) -> None:
-        if has_content and not self._call.first_content_s:
+        if not has_content:
+            return
+        if not self._call.first_content_s:
             self._call.first_content_s = now - self._call.inbound.received_at
+        if self._trial is not None:
+            self._trial.answers(now)
 
     def _note(self, forward: list[bytes]) -> None:
         if self._remember is not None:
@@ -374,9 +381,10 @@ class Relay:
                     self._write(body)
                     self._downstream.finish()
                 case Retry(error=error):
-                    self._call.end_attempt(
-                        Ending.UPSTREAM_FAILED, self._status or None, error.detail, now=self._clock.monotonic()
-                    )
+                    now = self._clock.monotonic()
+                    self._call.end_attempt(Ending.UPSTREAM_FAILED, self._status or None, error.detail, now=now)
+                    if self._trial is not None:
+                        self._trial.failed(error, now)
                     self._attempt_over(error)
                 case StopUpstream():
                     upstream, self._upstream = self._upstream, None
@@ -395,7 +403,10 @@ class Relay:
         self._is_settled = True
         self._remember_said()
         detail = error.detail if error is not None else ""
-        self._call.end_attempt(ending, self._status or None, detail, now=self._clock.monotonic())
+        now = self._clock.monotonic()
+        self._call.end_attempt(ending, self._status or None, detail, now=now)
+        if self._trial is not None:
+            self._trial.ended(ending, now)
         self._attempt_over(None)
         self._settled(ending, error)
 

@@ -5,7 +5,7 @@ import pytest
 from gateway.config.pools_file import PoolsFile
 from gateway.config.pools_file import read as read_pools
 from gateway.core.facts import Capability
-from gateway.core.topology import Endpoint, Pool, Timeouts
+from gateway.core.topology import Endpoint, Polling, Pool, Timeouts
 
 from .reading import CONFIDENTIAL, ORDER, RESTRICTED, read, zones
 
@@ -69,6 +69,7 @@ def test_everything_can_be_said_and_the_rest_is_usual() -> None:
         processor="own",
         residency="cn",
         agreement="dpa-2026",
+        polling=Polling(2.0, "/health", "/metrics"),
     )
     assert pools.topology.pool("small") == Pool(
         "small", "onprem", CONFIDENTIAL, "openai", "m", (Endpoint("host:80", "host", 80),)

@@ -78,7 +78,9 @@ class House:
             await asyncio.sleep(0.002)
 
 
-def pools_file(pools: Mapping[str, ModelServer | str], limits: Mapping[str, int], timeouts: str) -> str:
+def pools_file(
+    pools: Mapping[str, ModelServer | str], limits: Mapping[str, int], timeouts: str, polls: Mapping[str, str]
+) -> str:
     lines = ["apiVersion: tidegate/v1", "pools:"]
     for name in ("home", "home-b", "burst"):
         server = pools.get(name)
@@ -94,6 +96,7 @@ def pools_file(pools: Mapping[str, ModelServer | str], limits: Mapping[str, int]
             "    capabilities: [tools, json_schema, embeddings]",
             f"    max_in_flight: {limits.get(name, 64)}",
             f"    timeouts: {timeouts}",
+            f"    poll: {polls.get(name, 'none')}",
         ]
     return "\n".join(lines) + "\n"
 
@@ -104,6 +107,7 @@ def write_config(
     *,
     limits: Mapping[str, int] | None = None,
     timeouts: str = TIMEOUTS,
+    polls: Mapping[str, str] | None = None,
     queue: str = "5s",
     gateway: str = "",
     policy: str = POLICY,
@@ -121,7 +125,7 @@ def write_config(
         "root_secret: {file: secrets/root.key}\n" + gateway
     )
     (folder / "policy.yaml").write_text(policy.replace("QUEUE", queue))
-    (folder / "pools.yaml").write_text(pools_file(pools, limits or {}, timeouts))
+    (folder / "pools.yaml").write_text(pools_file(pools, limits or {}, timeouts, polls or {}))
     (folder / "tenants.yaml").write_text(
         "apiVersion: tidegate/v1\n"
         "classes: {default: {ceiling: internal}, hospital: {ceiling: none}}\n"
@@ -151,6 +155,7 @@ async def house(
     pools: Mapping[str, ModelServer | str],
     *,
     rewrite: Callable[[Path], None] = lambda config: None,
+    full_scanner: FullScanner | None = None,
     **options,
 ) -> AsyncIterator[House]:
     """Start a gateway on a free port with these pools; stop it at the end.
@@ -158,7 +163,6 @@ async def house(
     `rewrite` may change its files before; `full_scanner` stands for the models.
     """
     config = folder / "config"
-    full_scanner: FullScanner | None = None,
     key, plain = write_config(config, pools, **options)
     rewrite(config)
     settings = load(config, {})

@@ -5,12 +5,13 @@ import asyncio
 import pytest
 
 from gateway.core.exchange import Exchange, Patience
-from gateway.core.labels import LabelOrder
+from gateway.core.labels import Label, LabelOrder
 from gateway.core.records import Ending
-from gateway.core.topology import Timeouts
+from gateway.core.topology import Endpoint, Pool, Timeouts, Topology, Zone
 from gateway.errors import Unavailable
 from gateway.ports import Inbound
 from gateway.runtime.call import Call
+from gateway.runtime.endpoints import Endpoints
 from gateway.runtime.relay import Relay
 from gateway.wire.requests import Dialect, parse
 from tests.fakes.clock import FakeClock
@@ -58,6 +59,13 @@ class Upstream:
         self.is_aborted = True
 
 
+def trial():
+    endpoint = Endpoint("a")
+    pool = Pool("home", "onprem", Label(0), "vllm", "m", (endpoint,))
+    endpoints = Endpoints(Topology((pool,)), {"onprem": Zone("onprem", None)}, FakeClock(), chance=lambda: 0.5)
+    return endpoints.begin("home", endpoint, is_first=True, now=1000.0)
+
+
 def relay_of(downstream, settled):
     inbound = Inbound(b"POST", b"/v1/chat/completions", None, BODY, 1000.0)
     call = Call("0" * 24, inbound, path="chat", order=LabelOrder(("public",)))
@@ -70,7 +78,7 @@ async def test_a_send_that_raises_ends_the_exchange_once_and_stops_the_model_ser
     settled, upstream, downstream = [], Upstream(), Raising(method)
     relay = relay_of(downstream, settled)
     relay.prepare(parse(Dialect.CHAT, BODY), private=())
-    relay.sending(upstream, Timeouts())
+    relay.sending(upstream, Timeouts(), trial())
     relay.on_head(200, HEAD)
     relay.on_data(EVENT)
     relay.on_data(EVENT)
