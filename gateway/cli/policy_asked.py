@@ -3,6 +3,7 @@
 Only who asks and how the gateway is doing are not in a request; those are facts that somebody gives.
 """
 
+import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,9 +13,11 @@ from msgspec.structs import replace
 from gateway.cli.problem_report import Misuse
 from gateway.cli.progress import still_at
 from gateway.core.findings import Evidence, Unscanned
+from gateway.detect.ner import ModelScanner
+from gateway.detect.ner_models import INSTALL, InstalledModels, ReadHere, are_installed, models_digest
 from gateway.detect.scanner import RequestScanner, build_scanner
 from gateway.errors import TidegateError
-from gateway.ports import Recognizer, Scanner
+from gateway.ports import FullScanner, Recognizer, Scanner
 from gateway.wire.control_tokens import strip_control_tokens
 from gateway.wire.requests import Dialect, Request, parse
 
@@ -55,8 +58,24 @@ def scanner_for(markers: Sequence[str], recognizers: Sequence[Recognizer]) -> Re
         return build_scanner(markers, recognizers)
 
 
-def scanned(what: Asked, scanner: Scanner) -> Evidence:
-    """The evidence of a request."""
-    evidence = scanner.scan(what.request.dialect, what.request.document)
+def models() -> ModelScanner:
+    """The models, in this process, with a sign of life while they are loaded."""
+    with still_at("Loading the models"):
+        return ModelScanner(ReadHere(InstalledModels()), models_digest())
+
+
+def models_asked(place: str) -> ModelScanner:
+    """`models`, because `place` asks for them; raises Misuse where they are not installed."""
+    if not are_installed():
+        raise Misuse(place, "The models of the tier `ner` are not installed.", INSTALL)
+    return models()
+
+
+def scanned(what: Asked, scanner: Scanner, full: FullScanner | None = None) -> Evidence:
+    """The evidence of a request, with what models find if there are some."""
+    dialect, document = what.request.dialect, what.request.document
+    evidence = scanner.scan(dialect, document)
+    if full is not None:
+        evidence = asyncio.run(full.complete(dialect, document, evidence))
     coverage = evidence.coverage
     return replace(evidence, coverage=replace(coverage, unscanned=(*what.flags, *coverage.unscanned)))

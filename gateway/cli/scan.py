@@ -5,6 +5,7 @@ that cannot be scanned gets its sentence, with its number and nothing of its con
 """
 
 import argparse
+import asyncio
 import contextlib
 import io
 import json
@@ -20,7 +21,7 @@ from typing import BinaryIO, Final
 from gateway.cli import policy_files
 from gateway.cli.demo_shipped import shipped_file
 from gateway.cli.page import Page
-from gateway.cli.policy_asked import Asked, scanned, scanner_for
+from gateway.cli.policy_asked import Asked, models, scanned, scanner_for
 from gateway.cli.policy_files import RECOGNIZERS, Loaded, PolicyFiles
 from gateway.cli.problem_report import FOUND, GOOD, MISUSED, Misuse, report
 from gateway.cli.progress import Progress, still_at
@@ -29,6 +30,8 @@ from gateway.cli.spoken import add_language, language
 from gateway.core.findings import Evidence, Unscanned
 from gateway.core.problems import Problem, Problems
 from gateway.detect.leaves import Leaf, LeafKind, walk
+from gateway.detect.ner import ModelScanner
+from gateway.detect.ner_models import INSTALL, are_installed
 from gateway.detect.scanner import RequestScanner
 from gateway.errors import TidegateError
 from gateway.policy.labelling import label
@@ -57,6 +60,9 @@ def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
     which.add_argument("--config", metavar="DIR", type=Path, help="take the policy from this folder's gateway.yaml")
     parser.add_argument(
         "--recognizers", metavar="FILE", type=Path, help=f"{RECOGNIZERS}; the one beside the policy if not given"
+    )
+    parser.add_argument(
+        "--full", action="store_true", help="let the models of the tier `ner` read too, as before a request may leave"
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="JSON lines, on a terminal too")
@@ -87,6 +93,8 @@ def _scan(arguments: argparse.Namespace) -> int:
         sys.stdout.reconfigure(errors="replace")  # a page must not end in a traceback
     try:
         loaded = policy_files.load(_files(arguments))
+        if arguments.full and not are_installed():
+            raise Misuse("--full", "The models of the tier `ner` are not installed.", INSTALL)
         with _opened(arguments.file) as lines:
             return _Run(arguments, loaded).through(lines)
     except Misuse as found:
@@ -118,6 +126,24 @@ def _opened(file: Path | None) -> Iterator[BinaryIO]:
         yield opened
 
 
+@dataclass(frozen=True, slots=True)
+class _Scanners:
+    """What looks at every line, and the models, if they are to."""
+
+    first: RequestScanner
+    models: ModelScanner | None
+
+    def evidence(self, what: str | Asked) -> Evidence:
+        """Everything that they find in a text or a request."""
+        if isinstance(what, str):
+            found = self.first.scan_text(what)
+            return asyncio.run(self.models.complete_text(what, found)) if self.models is not None else found
+        found, request = scanned(what, self.first), what.request
+        if self.models is None:
+            return found
+        return asyncio.run(self.models.complete(request.dialect, request.document, found))
+
+
 class _Run:
     """One pass over all lines."""
 
@@ -131,15 +157,16 @@ class _Run:
         self._is_terminal = out.isatty()
         self._labels: dict[str, int] = {}
         self._bad = 0
+        self._is_full = arguments.full
 
     def through(self, lines: BinaryIO) -> int:
         """Scan every line; the status is that of a command that found a problem if one line was none."""
-        scanner = scanner_for(self._policy.markers, self._recognizers)
+        scanners = _Scanners(scanner_for(self._policy.markers, self._recognizers), models() if self._is_full else None)
         # On a terminal the answers are the sign of life.
         still = contextlib.nullcontext(Progress()) if self._is_terminal else still_at("Scanning")
         with still as progress:
             for number, line in enumerate(_lines(lines), 1):
-                self._one(number, line, scanner)
+                self._one(number, line, scanners)
                 progress.detail = fill(_WORDS, "so_far", self._spoken, count=f"{number:,}")
         if self._page is not None:
             labels = ", ".join(f"{name} {count:,}" for name, count in self._labels.items()) or "-"
@@ -149,7 +176,7 @@ class _Run:
             print(fill(_WORDS, "bad", self._spoken, count=f"{self._bad:,}"), file=sys.stderr)
         return FOUND if self._bad else GOOD
 
-    def _one(self, number: int, line: bytes | None, scanner: RequestScanner) -> None:
+    def _one(self, number: int, line: bytes | None, scanners: "_Scanners") -> None:
         try:
             item = _item(number, line)
         except _Unusable as unusable:
@@ -160,10 +187,7 @@ class _Run:
         if item is None:
             return
         started = perf_counter()
-        if isinstance(item.what, str):
-            evidence = scanner.scan_text(item.what)
-        else:
-            evidence = scanned(item.what, scanner)
+        evidence = scanners.evidence(item.what)
         ms = (perf_counter() - started) * 1000
         low, high = label(self._policy, evidence)
         order = self._policy.order

@@ -7,7 +7,7 @@ the models, and how long they may take, is `ner_workers.py`'s.
 
 import asyncio
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
@@ -107,15 +107,31 @@ class ModelScanner:
 
     async def complete(self, dialect: str, document: object, evidence: Evidence, memo: Memo | None = None) -> Evidence:
         """`evidence` with what the models find; the same object if they do not come to their end."""
+
+        def prepared() -> Reading | None:
+            return self._reading(dialect, document, memo)
+
+        return await self._complete(prepared, evidence, memo)
+
+    async def complete_text(self, text: str, evidence: Evidence) -> Evidence:
+        """The same for one text by itself, as `RequestScanner.scan_text` looks at it."""
+
+        def prepared() -> Reading | None:
+            return self._reading_of((Leaf("text", text, LeafKind.VALUE),), None)
+
+        return await self._complete(prepared, evidence, None)
+
+    async def _complete(
+        self, prepared: Callable[[], Reading | None], evidence: Evidence, memo: Memo | None
+    ) -> Evidence:
         coverage = evidence.coverage
         if coverage.failure is not None or Tier.NER in coverage.tiers:
             return evidence
         try:
             if coverage.characters <= _INLINE:
-                reading = self.reading(dialect, document, memo)
+                reading = prepared()
             else:
-                loop = asyncio.get_running_loop()
-                reading = await loop.run_in_executor(self._executor, self.reading, dialect, document, memo)
+                reading = await asyncio.get_running_loop().run_in_executor(self._executor, prepared)
             if reading is None:
                 return evidence
             asked = reading.asked
@@ -124,14 +140,14 @@ class ModelScanner:
         except Exception:  # noqa: BLE001  # whatever it is, the models have not read the request
             return evidence
 
-    def reading(self, dialect: str, document: object, memo: Memo | None = None) -> Reading | None:
+    def _reading(self, dialect: str, document: object, memo: Memo | None) -> Reading | None:
         """What is to be read of a request; None if it is too much, or cannot be told."""
         walked = walk(dialect, document)
         if walked is None or walked.failure is not None:
             return None
-        return self.reading_of(walked.leaves, memo)
+        return self._reading_of(walked.leaves, memo)
 
-    def reading_of(self, leaves: Sequence[Leaf], memo: Memo | None = None) -> Reading | None:
+    def _reading_of(self, leaves: Sequence[Leaf], memo: Memo | None) -> Reading | None:
         """What is to be read of `leaves`; None if it is too much."""
         paths: dict[str, list[str]] = {}
         for leaf in leaves:

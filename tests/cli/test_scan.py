@@ -5,7 +5,7 @@ import io
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,9 @@ from gateway.cli.scan import LONGEST_LINE
 from gateway.cli.scan_page import Scanned, Told, draw, visible
 from gateway.core.findings import Coverage, Evidence, Finding, Tier, Unscanned, nothing_covered
 from gateway.detect.leaves import Leaf, LeafKind
+from gateway.detect.ner import ModelScanner
+from gateway.detect.ner_text import Piece
+from gateway.detect.ner_worth import Kind, Named
 from gateway.detect.scanner import RequestScanner, build_scanner
 from gateway.ports import Recognizer
 from tests.cli.folder import write_folder
@@ -332,3 +335,40 @@ def test_the_command_streams_and_ends_quietly_when_nobody_reads_on() -> None:
         child.stdin.close()
         assert child.wait(30) == 0
         assert b"Traceback" not in child.stderr.read()
+
+
+# The models
+
+
+class OnePerson:
+    """Readers to whom Tomas Brandt is a person."""
+
+    async def read(self, asked: Sequence[Piece]) -> Sequence[Sequence[Named]]:
+        name = "Tomas Brandt"
+        places = [piece.text.find(name) for piece in asked]
+        return [[Named(Kind.PERSON, place, place + len(name))] if place >= 0 else [] for place in places]
+
+
+ILL = "Tomas Brandt asked about his chemotherapy."
+
+
+def test_a_full_scan_finds_names_that_nothing_announces(scan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.cli.scan.are_installed", lambda: True)
+    monkeypatch.setattr("gateway.cli.scan.models", lambda: ModelScanner(OnePerson(), ""))
+    lines = [{"text": ILL}, {"request": {"model": "m", "messages": [{"role": "user", "content": ILL}]}}]
+    first, second = scan(lines, "--full").answers
+    for answer, path in ((first, "text"), (second, "messages[0].content")):
+        assert answer["label"] == "restricted"
+        assert answer["coverage"]["tiers"] == ["names", "ner", "structured"]
+        (person,) = [found for found in answer["findings"] if found["entity"] == "PERSON"]
+        assert (person["path"], person["start"], person["end"], person["detector"]) == (path, 0, 12, "ner-en")
+    assert [answer["label"] for answer in scan(lines).answers] == ["internal"] * 2
+
+
+def test_a_full_scan_without_models_is_refused_with_the_command_that_installs_them(
+    scan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.cli.scan.are_installed", lambda: False)
+    said = scan([{"text": ILL}], "--full")
+    assert said.status == 2
+    assert "The models of the tier `ner` are not installed. Run `pip install 'tidegate[ner]'`." in said.err
