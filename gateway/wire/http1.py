@@ -23,7 +23,9 @@ _FIELD = rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([\t\x20-\x7e\x80-\xff]*)"
 _TRAILER = re.compile(_FIELD)
 _HEADERS = re.compile(rb"^%b\r\n" % _FIELD, re.MULTILINE)
 _FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection", b"content-encoding"})
-_DIGITS = re.compile(rb"[0-9]{1,18}")
+_MOST_DIGITS: Final = 18
+# What nearly every answer begins with.
+_OK: Final = b"HTTP/1.1 200 OK"
 _SIZE = re.compile(rb"[0-9A-Fa-f]{1,8}")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
 
@@ -97,16 +99,15 @@ class ResponseReader:
             if rest is None:
                 return b""
             data = rest
-        match self._state:
-            case _State.UNTIL_EOF:
-                return data
-            case _State.SIZED:
-                return self._read_sized(data)
-            case _State.DONE:
-                self._buffer = data
-                return b""
-            case _:
-                return self._read_chunked(data)
+        state = self._state
+        if state is _State.SIZED:
+            return self._read_sized(data)
+        if state is _State.UNTIL_EOF:
+            return data
+        if state is _State.DONE:
+            self._buffer = data
+            return b""
+        return self._read_chunked(data)
 
     def end_of_file(self) -> None:
         """The peer closed. Fine for a response framed by the close; ResponseInvalid if anything was missing."""
@@ -136,13 +137,15 @@ class ResponseReader:
 
     def _frame(self, status: int, headers: Headers, minor: int) -> None:
         self._keep_alive = minor == 1
-        lengths: set[bytes] = set()
+        length: bytes | None = None
         codings: list[bytes] = []
         for name, value in headers:
             if name not in _FRAMING:
                 continue
             if name == b"content-length":
-                lengths.add(value)
+                if length is not None and length != value:
+                    raise ResponseInvalid("two lengths")
+                length = value
             elif name == b"transfer-encoding":
                 codings.append(value.lower())
             elif name == b"connection":
@@ -150,15 +153,14 @@ class ResponseReader:
                     self._keep_alive = False
             elif value.lower() != b"identity":
                 raise ResponseInvalid("content encoding that was not asked for")
-        if len(lengths) > 1 or (lengths and codings):
+        if length is not None and codings:
             raise ResponseInvalid("two lengths")
         if codings and codings != [b"chunked"]:
             raise ResponseInvalid("unknown transfer encoding")
         if codings:
             self._state = _State.CHUNK_LINE
-        elif lengths:
-            length = lengths.pop()
-            if not _DIGITS.fullmatch(length):
+        elif length is not None:
+            if not length.isdigit() or len(length) > _MOST_DIGITS:
                 raise ResponseInvalid("invalid content length")
             self._left = int(length)
             self._state = _State.SIZED if self._left else _State.DONE
@@ -230,14 +232,19 @@ class ResponseReader:
 
 def _parse_head(head: bytes) -> tuple[int, Headers, int]:
     line, _, rest = head.partition(b"\r\n")
-    match = _STATUS_LINE.fullmatch(line)
-    if match is None:
-        raise ResponseInvalid("invalid status line")
+    status, minor = (200, 1) if line == _OK else _parse_status_line(line)
     headers = _HEADERS.findall(rest)
     # Each match is a whole line of its own, so that a line which is none leaves the count short.
     if len(headers) != rest.count(b"\n"):
         raise ResponseInvalid("invalid header line")
-    return int(match[2]), tuple([(name.lower(), value.strip(b" \t")) for name, value in headers]), int(match[1])
+    return status, tuple([(name.lower(), value.strip(b" \t")) for name, value in headers]), minor
+
+
+def _parse_status_line(line: bytes) -> tuple[int, int]:
+    match = _STATUS_LINE.fullmatch(line)
+    if match is None:
+        raise ResponseInvalid("invalid status line")
+    return int(match[2]), int(match[1])
 
 
 def request_start(

@@ -69,14 +69,16 @@ def parse(dialect: Dialect, body: bytes) -> Request:
         _texts(document, "input")
         return Request(dialect, document, model, False, False, _EMBEDDINGS, 1, TEXT_ONLY, _tokens(body))
     streamed = _flag(document, "stream", "stream")
-    wants_usage = _wants_usage(document, streamed)
-    choices = _count(document, "n", least=1, most=MAX_CHOICES, default=1)
-    answer = _count(document, "max_tokens", least=0, most=_MAX_TOKENS, default=0)
+    # A look for what most requests do not hold costs less than a call that finds it missing.
+    wants_usage = "stream_options" in document and _wants_usage(document, streamed)
+    choices = _count(document, "n", least=1, most=MAX_CHOICES, default=1) if "n" in document else 1
+    answer = _count(document, "max_tokens", least=0, most=_MAX_TOKENS, default=0) if "max_tokens" in document else 0
     if dialect is Dialect.COMPLETIONS:
         choices *= _texts(document, "prompt")
         capabilities, modalities, context = _of_fields(document), TEXT_ONLY, _tokens(body) + answer
     else:
-        answer = max(answer, _count(document, "max_completion_tokens", least=0, most=_MAX_TOKENS, default=0))
+        if "max_completion_tokens" in document:
+            answer = max(answer, _count(document, "max_completion_tokens", least=0, most=_MAX_TOKENS, default=0))
         found, modalities = _of_messages(document)
         capabilities = found | _of_fields(document)
         context = _context(body, document, answer) if modalities is TEXT_ONLY else 0
