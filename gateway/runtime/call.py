@@ -106,10 +106,11 @@ class Call:
     def headers(self, content: Headers, *, now: float) -> Headers:
         """The head of this call's answer: `content`, then who we are and what the tenant may see of the decision."""
         ms = b"%d" % max(0, round((now - self.inbound.received_at) * 1000))
+        number = self.id.encode()
         own = (
-            (b"x-request-id", b"req_%b" % self.id.encode()),
+            (b"x-request-id", b"req_" + number),
             (b"openai-processing-ms", ms),
-            (b"x-tidegate-decision", b"dec_%b" % self.id.encode()),
+            (b"x-tidegate-decision", b"dec_" + number),
         )
         tenant, facts = self.tenant, self.facts
         if tenant is None or facts is None or not tenant.sees:
@@ -125,25 +126,27 @@ class Call:
 
     def outcome(self, ending: Ending, error: TidegateError | None, *, clock: Clock, bundle: str, epoch: int) -> Outcome:
         """The audit record of this call."""
+        inbound = self.inbound
+        # By position, since naming twenty fields costs as much again as all the rest.
         return Outcome(
-            request_id=self.id,
-            at=clock.wall(),
-            ms=round((clock.monotonic() - self.inbound.received_at) * 1000, 3),
-            tenant=self.tenant.id if self.tenant is not None else "",
-            path=self.path,
-            status=self.status,
-            ending=ending,
-            bundle=bundle,
-            epoch=epoch,
-            streamed=self.request is not None and self.request.streamed,
-            bytes_in=len(self.inbound.body),
-            bytes_out=self.bytes_out,
-            evidence=self.evidence,
-            facts=self.facts,
-            decision=self.decision,
-            attempts=tuple(self.attempts),
-            usage=self.usage,
-            error=error.error_code if error is not None else None,
-            queued_ms=round(self.queued_s * 1000, 3),
-            full_scan=self.full_scan,
+            self.id,
+            clock.wall(),
+            round((clock.monotonic() - inbound.received_at) * 1000, 3),
+            self.tenant.id if self.tenant is not None else "",
+            self.path,
+            self.status,
+            ending,
+            bundle,
+            epoch,
+            self.request is not None and self.request.streamed,
+            len(inbound.body),
+            self.bytes_out,
+            self.evidence,
+            self.facts,
+            self.decision,
+            tuple(self.attempts),
+            self.usage,
+            error.error_code if error is not None else None,
+            round(self.queued_s * 1000, 3) if self.queued_s else 0.0,
+            self.full_scan,
         )
