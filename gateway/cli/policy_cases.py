@@ -1,6 +1,7 @@
 """`tidegate policy test`: does the policy still decide what people expect of it, and does every row have a case?
 
-Texts are scanned as live ones are. What a case can say is `policy/cases_file.py`'s, what is said of it `cases.py`'s.
+Texts are scanned as live ones are before they may leave, by the models too if the policy needs them. What a case can
+say is `policy/cases_file.py`'s, what is said of it `cases.py`'s.
 """
 
 import argparse
@@ -16,17 +17,18 @@ from gateway.cli.demo_table import Colour
 from gateway.cli.endings import told
 from gateway.cli.main import Subparsers
 from gateway.cli.page import Page
-from gateway.cli.policy_asked import asked, scanned, scanner_for
+from gateway.cli.policy_asked import asked, models_asked, scanned, scanner_for
 from gateway.cli.policy_files import POLICY, Loaded, PolicyFiles
 from gateway.cli.problem_report import FOUND, GOOD, Misuse, text_of
 from gateway.cli.spoken import add_language, language
+from gateway.core.findings import Tier
 from gateway.core.problems import Problem, Problems
 from gateway.policy import cases_file
 from gateway.policy.cases import Look, Report, Seen, as_json, lines, run
 from gateway.policy.cases_file import Case
 from gateway.policy.compiled import CompiledPolicy
 from gateway.policy.words import Table, fill
-from gateway.ports import Scanner
+from gateway.ports import FullScanner, Scanner
 
 CASES: Final = "cases"
 
@@ -152,13 +154,17 @@ def _look(loaded: Loaded) -> Look:
     def scanner() -> Scanner:
         return scanner_for(loaded.policy.markers, loaded.recognizers)
 
+    @cache
+    def models() -> FullScanner | None:
+        return models_asked(str(loaded.files.policy)) if Tier.NER in loaded.policy.labels.required else None
+
     def look(body: bytes) -> Seen | None:
         try:
             what = asked(body, CASES)
         except Misuse:
             return None
         request = what.request
-        evidence = scanned(what, scanner())
+        evidence = scanned(what, scanner(), models())
         return Seen(evidence, request.capabilities, request.modalities, request.context_tokens)
 
     return look

@@ -18,7 +18,7 @@ from gateway.cli.demo_table import Colour
 from gateway.cli.endings import told
 from gateway.cli.main import Subparsers
 from gateway.cli.page import Page
-from gateway.cli.policy_asked import Asked, asked, chat, scanned, scanner_for
+from gateway.cli.policy_asked import Asked, asked, chat, models_asked, scanned, scanner_for
 from gateway.cli.policy_files import Loaded
 from gateway.cli.problem_report import GOOD, Misuse, text_of
 from gateway.cli.spoken import add_language, language
@@ -61,6 +61,9 @@ def add_command(commands: "Subparsers[argparse.ArgumentParser]") -> None:
     what.add_argument("--facts", metavar="JSON", help='what a request does not say itself: {"time": "sat 09:00", …}')
     what.add_argument("--tenant", metavar="NAME", help="who asks: a tenant of tenants.yaml")
     what.add_argument("--model", metavar="NAME", help="the model that is asked for; the policy's first if not given")
+    what.add_argument(
+        "--full", action="store_true", help="let the models of the tier `ner` read too, as before a request may leave"
+    )
     add_language(parser)
     parser.set_defaults(run=told(_explain))
 
@@ -76,7 +79,8 @@ def _explain(arguments: argparse.Namespace) -> int:
     attested = loaded.attested.get(facts.tenant_class)
     evidence = None
     if what is not None:
-        evidence = scanned(what, scanner_for(loaded.policy.markers, loaded.recognizers))
+        models = models_asked("--full") if arguments.full else None
+        evidence = scanned(what, scanner_for(loaded.policy.markers, loaded.recognizers), models)
         low, high = label(loaded.policy, evidence, attested)
         facts = replace(facts, label_low=low, label_high=high)
     explained = explanation(loaded.policy, evidence, facts, attested)

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli import policy_asked
 from gateway.policy.schema import schema
 from tests.cli.policy_runs import one_scanner_for_each_policy as one_scanner_for_each_policy
 from tests.cli.policy_runs import policy_file, run
 from tests.config.folder import ENVIRON, edit, make
+from tests.fakes.full_scanner import ScriptedScanner, nothing
 
 Capsys = pytest.CaptureFixture[str]
 
@@ -149,6 +151,25 @@ def test_a_text_goes_through_the_scanner(folder: Path, capsys: Capsys) -> None:
     assert shown["decision"]["to"] == ["home"]
     assert shown["decision"]["spill"] == ["burst"]
     assert (shown["label"], [reason["cause"] for reason in shown["reasons"]]) == ("internal", ["default"])
+
+
+def test_the_models_read_a_text_if_that_is_asked_for(
+    folder: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = folder / "policy.yaml"
+    edit(folder, "policy.yaml", "tiers: [structured, names]", "tiers: [structured, names, ner]")
+    given = ("explain", policy, "--text", "What is the capital of France?")
+    status, out, _ = run(capsys, *given)
+    assert status == 0
+    assert "If the rest of the scan finds nothing more: burst as well." in out
+    monkeypatch.setattr(policy_asked, "are_installed", lambda: True)
+    monkeypatch.setattr(policy_asked, "models", lambda: ScriptedScanner(nothing))
+    shown = json.loads(run(capsys, *given, "--full", "--json")[1])
+    assert (shown["label"], shown["decision"]["spill"]) == ("internal", ["burst"])
+    monkeypatch.setattr(policy_asked, "are_installed", lambda: False)
+    status, _, err = run(capsys, *given, "--full")
+    assert status == 2
+    assert "pip install 'tidegate[ner]'" in err
 
 
 def test_a_text_may_come_from_standard_input(folder: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli import policy_asked
 from tests.cli.policy_runs import POLICIES, policy_file, run
 from tests.cli.policy_runs import one_scanner_for_each_policy as one_scanner_for_each_policy
 from tests.config.folder import edit, make
+from tests.fakes.full_scanner import ScriptedScanner, nothing
 
 Capsys = pytest.CaptureFixture[str]
 CASES = """\
@@ -48,6 +50,20 @@ def test_a_case_that_fails_says_what_came_instead_and_why(folder: Path, capsys: 
     assert "Cases: 1 of 2 pass, 1 fail." in out
     status, out, _ = run(capsys, "test", "--language", "zh")
     assert (status, "用例：共 2 个，通过 1 个，失败 1 个。" in out) == (1, True)
+
+
+def test_under_a_policy_that_needs_models_cases_are_read_by_them(
+    folder: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edit(folder, "policy.yaml", "tiers: [structured, names]", "tiers: [structured, names, ner]")
+    models = ScriptedScanner(nothing)
+    monkeypatch.setattr(policy_asked, "are_installed", lambda: True)
+    monkeypatch.setattr(policy_asked, "models", lambda: models)
+    assert run(capsys, "test")[0] == 0
+    assert models.ended == 2
+    monkeypatch.setattr(policy_asked, "are_installed", lambda: False)
+    status, _, err = run(capsys, "test")
+    assert (status, "pip install 'tidegate[ner]'" in err) == (2, True)
 
 
 def test_results_for_programs(folder: Path, capsys: Capsys) -> None:
