@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import random
+from dataclasses import replace
 
 import pytest
 
+from gateway.runtime.admission import Admission
 from tests.fakes.full_scanner import FAULTS, TAKERS, ScriptedScanner, a_person, gives_up, held, never, nothing
 from tests.fakes.house import POLICY, House, house
 from tests.fakes.model_server import ModelServer
@@ -180,6 +182,29 @@ async def test_where_there_is_no_place_in_the_queue_either_it_is_read_all_the_sa
         assert went(await gateway.chat("nothing in it")) == (200, "burst", "internal")
         for other in others:
             other.cancel()
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        (nothing, (200, "burst", "internal")),
+        (a_person, (200, "home", "confidential")),
+        (gives_up, (200, "home", "restricted")),
+    ],
+)
+@pytest.mark.parametrize("queue", ["0s", "5s"])
+async def test_what_is_kept_for_work_that_must_stay_is_not_for_what_may_yet_leave(
+    tmp_path, servers, script, expected, queue, monkeypatch
+):
+    def reserved(pools, clock, **more):
+        kept = {"home": 1}
+        return Admission([replace(pool, reserved=kept.get(pool.name, 0)) for pool in pools], clock, **more)
+
+    monkeypatch.setattr("gateway.assemble.Admission", reserved)
+    options = {"limits": {"home": 2, "home-b": 1}, "queue": queue}
+    async with gateway_with(tmp_path, servers, script, nothing, **options) as (gateway, _):
+        Full(gateway)
+        assert went(await gateway.chat("Anna")) == expected
 
 
 async def test_where_every_server_at_home_fails_it_is_read_before_it_is_given_up(tmp_path, servers):
