@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from gateway.config import endpoint_block, sagemaker_block
+from gateway.config import endpoint_block, overflow_block, sagemaker_block
 from gateway.config.addresses import endpoint, is_literal
 from gateway.config.sagemaker_block import AwsKeySources
 from gateway.config.secret_source import SecretSource, secret_source
@@ -36,14 +36,15 @@ class PoolsFile:
 
 def read(root: Node, reader: Reader, order: LabelOrder | None, zones: Mapping[str, Zone] | None) -> PoolsFile:
     """The pools that could be read. Without `order` or `zones` what refers to them is not checked."""
-    top = reader.fields(root, "The pools file", ("apiVersion", "pools"), ("apiVersion", "pools"))
+    top = reader.fields(root, "The pools file", ("apiVersion", "pools", "burst"), ("apiVersion", "pools"))
     reader.api_version(top)
     found = _Pools(reader, order, zones)
     node = top.get("pools")
     pools = [found.pool(name, value) for name, value in reader.entries(node, "`pools`")]
     if isinstance(node, Group) and not node.entries:
         reader.report(node.at, "`pools` must not be empty.", "Without a pool every request is refused.")
-    topology = Topology(tuple(pool for pool in pools if pool is not None))
+    most = overflow_block.most_in_cloud(reader, top.get("burst"))
+    topology = Topology(tuple(pool for pool in pools if pool is not None), most)
     return PoolsFile(
         topology,
         MappingProxyType(found.credentials),
@@ -66,7 +67,7 @@ class _Pools:
         known = (
             "zone", "clearance", "backend", "model", "endpoints", "capabilities", "max_in_flight", "queue",
             "credential", "timeouts", "tls", "sagemaker", "context", "processor", "residency", "agreement",
-            "breaker", "balance", "poll", "dns",
+            "breaker", "balance", "poll", "dns", "reserve_for_home", "spill",
         )  # fmt: skip
         fields = reader.fields(node, what, known, ("zone", "clearance", "backend", "model"))
         zone_name = reader.name(fields.get("zone"), "`zone`")
@@ -89,6 +90,9 @@ class _Pools:
             if reader.reference(word, "The capability", tuple(Capability)) is not None
         )
         max_in_flight = reader.integer(fields.get("max_in_flight"), "`max_in_flight`", least=1, most=100_000)
+        limit = max_in_flight if max_in_flight is not None else 64
+        reserved = overflow_block.reserved(reader, fields.get("reserve_for_home"), limit, zone)
+        spill = overflow_block.spill(reader, fields.get("spill"), self._order)
         queue = reader.integer(fields.get("queue"), "`queue`", least=0, most=1_000_000)
         context = reader.tokens(fields.get("context"), "`context`")
         processor, residency, agreement = (
@@ -113,7 +117,7 @@ class _Pools:
             backend=backend,
             model=model.text,
             endpoints=endpoints,
-            max_in_flight=max_in_flight if max_in_flight is not None else 64,
+            max_in_flight=limit,
             max_queued=queue if queue is not None else 256,
             timeouts=timeouts,
             capabilities=capabilities,
@@ -128,6 +132,8 @@ class _Pools:
             balance=endpoint_block.balance(reader, fields.get("balance")),
             polling=endpoint_block.polling(reader, fields.get("poll"), backend),
             dns=dns,
+            reserved=reserved,
+            spill=spill,
         )
 
     def _attribute(self, fields: Fields, key: str) -> str | None:

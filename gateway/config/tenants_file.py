@@ -3,6 +3,7 @@
 A class's ceiling can only lower the policy's: `none` keeps everything of that class at home. `attests` is the label
 that the class vouches for where nothing at all was found: the one thing that is below the policy's default.
 `full_scan: always` has the models look at each of its requests; what they do not get through counts as unscanned.
+`priority` is how much of a head start its requests have in the queue of a pool: seconds, from 0 to 9, and 5 usually.
 """
 
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from typing import Final
 from gateway.core.facts import Tenant
 from gateway.core.labels import Label, LabelOrder
 from gateway.core.reading import Reader, Word, shown
+from gateway.core.waiting import LEAST_PRIORITY, MOST_PRIORITY, USUAL_PRIORITY
 from gateway.core.written import Group, Node, Place
 
 NONE: Final = "none"
@@ -51,10 +53,11 @@ def read(
     ceilings: dict[str, Label | None] = {}
     attested: dict[str, Label] = {}
     full_scans: dict[str, Place] = {}
+    priorities: dict[str, int] = {}
     node = top.get("classes")
     for name, value in reader.entries(node, "`classes`"):
         what = f"The class {shown(name.text)}"
-        fields = reader.fields(value, what, ("ceiling", "attests", "full_scan"), ("ceiling",))
+        fields = reader.fields(value, what, ("ceiling", "attests", "full_scan", "priority"), ("ceiling",))
         word = reader.name(fields.get("ceiling"), f"The ceiling of {shown(name.text)}")
         ceilings[name.text] = _ceiling(reader, word, order, cloud_ceiling)
         given = reader.name(fields.get("attests"), f"What {shown(name.text)} attests")
@@ -64,6 +67,8 @@ def read(
         scan = fields.get("full_scan")
         if scan is not None and reader.one_of(scan, "`full_scan`", (ALWAYS, WHEN_NEEDED)) == ALWAYS:
             full_scans[name.text] = scan.at
+        priority = reader.integer(fields.get("priority"), "`priority`", least=LEAST_PRIORITY, most=MOST_PRIORITY)
+        priorities[name.text] = priority if priority is not None else USUAL_PRIORITY
     if isinstance(node, Group) and not node.entries:
         reader.report(node.at, "`classes` must not be empty.", "Write `default: {ceiling: …}`.")
     tenants: dict[str, Tenant] = {}
@@ -78,7 +83,8 @@ def read(
         if tenant_class is not None:
             ceiling, label = ceilings[tenant_class], attested.get(tenant_class)
             is_full = tenant_class in full_scans
-            tenants[name.text] = Tenant(name.text, tenant_class, ceiling, frozenset(sees), label, is_full)
+            priority = priorities[tenant_class]
+            tenants[name.text] = Tenant(name.text, tenant_class, ceiling, frozenset(sees), label, is_full, priority)
     return TenantsFile(
         MappingProxyType(ceilings), MappingProxyType(tenants), MappingProxyType(attested), MappingProxyType(full_scans)
     )

@@ -72,7 +72,7 @@ def test_everything_can_be_said_and_the_rest_is_usual() -> None:
         polling=Polling(2.0, "/health", "/metrics"),
     )
     assert pools.topology.pool("small") == Pool(
-        "small", "onprem", CONFIDENTIAL, "openai", "m", (Endpoint("host:80", "host", 80),)
+        "small", "onprem", CONFIDENTIAL, "openai", "m", (Endpoint("host:80", "host", 80),), reserved=6
     )
     assert list(pools.credentials) == list(pools.ca_files) == ["gpu"]
 

@@ -42,6 +42,7 @@ def test_classes_and_tenants_are_read() -> None:
         ("ceiling: public", "ceiling: public, attests: [public]", "2:75: What `press` attests must be a name."),
         ("ceiling: public", "ceiling: public, attest: public", "2:66: The class `press` has no key `attest`. Did you mean `attests`?"),
         ("ceiling: public", "ceiling: public, full_scan: alway", "2:77: `full_scan` must be one of: always, when_needed. Did you mean `always`?"),
+        ("ceiling: public", "ceiling: public, priority: 10", "2:76: `priority` must be a whole number from 0 to 9."),
         ("class: hospital", "class: hospitl", "3:77: The class `hospitl` does not exist. Did you mean `hospital`?"),
         ("{class: hospital}", "{}", "3:69: The tenant `ward` lacks the key `class`. Add it."),
         ("[label, route, pool]", "[labels]", "3:41: What a tenant may see `labels` does not exist. Did you mean `label`?"),
@@ -50,6 +51,12 @@ def test_classes_and_tenants_are_read() -> None:
 )  # fmt: skip
 def test_a_fault_is_told_in_place(old: str, new: str, expected: str) -> None:
     assert told(WHOLE.replace(old, new))[1] == [expected]
+
+
+def test_a_class_has_a_priority_and_its_tenants_with_it() -> None:
+    tenants, problems = told(WHOLE.replace("ceiling: none", "ceiling: none, priority: 9"))
+    assert problems == []
+    assert [tenants.tenants[name].priority for name in ("demo", "ward")] == [5, 9]
 
 
 def test_what_a_class_attests_is_kept_with_its_tenants() -> None:
