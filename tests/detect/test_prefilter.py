@@ -10,6 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.detect import evaluation  # noqa: F401  # isort: skip
+
+from corpus.build import examples
+
 from gateway.detect import prefilter
 from gateway.detect.prefilter import Entry, Everything, Prefilter, build_prefilter, expressions, translated
 from gateway.detect.rules import PatternRecognizer
@@ -69,8 +73,36 @@ def test_no_finding_is_lost_in_any_surroundings(scanner, exhaustive, before, sam
 def test_no_finding_is_lost_on_public_data(scanner, exhaustive):
     if not SHARED.exists():
         pytest.skip("the shared development data is not here")
-    texts = [json.loads(line)["text"] for line in SHARED.read_text().splitlines()[:250]]
-    assert [text for text in texts if scanner.scan_text(text) != exhaustive.scan_text(text)] == []
+    texts = [json.loads(line)["text"] for line in SHARED.read_text().splitlines()]
+    evidence = [scanner.scan_text(text) for text in texts]
+    assert sum(len(found.findings) for found in evidence) > 500
+    assert [text for text, found in zip(texts, evidence, strict=True) if found != exhaustive.scan_text(text)] == []
+
+
+@needs_hyperscan
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_no_finding_is_lost_in_requests_as_people_write_and_disguise_them(scanner, exhaustive, language):
+    made = [example for example in examples(3, 250, languages=(language,)) if example.length == "as written"]
+    evidence = [scanner.scan(example.dialect, example.request) for example in made]
+    assert sum(len(found.findings) for found in evidence) > 150
+    assert len({finding.entity for found in evidence for finding in found.findings}) > 25
+    lost = [
+        example.id
+        for example, found in zip(made, evidence, strict=True)
+        if found != exhaustive.scan(example.dialect, example.request)
+    ]
+    assert lost == []
+
+
+def test_a_prefilter_that_loses_a_recognizer_is_seen_to_lose_findings(exhaustive):
+    lost = [found.name for found in CATALOGUE].index("cn-mobile")
+
+    def losing(entries, always):
+        return Everything(everything(entries, always).indexes - {lost})
+
+    text = "请打13812345678。"
+    assert exhaustive.scan_text(text).findings
+    assert not RequestScanner(CATALOGUE, clock=lambda: 0.0, build=losing).scan_text(text).findings
 
 
 @pytest.fixture(scope="module")
