@@ -66,12 +66,14 @@ async def _serve(settings: Settings, number: int, inherited: Inherited, certific
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
-    inherited.lifeline.when_cut(loop, stop.set)
-    worker = Worker(settings, number=number, on_head=inherited.lifeline.synced, certificate=certificate)
+    lifeline = inherited.lifeline
+    worker = Worker(settings, number=number, on_head=lifeline.synced, certificate=certificate, ask=lifeline.ask)
+    # What the supervisor has said lies there already, so no request is served without it.
+    lifeline.when_cut(loop, stop.set, worker.told)
     # What was built so far lives as long as the process: no reason to walk it in every collection.
     gc.collect()
     gc.freeze()
-    await worker.run(inherited.data, inherited.admin, stop, on_ready=inherited.lifeline.ready)
+    await worker.run(inherited.data, inherited.admin, stop, on_ready=lifeline.ready)
 
 
 if __name__ == "__main__":
