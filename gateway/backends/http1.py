@@ -204,6 +204,7 @@ class _Connection(asyncio.Protocol):
         self._is_paused = False
         self._peer = Peer()
         self._poll: select.poll | None = None
+        self._quiet: list[tuple[int, int]] = []
 
     @property
     def peer(self) -> Peer:
@@ -223,14 +224,16 @@ class _Connection(asyncio.Protocol):
         for its answer. A socket that is full still has the last request to get rid of.
         """
         assert self._poll is not None  # noqa: S101 -- is_usable comes first
-        return [events for _, events in self._poll.poll(0)] == [select.POLLOUT]
+        return self._poll.poll(0) == self._quiet
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # What create_connection hands to a Protocol; uvloop's is no subclass of asyncio's, so it cannot be asked.
         transport = cast(asyncio.Transport, transport)
         self._transport = transport
         self._poll = select.poll()
-        self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN | select.POLLOUT)
+        number = transport.get_extra_info("socket").fileno()
+        self._poll.register(number, select.POLLIN | select.POLLOUT)
+        self._quiet = [(number, select.POLLOUT)]
         # The context verifies chain and host name, so that a finished handshake is a verified peer.
         verified = transport.get_extra_info("ssl_object") is not None
         name = transport.get_extra_info("peername")
@@ -285,7 +288,7 @@ class _Connection(asyncio.Protocol):
         if (
             self._reader.may_reuse
             and transport is not None
-            and self.is_usable
+            and not transport.is_closing()
             and not transport.get_write_buffer_size()
         ):
             self.idle_since = self._loop.time()

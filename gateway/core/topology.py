@@ -48,11 +48,11 @@ class Zone:
     networks: tuple[Network, ...] | None
     tls: Tls = Tls.OPTIONAL
     unix: bool = False
+    is_cloud: bool = field(init=False, repr=False, compare=False)
+    """Whether work here has left the building. Only a zone named `onprem` is home: anything else counts as gone."""
 
-    @property
-    def is_cloud(self) -> bool:
-        """Whether work here has left the building. Only a zone named `onprem` is home: anything else counts as gone."""
-        return self.name != "onprem"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_cloud", self.name != "onprem")
 
     def holds(self, address: Address | None) -> bool:
         """Whether an IP address lies in the zone's networks. One that is not known lies in no zone."""

@@ -165,10 +165,12 @@ class Admission:
     def try_enter(self, to: Sequence[str], spill: Sequence[str] = (), asker: Asker | None = None) -> Place | None:
         """A place in the pool that `free` names, if it names one."""
         name = self._gates.first(asker or self._anybody(to, spill), to, spill)
-        if name is None:
-            return None
-        self._tell(self._gates.enter(name, self._clock.monotonic()))
-        return Place(self, name)
+        return None if name is None else self.take(name)
+
+    def take(self, pool: str) -> Place:
+        """The place in `pool` that `free` has just named; nothing may come in between."""
+        self._tell(self._gates.enter(pool, self._clock.monotonic()))
+        return Place(self, pool)
 
     async def enter(
         self,

@@ -113,9 +113,9 @@ class Dispatcher:
         if endpoint is None or _needs_intent(allow, self._zones[pool.zone]):
             return False
         connection = self._forwarder.idle(pool, endpoint)
-        place = None if connection is None else self._admission.try_enter((name,), (), walk.asker)
-        if connection is None or place is None:
+        if connection is None:
             return False
+        place = self._admission.take(name)
         try:
             epoch = self._epoch()
             message = self._encoded(walk, pool, endpoint)

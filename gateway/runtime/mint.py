@@ -37,7 +37,7 @@ class Mint:
         `ceiling` is the tenant's: the highest label that may leave for the cloud, None if nothing may. Raises
         ClearanceRefused if the decision does not list the pool or the label is above what the pool may see.
         """
-        if pool.name not in allow.pools:
+        if pool.name not in allow.to and pool.name not in allow.pools:
             raise ClearanceRefused(detail=f"{pool.name}: not in the decision")
         if allow.label > pool.clearance:
             raise ClearanceRefused(detail=f"{pool.name}: label above the pool's clearance")

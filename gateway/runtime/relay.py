@@ -103,7 +103,8 @@ class Relay:
 
     def prepare(self, request: Request, *, private: tuple[str, ...]) -> None:
         """The next attempt of `request` is about to connect; `private` are names that no error may show."""
-        self._reset()
+        if self._request is not None:
+            self._reset()
         self._request = request
         self._private = private
         self._is_attempt_over = False

@@ -31,7 +31,7 @@ _LONE_SURROGATE: Final = re.compile(
 
 def decode(body: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
     """The object that `body` is. Raises InvalidRequest, with a sentence that says what is wrong and where."""
-    if has_too_many_values(body):
+    if len(body) > MAX_CONTAINERS and has_too_many_values(body):
         raise InvalidRequest("The body holds too many values; send fewer, longer ones.", code="too_many_values")
     try:
         document = _DECODER.decode(body)
@@ -65,7 +65,7 @@ def _check(document: dict[str, Any], max_depth: int) -> None:
         for container in level:
             if type(container) is dict:
                 container = container.values()
-            elif _is_small_numbers(container):
+            elif container and type(container[0]) is int and _is_small_numbers(container):
                 continue
             for value in container:
                 kind = type(value)
@@ -82,9 +82,7 @@ def _check(document: dict[str, Any], max_depth: int) -> None:
 
 
 def _is_small_numbers(values: list[Any]) -> bool:
-    """Whether a list is all integers of at most 64 bits, as token ids are: thousands at once."""
-    if not values or type(values[0]) is not int:
-        return False
+    """Whether a list that begins with an integer is all integers of at most 64 bits, as token ids are."""
     return set(map(type, values)) == {int} and min(values) >= _LEAST and max(values) <= _MOST
 
 
