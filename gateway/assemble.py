@@ -295,6 +295,7 @@ class Worker:
                 self._backends[pool.name],
                 self._endpoints,
                 resolve=names.addresses,
+                press=self._admission.press,
                 chance=chance,
             )
             for pool in self._bundle.topology.pools

@@ -190,7 +190,8 @@ def _hosts(pool: Pool) -> Iterator[tuple[str, str]]:
     if proxy is not None:
         dialled = [(proxy.host, proxy.host)]
     else:
-        dialled = [(endpoint.name, endpoint.host) for endpoint in pool.endpoints if endpoint.unix is None]
+        endpoints = pool.endpoints if pool.dns is None else (pool.dns,)
+        dialled = [(endpoint.name, endpoint.host) for endpoint in endpoints if endpoint.unix is None]
     yield from ((name, host) for name, host in dialled if address_of(host) is None)
 
 

@@ -80,6 +80,8 @@ def _lines(settings: Settings) -> list[str]:
     for pool in bundle.topology.pools:
         lines.append(f"  {pool.name}: zone {pool.zone}, clearance {order.name(pool.clearance)}, {_pool(pool)}")
         lines += [f"    - {_endpoint(endpoint)}" for endpoint in pool.endpoints]
+        if pool.dns is not None:
+            lines.append(f"    - every address of {_endpoint(pool.dns)}")
     lines += ["", "tenants:"]
     for tenant in bundle.tenants.values():
         ceiling = order.name(tenant.ceiling) if tenant.ceiling is not None else "none"

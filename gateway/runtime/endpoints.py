@@ -368,6 +368,18 @@ class Endpoints:
         """What the server counts at the moment; None if it did not say."""
         self._standing(pool, endpoint).said(load)
 
+    def server_load(self, pool: str) -> ServerLoad | None:
+        """What the servers of `pool` count, all together; None if none of them says anything."""
+        told = [one.server for one in self._standings[pool] if one.server is not None]
+        if not told:
+            return None
+        caches = [load.cache_share for load in told if load.cache_share is not None]
+        return ServerLoad(
+            sum(load.running for load in told),
+            sum(load.waiting for load in told),
+            sum(caches) / len(caches) if caches else None,
+        )
+
     def resolved(self, pool: str, endpoints: Collection[Endpoint]) -> None:
         """The endpoints that the name of `pool` stands for from now on; what is known of those that stay is kept."""
         known = {one.endpoint: one for one in self._standings[pool]}

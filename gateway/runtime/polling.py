@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from gateway.core.burst import pressure_of_server
 from gateway.core.message import Headers, Message
 from gateway.core.topology import Endpoint, Pool, Zone, address_of
 from gateway.ports import STALE, Backend, UpstreamConnection, UpstreamUnreachable
@@ -32,7 +33,8 @@ Resolve = Callable[[str], Awaitable[Sequence[str]]]
 
 
 class Poller:
-    """Keeps an eye on the endpoints of one pool. `chance` gives numbers from 0 to below 1."""
+    """Keeps an eye on the endpoints of one pool. `press` is told of a pool how much its servers have to do; `chance`
+    gives numbers from 0 to below 1."""
 
     def __init__(
         self,
@@ -42,6 +44,7 @@ class Poller:
         endpoints: Endpoints,
         *,
         resolve: Resolve,
+        press: Callable[[str, float], None],
         chance: Callable[[], float],
     ) -> None:
         self._pool = pool
@@ -49,6 +52,7 @@ class Poller:
         self._backend = backend
         self._endpoints = endpoints
         self._resolve = resolve
+        self._press = press
         self._chance = chance
         # Of an endpoint that does not know the page it is asked for, no more is asked.
         self._has_no_health: set[Endpoint] = set()
@@ -97,6 +101,10 @@ class Poller:
         async with asyncio.TaskGroup() as group:
             for endpoint in self._endpoints.endpoints_of(self._pool.name):
                 group.create_task(self._ask(endpoint))
+        if self._pool.polling.metrics is not None:
+            load = self._endpoints.server_load(self._pool.name)
+            pressure = pressure_of_server(load.running, load.waiting, load.cache_share) if load is not None else 0.0
+            self._press(self._pool.name, pressure)
 
     async def _ask(self, endpoint: Endpoint) -> None:
         polling, pool = self._pool.polling, self._pool.name
