@@ -114,7 +114,9 @@ class Relay:
         """`upstream` was let through the door and gets its first byte now; `trial` hears how it goes."""
         request = self._request
         self._trial = trial
+        first_content_s = timeouts.first_content_s
         if request is not None and request.streamed:
+            first_content_s = trial.first_content_s(timeouts, len(self._call.inbound.body))
             self._sse = SseReader()
             self._reply = StreamReply(
                 request.dialect,
@@ -126,7 +128,7 @@ class Relay:
             )
         self._upstream = upstream
         self.exchange.attempt(
-            first_content_s=trial.first_content_s(timeouts, len(self._call.inbound.body)),
+            first_content_s=first_content_s,
             idle_s=timeouts.idle_s,
             total_s=timeouts.total_s,
             now=self._clock.monotonic(),
