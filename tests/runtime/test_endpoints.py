@@ -186,7 +186,7 @@ def test_load_is_our_own_and_what_others_have_as_the_server_counted_it():
     world.endpoints.said("home", A, ServerLoad(18.0, 2.0, 0.5))
     world.endpoints.said("home", B, ServerLoad(0.0, 0.0))
     assert world.chosen("home") == {"b"}
-    held = [world.trial("home", B) for _ in range(30)]
+    held = [world.trial("home", B) for _ in range(60)]
     assert world.chosen("home") == {"a"}
     world.endpoints.said("home", B, None)
     for trial in held:
