@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from scoring.detectors import default_policy
 from scoring.matrix import Cell, gaps, items
 from scoring.record import Record, cells, record
 from scoring.worker import PUBLIC, Result, Share, work
+
+from gateway.detect.ner_models import PACKAGES, are_installed
 
 OUT = Path(__file__).resolve().parents[1] / "out" / "eval"
 PROCESSES = 2
@@ -40,6 +43,7 @@ def main() -> int:
     parser.add_argument("--split", choices=list(Split), default=Split.HELD_OUT, help="which half of the templates")
     parser.add_argument("--quick", action="store_true", help="a small sample; prints, writes nothing")
     parser.add_argument("--no-presidio", action="store_true", help="leave the comparison out")
+    parser.add_argument("--no-models", action="store_true", help="leave our own models out")
     parser.add_argument("--no-matrix", action="store_true", help="leave the matrix out")
     parser.add_argument("--dry", action="store_true", help="write nothing but bench/out/eval")
     parser.add_argument("--render", action="store_true", help="measure nothing; write the pages from the record")
@@ -53,7 +57,11 @@ def main() -> int:
     with_presidio = not given.no_presidio and importlib.util.find_spec("presidio_analyzer") is not None
     if not with_presidio:
         print("Presidio is left out" + ("." if given.no_presidio else ": it is not installed (make eval installs it)."))
-    shares = _shares(given.seed, Split(given.split), count, with_presidio, given.quick, not given.no_matrix)
+    with_models = not given.no_models and are_installed()
+    if not with_models:
+        print("The models are left out" + ("." if given.no_models else ": the extra `ner` is not installed."))
+    what = _What(with_presidio, with_models, not given.no_matrix, given.quick)
+    shares = _shares(given.seed, Split(given.split), count, what)
     with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
         results = pool.map(work, shares, chunksize=1)
 
@@ -86,17 +94,28 @@ def main() -> int:
     return 1 if unknown else 0
 
 
-def _shares(seed: int, split: Split, count: int, with_presidio: bool, quick: bool, with_matrix: bool) -> list[Share]:
+@dataclass(frozen=True, slots=True)
+class _What:
+    """What a run is made of besides our own scanner."""
+
+    presidio: bool
+    models: bool
+    matrix: bool
+    is_quick: bool
+
+
+def _shares(seed: int, split: Split, count: int, what: _What) -> list[Share]:
     batches = [(first, min(_BATCH, count - first)) for first in range(0, count, _BATCH)]
-    chosen = tuple(transforms.NAMES[:1]) if quick else ()
+    chosen = tuple(transforms.NAMES[:1]) if what.is_quick else ()
     return [
         Share(
             seed,
             split,
             tuple(batches[place::PROCESSES]),
-            with_presidio,
-            public=place == 0 and not quick,
-            matrix=(place, PROCESSES) if with_matrix else None,
+            what.presidio,
+            what.models,
+            public=place == 0 and not what.is_quick,
+            matrix=(place, PROCESSES) if what.matrix else None,
             matrix_transforms=chosen,
         )
         for place in range(PROCESSES)
@@ -181,7 +200,7 @@ def _versions() -> dict[str, str]:
     from importlib.metadata import PackageNotFoundError, version
 
     found = {}
-    for package in ("presidio-analyzer", "hyperscan", "python-stdnum"):
+    for package in ("presidio-analyzer", "hyperscan", "python-stdnum", *PACKAGES.values()):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

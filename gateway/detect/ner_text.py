@@ -12,11 +12,15 @@ from typing import Final, NamedTuple
 PIECE: Final = 600  # characters: about a paragraph; both models read as fast and as well as in one sentence
 OVERLAP: Final = 60  # of pieces that end within a sentence: longer than a name
 
+AROUND: Final = 30  # characters of context for an English name among Chinese
+
 _HAN: Final = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _HAN_RUN: Final = re.compile(r"[\u3000-\u303f\u3400-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]+")
 _PUNCTUATION: Final = str.maketrans("，。：；？！（）、", ",.:;?!(),")
 # Without a capital the English model finds nothing, and what it found would not be believed.
 _CAPITAL: Final = re.compile(r"[A-ZÀ-ÖØ-ÞĀ-Ž][A-Za-zÀ-ÖØ-öø-ÿĀ-ž'’]")
+# Among Chinese, words of capitals only are abbreviations.
+_CAPITALISED: Final = re.compile(r"[A-ZÀ-ÖØ-ÞĀ-Ž]['’]?[a-zß-öø-ÿ]")
 # Behind a full stop only after a word that is no title or initial.
 _END: Final = re.compile(r"\n|[。！？；]|(?:[a-z]{4}|[0-9)\]\"”’])[.!?](?=\s)")
 
@@ -42,15 +46,21 @@ def pieces(text: str) -> Iterator[Piece]:
         return
     for start, end in _cuts(text):
         part = text[start:end]
-        if _HAN.search(part):
-            yield Piece(Language.ZH, start, part)
-        if _CAPITAL.search(part):
-            yield Piece(Language.EN, start, _without_han(part))
+        if _HAN.search(part) is None:
+            if _CAPITAL.search(part):
+                yield Piece(Language.EN, start, part)
+            continue
+        yield Piece(Language.ZH, start, part)
+        names = [match.start() for match in _CAPITALISED.finditer(part)]
+        if names:
+            # Among Chinese, only what lies between the names and a little around them: it is read twice.
+            begin, finish = max(0, names[0] - AROUND), names[-1] + OVERLAP + AROUND
+            yield Piece(Language.EN, start + begin, _without_han(part[begin:finish]))
 
 
 def _without_han(text: str) -> str:
     """`text` with Chinese blanked out, place by place: the English model takes it and a name beside it for one word."""
-    return _HAN_RUN.sub(_blanked, text.translate(_PUNCTUATION)) if _HAN_RUN.search(text) else text
+    return _HAN_RUN.sub(_blanked, text.translate(_PUNCTUATION))
 
 
 def _blanked(run: re.Match[str]) -> str:

@@ -72,7 +72,12 @@ class NameWorkers:
     @property
     def live(self) -> int:
         """How many workers can be asked."""
-        return sum(not child.gone.is_set() for child in self._children)
+        return len(self.pids)
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The processes of the workers that can be asked."""
+        return tuple(child.pid for child in self._children if not child.gone.is_set())
 
     async def read(self, asked: Sequence[Piece]) -> Sequence[Sequence[Named]] | None:
         """What is in each piece; None if no worker could say so in time."""

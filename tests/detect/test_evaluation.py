@@ -21,9 +21,10 @@ from scoring import pages
 from scoring.counts import Judge, Rate, tally
 from scoring.matrix import gaps
 
-from gateway.core.findings import Coverage, Evidence, Finding
+from gateway.core.findings import Coverage, Evidence, Finding, Tier
 from gateway.core.labels import Label
 from gateway.detect import checksums
+from gateway.detect.ner_models import are_installed
 
 JUDGE = Judge(Label(1), {"CN_MOBILE": Label(2), "PHONE": Label(2), "PERSON": Label(1), "BANK_CARD": Label(3)}, Label(1))
 SPLIT_UP = {name for name in CARRIERS if name.startswith("split over")}
@@ -219,7 +220,7 @@ def test_the_command_line_writes_labelled_lines():
 
 def test_a_quick_run_measures_and_writes_no_page():
     before = {path: path.read_bytes() for path in pages.PAGES if path.exists()}
-    ran = run(evaluation.EVAL / "run.py", "--quick", "--count", 120, "--no-presidio", "--no-matrix")
+    ran = run(evaluation.EVAL / "run.py", "--quick", "--count", 120, "--no-presidio", "--no-models", "--no-matrix")
     assert ran.returncode == 0, ran.stderr
     assert "120 requests from held-out templates" in ran.stdout
     assert "structured identifiers found, as written" in ran.stdout
@@ -233,6 +234,33 @@ def test_presidio_runs_offline_beside_it():
     request = {"messages": [{"role": "user", "content": "card 4111111111111111, mail ann@example.com"}]}
     evidence = Presidio().evidence("chat", request, "zh")
     assert {finding.entity for finding in evidence.findings} >= {"BANK_CARD", "EMAIL"}
+
+
+@pytest.mark.skipif(not are_installed(), reason="make eval installs the models")
+def test_the_models_read_beside_our_own_recognizers():
+    from scoring.detectors import Ours, WithModels, default_policy
+
+    request = {"messages": [{"role": "user", "content": "Tomas Brandt asked about his chemotherapy."}]}
+    ours = Ours(default_policy())
+    assert [finding.entity for finding in ours.evidence("chat", request, "en").findings] == ["HEALTH_CONTEXT"]
+    evidence = WithModels(ours).evidence("chat", request, "en")
+    assert {finding.entity for finding in evidence.findings} == {"HEALTH_CONTEXT", "PERSON"}
+    assert Tier.NER in evidence.coverage.tiers
+
+
+def test_a_run_with_models_has_columns_of_its_own_where_they_could_make_a_difference():
+    record = json.loads(pages.RECORD.read_text("utf-8"))
+    name = "tidegate with models"
+    record["detectors"] = [*(one for one in record["detectors"] if one != name), name]
+    for key in ("totals", "entities", "transforms", "lengths", "places"):
+        for language in LANGUAGES:
+            record[key][f"{language}/{name}"] = record[key][f"{language}/tidegate"]
+    record["public"], record["public_totals"] = {}, {}
+    shown = pages.sections(record, gaps(), "en")
+    with_models = {section for section, text in shown.items() if f"English, {name}" in text}
+    assert with_models == {"totals", "summary", "lengths", "places"}
+    alone = record | {"detectors": ["tidegate", name]}
+    assert "Presidio was not installed" in pages.sections(alone, gaps(), "en")["run"]
 
 
 @pytest.mark.parametrize("page", list(pages.PAGES), ids=lambda path: path.name)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.detect.ner_text import OVERLAP, PIECE, Language, has_script, pieces
+from gateway.detect.ner_text import AROUND, OVERLAP, PIECE, Language, has_script, pieces
 
 ALPHABET = st.sampled_from("ab A Z.\n!?。！ 王小明，1 é Б")
 TEXTS = st.text(ALPHABET, max_size=3 * PIECE) | st.integers(0, 4 * PIECE).map(lambda n: ("Ab王" * PIECE)[:n])
@@ -29,6 +29,7 @@ def languages(text: str) -> list[str]:
         ("   \n", []),
         ("Привет, Иван", []),
         ("Élodie", ["en"]),
+        ("请看 URL 和 JSON，编号 AB12。", ["zh"]),
         ("𠮷田", ["zh"]),
     ],
 )
@@ -55,7 +56,7 @@ def test_every_character_of_its_script_is_read_by_a_model(text: str) -> None:
         if "\u4e00" <= character <= "\u9fff":
             assert place in read[Language.ZH]
         if character in "AZ" and text[place + 1 : place + 2] in ("a", "b"):
-            assert place in read[Language.EN]
+            assert {place, place + 1} <= read[Language.EN]
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,13 @@ def test_every_character_of_its_script_is_read_by_a_model(text: str) -> None:
 def test_the_english_model_sees_no_chinese_and_everything_else_in_its_place(text: str, expected: str) -> None:
     (english,) = [piece.text for piece in pieces(text) if piece.language is Language.EN]
     assert english == expected
-    assert len(english) == len(text)
+
+
+def test_the_english_model_sees_little_of_a_chinese_text_around_a_name() -> None:
+    text = "他说：" * 30 + "问 Tom Brandt" + "，他说" * 60
+    (english,) = [piece for piece in pieces(text) if piece.language is Language.EN]
+    assert text[english.start :].index("Tom") == english.text.index("Tom Brandt,") == AROUND
+    assert len(english.text) == AROUND + 4 + OVERLAP + AROUND
 
 
 @given(st.integers(0, 3 * PIECE))

@@ -1,8 +1,9 @@
-"""The detectors that are compared: ours, and Presidio as it comes, with its patterns only and without a network.
+"""The detectors that are compared: ours, ours with models, and Presidio as it comes, with its patterns only.
 
-Both answer with the gateway's own evidence, so that one policy labels both and one scorer counts both.
+All answer with the gateway's own evidence, so that one policy labels them and one scorer counts them.
 """
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +12,8 @@ from gateway.core.entities import ENTITIES
 from gateway.core.findings import Coverage, Evidence, Finding, Tier
 from gateway.core.labels import Label
 from gateway.detect.leaves import Leaf, walk
+from gateway.detect.ner import ModelScanner
+from gateway.detect.ner_models import InstalledModels, ReadHere
 from gateway.detect.scanner import build_scanner
 from gateway.policy.compile import load
 from gateway.policy.compiled import CompiledPolicy
@@ -64,6 +67,23 @@ class Ours:
     def evidence(self, dialect: str, request: object, language: str) -> Evidence:  # noqa: ARG002  # it needs no hint
         """The evidence of the scanner."""
         return self._scanner.scan(dialect, request)
+
+
+class WithModels:
+    """The same, and the tier that reads with models: what a full scan finds that comes to its end."""
+
+    name = "tidegate with models"
+
+    def __init__(self, ours: Ours) -> None:
+        self._ours = ours
+        # Requests of any length are read here: how much may be new is a setting, and no measure of the models.
+        self._full = ModelScanner(ReadHere(InstalledModels()), "", longest=10_000_000)
+        self._loop = asyncio.Runner()
+
+    def evidence(self, dialect: str, request: object, language: str) -> Evidence:
+        """The evidence of the scanner and the models."""
+        found = self._ours.evidence(dialect, request, language)
+        return self._loop.run(self._full.complete(dialect, request, found))
 
 
 class Presidio:

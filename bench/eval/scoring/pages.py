@@ -36,13 +36,14 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "place": "place in the request",
         "recall": "structured identifiers found, as written",
         "recall_disguised": "structured identifiers found, disguised",
-        "recall_names": "names found (no model)",
-        "recall_addresses": "addresses found (no model)",
+        "recall_names": "names found",
+        "recall_addresses": "addresses found",
         "precision": "precision of identifiers",
+        "request_recall": "sensitive requests kept home",
         "leaks": "leak rate: sensitive requests that might leave",
         "leaks_plain": "… as written, undisguised",
         "leaks_identifier": "… with an identifier or an address",
-        "leaks_name_only": "… with only a name beside health or money (no model)",
+        "leaks_name_only": "… with only a name beside health or money",
         "request_precision": "precision of requests kept home",
         "over_restriction": "over-restriction: harmless requests kept home",
         "found": "found",
@@ -64,13 +65,14 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "place": "在请求中的位置",
         "recall": "结构化标识的召回率（原样书写）",
         "recall_disguised": "结构化标识的召回率（经过伪装）",
-        "recall_names": "人名召回率（不用模型）",
-        "recall_addresses": "地址召回率（不用模型）",
+        "recall_names": "人名召回率",
+        "recall_addresses": "地址召回率",
         "precision": "标识的精确率",
+        "request_recall": "留在本地的敏感请求",
         "leaks": "泄漏率：可能外发的敏感请求",
         "leaks_plain": "……其中原样书写、未伪装的",
         "leaks_identifier": "……其中含标识或地址的",
-        "leaks_name_only": "……其中只有人名加健康或钱款的（不用模型）",
+        "leaks_name_only": "……其中只有人名加健康或钱款的",
         "request_precision": "留在本地的请求的精确率",
         "over_restriction": "误留率：被留在本地的无害请求",
         "found": "召回率",
@@ -84,10 +86,13 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
     },
 }
 _TOTALS = (
-    "recall", "recall_disguised", "recall_names", "recall_addresses", "precision", "leaks", "leaks_plain",
-    "leaks_identifier", "leaks_name_only", "request_precision", "over_restriction",
+    "recall", "recall_disguised", "recall_names", "recall_addresses", "precision", "request_recall", "leaks",
+    "leaks_plain", "leaks_identifier", "leaks_name_only", "request_precision", "over_restriction",
 )  # fmt: skip
 
+
+_MODELS = "tidegate with models"
+"""Only in the tables where models could make a difference: of whole requests, of names and of addresses."""
 
 _BY_REQUEST = (("recall", "found"), ("leaks", "leak"), ("over_restriction", "over"))
 
@@ -167,7 +172,8 @@ def _run(record: Record, language: str) -> str:
             " written.\nIn brackets, Wilson's 95 % interval. Presidio sees every fourth pair of requests.\n"
         )
         missing = "Presidio was not installed in this run, so there is nothing to compare with.\n"
-    return text.format(*facts) + ("" if len(record["detectors"]) > 1 else missing)
+    is_alone = not any(name.startswith("Presidio") for name in record["detectors"])
+    return text.format(*facts) + (missing if is_alone else "")
 
 
 def _columns(record: Record, languages: Sequence[str]) -> list[str]:
@@ -183,18 +189,27 @@ def _totals(
     record: Record, key: str, languages: Sequence[str], words: Mapping[str, str], names: Sequence[str] = _TOTALS
 ) -> str:
     columns = _columns(record, languages)
-    rows = [[words[name], *(share(record[key][column][name]) for column in columns)] for name in names]
+    rows = [[words[name], *(share(_figure(record[key][column], name)) for column in columns)] for name in names]
     return _table([words["figure"], *(_head(column, words) for column in columns)], rows)
+
+
+def _figure(figures: Mapping[str, Numbers], name: str) -> Numbers:
+    if name != "request_recall":
+        return figures[name]
+    leaks, of = figures["leaks"]
+    return [of - leaks, of]
 
 
 def _rows(record: Record, key: str, title: str, figures: Sequence[tuple[str, str]], words: Mapping[str, str]) -> str:
     """One row per name, ours with intervals and the others beside."""
     held: Mapping[str, Any] = record[key]
     columns = [column for column in _columns(record, ("en", "zh")) if held[column]]
+    if len(figures) == 1 or key in ("entities", "public"):
+        columns = [column for column in columns if not column.endswith(_MODELS)]
     names = list(dict.fromkeys(name for column in columns for name in held[column]))
     head = [words[title]]
     for column in columns:
-        ours = column.endswith("/tidegate")
+        ours = _is_ours(column)
         for figure, word in figures:
             if ours or figure == "recall":
                 head.append(f"{_head(column, words)}: {words[word]}")
@@ -202,7 +217,7 @@ def _rows(record: Record, key: str, title: str, figures: Sequence[tuple[str, str
     for name in names:
         row = [name]
         for column in columns:
-            ours = column.endswith("/tidegate")
+            ours = _is_ours(column)
             cell = held[column].get(name, {})
             for figure, _ in figures:
                 if figure == "false" and ours:
@@ -211,6 +226,10 @@ def _rows(record: Record, key: str, title: str, figures: Sequence[tuple[str, str
                     row.append(share(cell.get(figure, [0, 0]), with_interval=ours))
         rows.append(row)
     return _table(head, rows)
+
+
+def _is_ours(column: str) -> bool:
+    return column.partition("/")[2].startswith("tidegate")
 
 
 def _per_thousand(pair: Numbers) -> str:

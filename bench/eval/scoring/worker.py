@@ -13,7 +13,7 @@ from corpus.transforms import Mark
 
 from gateway.core.entities import ENTITIES
 from scoring.counts import Judge, Outcome
-from scoring.detectors import Detector, Ours, Presidio, default_policy, label_alone, label_of
+from scoring.detectors import Detector, Ours, Presidio, WithModels, default_policy, label_alone, label_of
 from scoring.matrix import Verdict, cells, tried
 
 PUBLIC = Path(__file__).parents[4] / "shared" / "data" / "pii" / "en_dev.jsonl"
@@ -40,6 +40,7 @@ class Share:
     split: Split
     numbers: tuple[tuple[int, int], ...]  # first and count
     with_presidio: bool
+    with_models: bool = False
     public: bool = False
     matrix: tuple[int, int] | None = None  # this share, of so many; none: no matrix
     matrix_transforms: tuple[str, ...] = ()
@@ -60,6 +61,9 @@ def work(share: Share) -> Result:
     judge = Judge(policy.ceiling, {name: label_alone(policy, name) for name in ENTITIES}, policy.labels.default)
     ours = Ours(policy)
     detectors: list[Detector] = [ours]
+    if share.with_models:
+        detectors.append(WithModels(ours))
+    always = len(detectors)
     if share.with_presidio:
         detectors.append(Presidio())
 
@@ -67,7 +71,7 @@ def work(share: Share) -> Result:
         kept = 0
         for number, example in enumerate(given):
             # By pairs, since the languages take turns.
-            for detector in detectors if number // 2 % PRESIDIO_EVERY == 0 else detectors[:1]:
+            for detector in detectors if number // 2 % PRESIDIO_EVERY == 0 else detectors[:always]:
                 evidence = detector.evidence(example.dialect, example.request, example.language)
                 outcome = judge.outcome(detector.name, example, evidence, label_of(policy, evidence))
                 keep = outcome.example is not None and detector is ours and kept < _EXAMPLES_KEPT
