@@ -25,10 +25,12 @@ from gateway.backends.http1 import Http1Backend, Http1Settings
 from gateway.backends.name_lookup import NameLookup
 from gateway.backends.sagemaker import SageMakerBackend
 from gateway.backends.sagemaker_credentials import Keys
+from gateway.core import measures
 from gateway.core.audit_chain import Head
 from gateway.core.burst import part_of
 from gateway.core.controls import Order
 from gateway.core.exchange import Patience
+from gateway.core.figures import Account
 from gateway.core.message import Message
 from gateway.core.topology import Pool
 from gateway.detect.foreign import ForeignRecognizer
@@ -37,16 +39,19 @@ from gateway.detect.ner import ModelScanner
 from gateway.detect.ner_workers import NameWorkers, WorkerSettings
 from gateway.detect.scanner import build_scanner
 from gateway.pipeline import Pipeline
-from gateway.ports import Backend, FullScanner, Scanner, TaintStore
+from gateway.ports import FullScanner, Scanner
+from gateway.runtime import readings
 from gateway.runtime.admission import Admission
 from gateway.runtime.audit import AuditLog
 from gateway.runtime.authn import Authenticator
+from gateway.runtime.board import Board, Bookkeeper
 from gateway.runtime.classify import Classifier
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.controls import ControlDesk
 from gateway.runtime.dispatch import Dispatcher
 from gateway.runtime.endpoints import Endpoints
 from gateway.runtime.forward import Door, Forwarder
+from gateway.runtime.instruments import Instruments
 from gateway.runtime.keyring import Purpose
 from gateway.runtime.lifeline import Told
 from gateway.runtime.mint import Mint, new_key
@@ -82,6 +87,7 @@ class Worker:
         full_scanner: FullScanner | None = None,
         certificate: str = "",
         ask: Callable[[int, Order], bool] | None = None,
+        board: Board | None = None,
     ) -> None:
         self._certificate = certificate
         self._settings = settings
@@ -101,12 +107,18 @@ class Worker:
             buffer=gateway.audit_buffer,
             on_head=on_head,
         )
-        self._backends: Mapping[str, Backend] = {pool.name: _backend(pool, settings) for pool in bundle.topology.pools}
+        self._backends: Mapping[str, Http1Backend | SageMakerBackend] = {
+            pool.name: _backend(pool, settings) for pool in bundle.topology.pools
+        }
         pools, most = bundle.topology.pools, bundle.topology.most_in_cloud
         most = part_of(most, gateway.workers, number) if most is not None else None
         self._admission = Admission(pools, self._clock, most_in_cloud=most)
         names = [pool.name for pool in pools]
         self._desk = ControlDesk(self._admission, self._audit, self._clock, pools=names, ask=ask)
+        self._instruments = Instruments(bundle.topology, policy.order)
+        self._books = Bookkeeper(self._instruments, self._clock, number=number, board=board)
+        self._lateness = self._instruments.meter(measures.LATENESS)
+        memo = MemoStore()
         # None where the policy asks for no models: nothing is loaded that nobody needs.
         self._models = _models(settings) if full_scanner is None else None
         classifier = Classifier(
@@ -115,9 +127,12 @@ class Worker:
             self._executor,
             inline=_inline(settings),
             home_only_above=gateway.limits.home_only_above,
-            memo_of=Memos(self._keyring.keyed_hash(Purpose.MEMO), scanner.digest, MemoStore()).of,
+            memo_of=Memos(self._keyring.keyed_hash(Purpose.MEMO), scanner.digest, memo).of,
             full_scanner=self._full_scanner() if full_scanner is None else full_scanner,
             full_deadline_s=gateway.ner.deadline_s + _LATE_S,
+            took=self._instruments.meter(measures.SCAN, "request"),
+            took_at_door=self._instruments.meter(measures.SCAN, "door"),
+            took_in_full=self._instruments.meter(measures.SCAN, "models"),
         )
         chance = random.Random().random  # noqa: S311 -- a share of the traffic, a moment of waiting: no secrets
         self._endpoints = Endpoints(
@@ -163,22 +178,43 @@ class Worker:
             has_place=self._admission.has_place,
             is_closed=self._takes_nothing,
         )
+        replies = self._taint_store()
         self._pipeline = Pipeline(
             bundle=bundle,
             authenticator=Authenticator(bundle.keys, bundle.tenants, self._keyring),
             classifier=classifier,
             dispatcher=dispatcher,
-            replies=ReplyRecord(self._taint_store(), self._keyring.keyed_hash(Purpose.TAINT), policy),
+            replies=ReplyRecord(replies, self._keyring.keyed_hash(Purpose.TAINT), policy),
             outlook=outlook,
             audit=self._audit,
             clock=self._clock,
             executor=self._executor,
             patience=Patience(),
+            instruments=self._instruments,
             started_at=int(self._clock.wall()),
         )
         self._plane = DataPlane(
             self._pipeline,
             Limits(body=gateway.limits.body, head=gateway.limits.headers, receive_s=gateway.limits.receive_s),
+        )
+
+        self._let_read(memo, replies)
+
+    def _let_read(self, memo: MemoStore, replies: MemoryTaintStore | NoTaintStore) -> None:
+        """Whose readings are among the figures."""
+        bundle, ask = self._bundle, self._instruments.ask
+        ask(lambda: readings.of_pools(bundle.topology, self._admission, self._backends, self._endpoints.is_closed))
+        ask(lambda: readings.of_audit(self._audit))
+        ask(lambda: readings.of_memo(memo))
+        ask(lambda: readings.of_replies(replies))
+        ask(readings.of_process)
+        serving = version("tidegate"), bundle.digest, str(bundle.epoch)
+        ask(
+            lambda: (
+                (measures.UNDER_WAY, (), self._pipeline.in_flight),
+                (measures.CLIENTS, (), len(self._plane.connections)),
+                (measures.BUNDLE, serving, 1),
+            )
         )
 
     def _full_scanner(self) -> FullScanner | None:
@@ -191,7 +227,7 @@ class Worker:
         """The data plane for another server than ours; `run` is then called with a socket that nobody knows."""
         return build_asgi(self._plane)
 
-    def _taint_store(self) -> TaintStore:
+    def _taint_store(self) -> MemoryTaintStore | NoTaintStore:
         # Several workers would each have a part of the record, and what a part does not know proves nothing.
         if self._settings.gateway.workers > 1:
             return NoTaintStore()
@@ -244,17 +280,21 @@ class Worker:
                 await backend.close()
             await loop.run_in_executor(None, self._audit.flush_and_close)
             self._executor.shutdown(wait=False, cancel_futures=True)
+            self._books.tell()
 
     async def _tick(self) -> None:
         loop = asyncio.get_running_loop()
         swept = loop.time()
         while not self._plane.is_drained:
+            due = loop.time() + TICK_S
             await asyncio.sleep(TICK_S)
+            self._lateness(max(0.0, loop.time() - due))
             self._pipeline.tick()
             self._overflow.tick()
             if loop.time() - swept >= 1.0:
                 swept = loop.time()
                 self._plane.sweep(swept)
+                self._books.tell()
 
     def _tls(self) -> ssl.SSLContext | None:
         files = self._settings.tls
@@ -267,8 +307,13 @@ class Worker:
         return context
 
     def _admin_server(self) -> "_Face":
-        routes = [control_routes(self._desk, self._admission.load)]
-        app = build_admin(self._status, token=self._settings.admin_token(), routes=routes)
+        app = build_admin(
+            self._status,
+            token=self._settings.admin_token(),
+            figures=self._figures,
+            metrics_token=self._settings.metrics_token(),
+            routes=[control_routes(self._desk, self._admission.load)],
+        )
         config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", server_header=False)
         return _Face(config)
 
@@ -302,6 +347,10 @@ class Worker:
             if pool.sagemaker is None
         )
 
+    async def _figures(self) -> Account:
+        # The others' accounts are read and added up beside the loop: with many workers that takes milliseconds.
+        return await asyncio.to_thread(self._books.whole, self._books.tell())
+
     def _status(self) -> Status:
         reasons = []
         if not self._audit.is_writable:
@@ -328,7 +377,7 @@ def _is_closed(cloud: SageMakerBackend) -> bool:
     return cloud.closed is not None
 
 
-def _backend(pool: Pool, settings: Settings) -> Backend:
+def _backend(pool: Pool, settings: Settings) -> Http1Backend | SageMakerBackend:
     if pool.sagemaker is None:
         return Http1Backend(Http1Settings(settings.credential(pool.name), pool.ca_file))
     own = settings.aws_keys.get(pool.name)

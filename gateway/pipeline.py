@@ -30,6 +30,7 @@ from gateway.runtime.call import Call, Ids
 from gateway.runtime.classify import Classifier
 from gateway.runtime.dispatch import Dispatcher, Later
 from gateway.runtime.full_scan import Decided, SecondDecision, refusal_of
+from gateway.runtime.instruments import Instruments
 from gateway.runtime.provenance import Conversation, ReplyRecord
 from gateway.runtime.relay import Relay
 from gateway.runtime.surroundings import Outlook
@@ -66,6 +67,7 @@ class Pipeline:
         clock: Clock,
         executor: Executor,
         patience: Patience,
+        instruments: Instruments,
         started_at: int,
     ) -> None:
         self._bundle = bundle
@@ -79,6 +81,7 @@ class Pipeline:
         self._clock = clock
         self._executor = executor
         self._patience = patience
+        self._instruments = instruments
         self._started_at = started_at
         self._live: dict[Call, Relay] = {}
         self._ids = Ids()
@@ -318,6 +321,7 @@ class Pipeline:
 
     def _settle(self, call: Call, ending: Ending, error: TidegateError | None) -> None:
         self._live.pop(call, None)
+        self._instruments.settled(call, ending, error, now=self._clock.monotonic())
         if call.is_reserved:
             call.is_reserved = False
             if call.facts is not None and call.facts.model not in self._bundle.policy.aliases:

@@ -1,17 +1,21 @@
 """The admin plane: liveness and readiness for anybody, everything else for whoever holds the admin token.
 
 A FastAPI application on a port or socket of its own, never on the data plane's. What operations may set is in
-`controls.py`.
+`controls.py`. Metrics may also be read with a token that can do nothing else, since what collects them keeps it in a
+file of its own.
 """
 
 import hmac
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Response
 
+from gateway.core.figures import Account
+from gateway.core.measures import FAMILIES
 from gateway.runtime.admission import PoolLoad
+from gateway.wire.exposition import CONTENT_TYPE, as_json, render
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +33,29 @@ class Status:
     pools: dict[str, PoolLoad]
 
 
-def build_admin(status: Callable[[], Status], *, token: str, routes: Iterable[APIRouter] = ()) -> FastAPI:
-    """The admin application. `token` is the bearer credential, for `routes` too; `status` is asked on every call."""
+def build_admin(
+    status: Callable[[], Status],
+    *,
+    token: str,
+    figures: Callable[[], Awaitable[Account]],
+    metrics_token: str | None = None,
+    routes: Iterable[APIRouter] = (),
+) -> FastAPI:
+    """The admin application. `token` is the bearer credential, for `routes` too, `metrics_token` one for metrics alone.
+
+    `status` and `figures`, which is all workers' account, are asked on every call.
+    """
     app = FastAPI(title="Tidegate admin", docs_url=None, redoc_url=None, openapi_url=None)
 
     def authorised(authorization: Annotated[str, Header()] = "") -> None:
-        if not hmac.compare_digest(authorization.encode(), f"Bearer {token}".encode()):
-            raise HTTPException(
-                401, "Send the admin token as 'Authorization: Bearer <token>'.", {"www-authenticate": "Bearer"}
-            )
+        if not _is(authorization, token):
+            raise _unauthorised("admin token")
+
+    def authorised_for_metrics(authorization: Annotated[str, Header()] = "") -> None:
+        # Both are compared, so that the time taken says nothing about either.
+        is_admin, is_reader = _is(authorization, token), _is(authorization, metrics_token or token)
+        if not (is_admin or is_reader):
+            raise _unauthorised("metrics token")
 
     @app.get("/livez")
     async def livez() -> dict[str, str]:
@@ -55,4 +73,22 @@ def build_admin(status: Callable[[], Status], *, token: str, routes: Iterable[AP
 
     for router in routes:
         app.include_router(router, dependencies=[Depends(authorised)])
+
+    @app.get("/metrics", dependencies=[Depends(authorised_for_metrics)])
+    async def metrics() -> Response:
+        return Response(render(FAMILIES.values(), await figures()), media_type=CONTENT_TYPE)
+
+    @app.get("/admin/v1/figures", dependencies=[Depends(authorised_for_metrics)])
+    async def show_figures() -> Response:
+        return Response(as_json(FAMILIES.values(), await figures()), media_type="application/json")
+
     return app
+
+
+def _is(authorization: str, token: str) -> bool:
+    return hmac.compare_digest(authorization.encode(), f"Bearer {token}".encode())
+
+
+def _unauthorised(wanted: str) -> HTTPException:
+    message = f"Send the {wanted} as 'Authorization: Bearer <token>'."
+    return HTTPException(401, message, {"www-authenticate": "Bearer"})

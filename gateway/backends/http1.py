@@ -60,7 +60,14 @@ class Http1Backend:
         self._open: set[_Connection] = set()
         self._starts: dict[tuple[Endpoint, bytes, bytes, Headers], bytes] = {}
         self._names = NameLookup()
+        self._dialled = 0
         self._tls: ssl.SSLContext | None = None
+
+    @property
+    def connections(self) -> tuple[int, int, int]:
+        """How many there are and how many of them are idle now, and how many were opened so far."""
+        idle = sum(connection.is_usable for connections in self._idle.values() for connection in connections)
+        return len(self._open), idle, self._dialled
 
     def idle(self, endpoint: Endpoint) -> "_Connection | None":
         """An idle connection to `endpoint`: quiet, and younger than what servers close."""
@@ -100,6 +107,7 @@ class Http1Backend:
             raise UpstreamUnreachable(f"{type(exc).__name__} {exc.errno or ''}".rstrip()) from exc
         # Not as soon as it stands: uvloop never tells a connection whose dial was cancelled that it is lost.
         if connection.is_usable:
+            self._dialled += 1
             self._open.add(connection)
         return connection
 

@@ -46,6 +46,11 @@ class SageMakerBackend:
         """Why the pool must not be used now."""
         return self.preflight.closed if self.preflight is not None else None
 
+    @property
+    def connections(self) -> tuple[int, int, int]:
+        """How many there are and how many of them are idle now, and how many were opened so far."""
+        return self._http.connections
+
     async def watch(self, stop: asyncio.Event) -> None:
         """Until `stop`: credentials before somebody waits for them, and an eye on what the endpoints keep."""
         with contextlib.suppress(UpstreamUnreachable):

@@ -20,6 +20,7 @@ from gateway.assemble import Worker
 from gateway.core.problems import Problems
 from gateway.detect.scanner import scanner_digest
 from gateway.runtime import certified
+from gateway.runtime.board import Board
 from gateway.runtime.keyring import Purpose
 from gateway.runtime.lifeline import Inherited, die_with_parent, forbid_core_files
 from gateway.runtime.supervisor import REFUSED, UNPROVED
@@ -67,8 +68,15 @@ async def _serve(settings: Settings, number: int, inherited: Inherited, certific
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     lifeline = inherited.lifeline
-    worker = Worker(settings, number=number, on_head=lifeline.synced, certificate=certificate, ask=lifeline.ask)
-    # What the supervisor has said lies there already, so no request is served without it.
+    worker = Worker(
+        settings,
+        number=number,
+        on_head=lifeline.synced,
+        certificate=certificate,
+        ask=lifeline.ask,
+        board=Board(inherited.figures, settings.gateway.workers),
+    )
+    # What the supervisor has said lies there already, so that no request is served without it.
     lifeline.when_cut(loop, stop.set, worker.told)
     # What was built so far lives as long as the process: no reason to walk it in every collection.
     gc.collect()

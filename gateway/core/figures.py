@@ -9,6 +9,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import add
 from typing import Final
 
 import msgspec
@@ -58,7 +59,7 @@ class Spread(msgspec.Struct):
 
     def join(self, other: "Spread") -> None:
         """Take in what `other`, over the same bounds, has seen."""
-        self.counts = [ours + theirs for ours, theirs in zip(self.counts, other.counts, strict=True)]
+        self.counts = list(map(add, self.counts, other.counts))
         self.sum += other.sum
 
     @property

@@ -78,7 +78,7 @@ ADDED: Final = _spread(
 
 # What detection sees and takes.
 SCAN: Final = _spread(
-    "scan", "scan", _OWN_S, "Time of one scan: of a request, of final bytes at the door, of a model tier."
+    "scan", "scan", _OWN_S, "Time of one scan: of a `request`, of final bytes at the `door`, by `models`."
 )
 FINDINGS: Final = _counter("findings", "entity", "Findings in requests by entity; all markers count as MARKER.")
 UNSCANNED: Final = _counter("unscanned", "carrier", "Parts of requests that nothing can read, by what they are.")

@@ -23,7 +23,7 @@ _KEY: Final = 16
 class MemoStore:
     """The least recently used entries of all tenants. Scans in several threads share it."""
 
-    __slots__ = ("_bytes", "_entries", "_lock", "_max_bytes", "_max_entries")
+    __slots__ = ("_bytes", "_entries", "_lock", "_max_bytes", "_max_entries", "hits", "lookups")
 
     def __init__(self, *, max_entries: int = MAX_ENTRIES, max_bytes: int = MAX_BYTES) -> None:
         self._max_entries = max_entries
@@ -31,12 +31,15 @@ class MemoStore:
         self._entries: dict[bytes, Remembered] = {}  # the least recently used first
         self._bytes = 0
         self._lock = Lock()
+        self.lookups = self.hits = 0
 
     def recall(self, key: bytes) -> Remembered | None:
         """What was remembered under `key`, if it still is."""
         with self._lock:
+            self.lookups += 1
             seen = self._entries.pop(key, None)
             if seen is not None:
+                self.hits += 1
                 self._entries[key] = seen
             return seen
 

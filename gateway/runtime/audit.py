@@ -124,6 +124,21 @@ class AuditLog:
         """Whether the open segment has been synced and nothing has failed since: whether the cloud may be used."""
         return self._is_writable
 
+    @property
+    def used(self) -> int:
+        """Places in the buffer that are taken: by requests under way, and by records that are not on disk yet."""
+        return self._reserved + len(self._queue) + len(self._unsynced)
+
+    @property
+    def limit(self) -> int:
+        """Places in the buffer."""
+        return self._buffer
+
+    @property
+    def lost(self) -> int:
+        """Records for which there was no place."""
+        return self._lost
+
     def open(self) -> None:
         """Open the first segment, sync it and start the writer. What cannot be opened is tried again each second."""
         self._reopen()

@@ -76,7 +76,7 @@ class Classifier:
             return evidence
         began = perf_counter()
         evidence = await self._scan_beside(dialect, document, size, self._memo(tenant))
-        self._tell(tenant, perf_counter() - began)
+        self._meter(tenant)(perf_counter() - began)
         return _flagged(evidence, flags)
 
     def classify_now(
@@ -96,12 +96,12 @@ class Classifier:
             evidence = self._scanner.scan(dialect, document, self._memo(tenant))
         except Exception as failure:  # noqa: BLE001  # a scanner never raises, and a request does not depend on that
             evidence = nothing_covered(type(failure).__name__)
-        self._tell(tenant, perf_counter() - began)
+        self._meter(tenant)(perf_counter() - began)
         return _flagged(evidence, flags)
 
-    def _tell(self, tenant: str | None, seconds: float) -> None:
+    def _meter(self, tenant: str | None) -> Callable[[float], None]:
         # What is scanned for nobody is what is about to leave.
-        (self._took if tenant is not None else self._took_at_door)(seconds)
+        return self._took if tenant is not None else self._took_at_door
 
     def _memo(self, tenant: str | None) -> Memo | None:
         return self._memo_of(tenant) if tenant is not None and self._memo_of is not None else None

@@ -144,28 +144,32 @@ class Lifeline:
 
 @dataclass(frozen=True, slots=True)
 class Inherited:
-    """What a worker gets from its supervisor. Only one worker has `admin`; `certificate` is as it was sealed."""
+    """What a worker gets from its supervisor. Only one worker has `admin`; `certificate` is as it was sealed; `figures`
+    is where all workers tell what they count.
+    """
 
     data: socket.socket
     admin: socket.socket | None
     lifeline: Lifeline
     certificate: bytes
+    figures: int
 
     @classmethod
     def from_argument(cls, fds: str) -> Self:
-        """From the value of `--fds`: data, admin (`-` where there is none), lifeline and certificate, as numbers."""
-        data, admin, lifeline, certificate = fds.split(",")
+        """From the value of `--fds`: data, admin (`-` for none), lifeline, certificate and figures, as numbers."""
+        data, admin, lifeline, certificate, figures = fds.split(",")
         return cls(
             socket.socket(fileno=int(data)),
             None if admin == "-" else socket.socket(fileno=int(admin)),
             Lifeline(socket.socket(fileno=int(lifeline))),
             taken_over(int(certificate)),
+            int(figures),
         )
 
 
-def fds_argument(data: int, admin: int | None, lifeline: int, certificate: int) -> str:
+def fds_argument(data: int, admin: int | None, lifeline: int, certificate: int, figures: int) -> str:
     """The value of `--fds` that `Inherited.from_argument` reads."""
-    return f"{data},{'-' if admin is None else admin},{lifeline},{certificate}"
+    return f"{data},{'-' if admin is None else admin},{lifeline},{certificate},{figures}"
 
 
 def handed_over(data: bytes) -> int:

@@ -24,6 +24,7 @@ from gateway.config.addresses import Listen, Tcp
 from gateway.core.audit_chain import Head
 from gateway.core.controls import Order, Refused
 from gateway.ports import Clock
+from gateway.runtime.board import Board
 from gateway.runtime.checkpoints import Checkpoints
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.control_book import FILE as CONTROLS_FILE
@@ -144,7 +145,8 @@ def supervise(plan: Plan) -> int:
         certificate = handed_over(plan.certificate)
         closing.callback(os.close, certificate)
         with _signals() as wakened:
-            fds = Fds(data.fileno(), admin.fileno(), certificate)
+            board = closing.enter_context(contextlib.closing(Board.made(plan.workers)))
+            fds = Fds(data.fileno(), admin.fileno(), certificate, board.fileno())
             book = ControlBook(plan.controls_file, clock)
             return Supervisor(plan, checkpoints, book, clock, fds, wakened).run()
 
@@ -156,6 +158,7 @@ class Fds:
     data: int
     admin: int
     certificate: int
+    figures: int
 
 
 class Supervisor:
@@ -234,9 +237,9 @@ class Supervisor:
             controls = self._book.controls
             # Before there is anybody to hear it, so that no worker serves a moment without it.
             ours.send(written(Told(controls)))
-            # The admin port has one owner: its figures are one process's until they are merged here.
+            # The admin port has one owner; what the others count it reads on the board that all of them share.
             admin = self._fds.admin if number == 0 else None
-            fds = self._fds.data, admin, theirs.fileno(), self._fds.certificate
+            fds = self._fds.data, admin, theirs.fileno(), self._fds.certificate, self._fds.figures
             process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 self._plan.command(str(self._plan.config_dir), number, fds_argument(*fds)),
                 stdin=subprocess.DEVNULL,

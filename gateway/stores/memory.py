@@ -85,6 +85,11 @@ class MemoryTaintStore:
 class NoTaintStore:
     """Implements `ports.TaintStore` where nothing can be kept for all who would read it: it always reads as lost."""
 
+    is_lost = True
+
+    def __len__(self) -> int:
+        return 0
+
     async def read(self, marks: Sequence[bytes]) -> Mapping[bytes, Collection[str]] | None:  # noqa: ARG002
         """None: nothing is on record, and that proves nothing."""
         return None

@@ -284,8 +284,8 @@ def test_a_stale_unix_socket_is_replaced_and_a_file_is_not(tmp_path):
 
 
 def test_a_workers_command_line_holds_no_secret_and_imports_nothing_from_where_one_stands():
-    _, *arguments = worker_command("conf", 1, fds_argument(3, None, 5, 6))
-    assert arguments == ["-P", "-m", "gateway.cli.worker", "--config", "conf", "--worker", "1", "--fds", "3,-,5,6"]
+    _, *arguments = worker_command("conf", 1, fds_argument(3, None, 5, 6, 7))
+    assert arguments == ["-P", "-m", "gateway.cli.worker", "--config", "conf", "--worker", "1", "--fds", "3,-,5,6,7"]
 
 
 def test_what_operations_order_reaches_every_worker_and_outlives_the_supervisor(start):

@@ -1,13 +1,15 @@
 """Accounts as Prometheus reads them."""
 
+import json
 import math
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.figures import Account, Family, Kind, Spread
-from gateway.wire.exposition import render
+from gateway.wire.exposition import as_json, from_json, render
 
 ASKED = Family("asked_total", Kind.COUNTER, ("pool", "ending"), "How often.")
 WAITING = Family("waiting", Kind.STATE, (), "How many.")
@@ -65,3 +67,59 @@ def test_whatever_a_label_holds_a_series_stays_on_its_line_and_reads_back(value)
     assert rest == ""
     unescaped = re.sub(r"\\(.)", lambda escape: "\n" if escape[1] == "n" else escape[1], found[1])
     assert unescaped == value
+
+
+FAMILIES = {family.name: family for family in (ASKED, WAITING, CLOSED, TOOK)}
+COUNTS = st.dictionaries(st.text(max_size=3), st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9)))
+
+
+@given(COUNTS, st.dictionaries(st.tuples(st.text(max_size=3), st.text(max_size=3)), st.floats(0, 1e9)))
+def test_what_is_listed_as_json_reads_back(spreads, numbers):
+    account = Account(12.5)
+    for pool, counts in spreads.items():
+        account.join("took_seconds", (pool,), Spread(list(counts), 0.5 * sum(counts)))
+    for values, value in numbers.items():
+        account.add("asked_total", values, value)
+    assert from_json(as_json(FAMILIES.values(), account), FAMILIES) == account
+
+
+def test_json_names_labels_and_bounds_so_that_it_can_be_read_without_our_table():
+    account = Account(1.0)
+    account.add("asked_total", ("home", "completed"), 3)
+    account.join("took_seconds", ("home",), Spread([1, 0, 2], 4.0))
+    assert json.loads(as_json((ASKED, WAITING, TOOK), account)) == {
+        "at": 1.0,
+        "families": [
+            {
+                "name": "asked_total",
+                "kind": "counter",
+                "series": [{"labels": {"pool": "home", "ending": "completed"}, "value": 3.0}],
+            },
+            {"name": "waiting", "kind": "state"},
+            {
+                "name": "took_seconds",
+                "kind": "spread",
+                "series": [{"labels": {"pool": "home"}, "counts": [1, 0, 2], "sum": 4.0}],
+                "bounds": [0.00005, 1.0],
+            },
+        ],
+    }
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b'{"at": "x", "families": []}', b"\xff", b'{"detail": "Not Found"}'])
+def test_what_is_no_account_is_none(data):
+    assert from_json(data, FAMILIES) is None
+
+
+def test_what_another_version_lists_otherwise_is_left_out():
+    listed = {
+        "at": 1.0,
+        "families": [
+            {"name": "of_tomorrow", "kind": "counter", "series": [{"labels": {}, "value": 1.0}]},
+            {"name": "took_seconds", "kind": "spread", "series": [{"labels": {}, "counts": [1]}], "bounds": [1.0]},
+            {"name": "waiting", "kind": "state", "series": [{"labels": {"more": "x"}, "value": 2.0}]},
+            {"name": "closed", "kind": "most", "series": [{"labels": {}, "value": 1.0}, {"labels": {}}]},
+        ],
+    }
+    read = from_json(json.dumps(listed).encode(), FAMILIES)
+    assert read == Account(1.0, {"waiting": {(): 2.0}, "closed": {("",): 1.0}}, {})
