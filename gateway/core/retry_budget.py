@@ -14,11 +14,12 @@ FLOOR: Final = 3
 
 
 class RetryBudget:
-    """One pool's budget: of the requests of the last ten seconds a fifth may be tried again, and three in any case."""
+    """One pool's budget: a fifth of the requests of the last ten seconds may be tried again, and `floor` in any case."""
 
-    __slots__ = ("_tally",)
+    __slots__ = ("_floor", "_tally")
 
-    def __init__(self) -> None:
+    def __init__(self, floor: int = FLOOR) -> None:
+        self._floor = floor
         self._tally = Tally(SPAN_S)
 
     def asked(self, now: float) -> None:
@@ -29,7 +30,7 @@ class RetryBudget:
         """Take one more try; False if there is none left."""
         tally = self._tally
         tally.forget_old(now)
-        if tally.bad + 1 > max(FLOOR, SHARE * tally.good):
+        if tally.bad + 1 > max(self._floor, SHARE * tally.good):
             return False
         tally.add_bad(now)
         return True

@@ -13,7 +13,7 @@ from gateway.core.balance import pick_by_load, pick_by_prefix, seed_of
 from gateway.core.breaker import Breaker, BreakerState, Ticket
 from gateway.core.first_token import FirstToken
 from gateway.core.records import Ending
-from gateway.core.retry_budget import RetryBudget
+from gateway.core.retry_budget import FLOOR, RetryBudget
 from gateway.core.topology import Endpoint, Pool, Timeouts, Topology, Zone
 from gateway.errors import Saturated, TidegateError, UpstreamTimeout
 from gateway.ports import STALE, Clock
@@ -195,7 +195,8 @@ class Endpoints:
         self._chance = chance
         self._shut = shut or {}
         self._pools = {pool.name: pool for pool in topology.pools}
-        self._budgets = {pool.name: RetryBudget() for pool in topology.pools}
+        # As many as it takes to open a breaker: one dead endpoint then costs no client an answer that others can give.
+        self._budgets = {pool.name: RetryBudget(max(FLOOR, pool.breaker.in_a_row)) for pool in topology.pools}
         self._is_home = {pool.name: not zones[pool.zone].is_cloud for pool in topology.pools}
         self._standings: dict[str, tuple[_Standing, ...]] = {
             pool.name: tuple(_Standing(pool, endpoint) for endpoint in pool.endpoints) for pool in topology.pools

@@ -15,6 +15,11 @@ def test_a_fifth_and_no_fewer_than_three(requests, tries):
     assert [budget.spend(2.0) for _ in range(tries + 2)] == [True] * tries + [False, False]
 
 
+def test_a_pool_may_have_a_higher_floor():
+    budget = RetryBudget(5)
+    assert [budget.spend(0.0) for _ in range(6)] == [True] * 5 + [False]
+
+
 def test_what_was_spent_comes_back_after_ten_seconds():
     budget = RetryBudget()
     for _ in range(3):
