@@ -60,6 +60,11 @@ class AdminPort:
         folder = arguments.config or Path(os.environ.get(CONFIG_VARIABLE) or ".")
         return cls(*load_admin(folder, os.environ))
 
+    @property
+    def place(self) -> str:
+        """Where it is, for whoever has to look."""
+        return str(self._where)
+
     def ask(self, path: str, *, method: str = "GET", body: bytes = b"") -> Answer:
         """The answer to one request, whatever its status; raises Misuse where there is none, or the token is wrong."""
         try:

@@ -23,6 +23,8 @@ Run = Callable[[argparse.Namespace], int]
 GROUPS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "serve": "run the gateway",
+        "burst": "say how much of what may leave for the cloud does, for a while",
+        "pool": "list the pools, or keep work away from one for a while",
         "demo": "run the gateway with a small real model and show where requests go",
         "keys": "create, list and revoke API keys",
         "policy": "write, check, test, prove, explain and compare policies",

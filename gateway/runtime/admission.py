@@ -94,6 +94,7 @@ class PoolLoad:
     is_spilling: bool = False
     is_drained: bool = False
     labels_spilling: Mapping[int, bool] = field(default_factory=dict)
+    zone: str = ""
 
 
 class Admission:
@@ -128,6 +129,7 @@ class Admission:
             spilling.pop(None),
             gates.is_drained(pool.name),
             {label: is_open for label, is_open in spilling.items() if label is not None},
+            pool.zone,
         )
 
     @property
