@@ -55,7 +55,6 @@ from gateway.runtime.instruments import Instruments
 from gateway.runtime.keyring import Purpose
 from gateway.runtime.lifeline import Told
 from gateway.runtime.mint import Mint, new_key
-from gateway.runtime.overflow import Overflow
 from gateway.runtime.polling import Poller
 from gateway.runtime.provenance import ReplyRecord
 from gateway.runtime.surroundings import Outlook
@@ -139,7 +138,6 @@ class Worker:
             bundle.topology, policy.zones, self._clock, chance=chance, shut=self._shut_by_capture()
         )
         self._pollers = self._pollers_of(chance)
-        self._overflow = Overflow(self._admission, self._endpoints, self._desk)
         key = new_key()
         digest = self._keyring.keyed_hash(Purpose.MESSAGES)
 
@@ -290,7 +288,8 @@ class Worker:
             await asyncio.sleep(TICK_S)
             self._lateness(max(0.0, loop.time() - due))
             self._pipeline.tick()
-            self._overflow.tick()
+            self._desk.tick()
+            self._admission.tick()
             if loop.time() - swept >= 1.0:
                 swept = loop.time()
                 self._plane.sweep(swept)
