@@ -80,6 +80,8 @@ class HttpDownstream:
         if self._is_done:
             return
         self._is_done = True
+        # Whoever watches holds this answer: let go of, so that both are freed at once and not by a search for circles.
+        self.on_gone = self.on_full = self.on_drained = None
         if self._framed:
             self._line.send(self._head + b"0\r\n\r\n")
         elif self._head:

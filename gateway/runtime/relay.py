@@ -72,6 +72,7 @@ class Relay:
         self._request: Request | None = None
         self._private: tuple[str, ...] = ()
         self._is_settled = False
+        self._lingering: asyncio.TimerHandle | None = None
         self._trial: Trial | None = None
         self._remember: Remember | None = None
         self._reset()
@@ -146,16 +147,19 @@ class Relay:
 
     def when_over(self, tell: "AttemptOver") -> None:
         """Call `tell` once with what `result` would return, as soon as the running attempt is over."""
-        self._on_over = tell
         if self._is_attempt_over:
             tell(self._failed)
+        else:
+            self._on_over = tell
 
     def _attempt_over(self, failed: TidegateError | None) -> None:
         if not self._is_attempt_over:
             self._is_attempt_over = True
             self._failed = failed
-            if self._on_over is not None:
-                self._on_over(failed)
+            # Whom it tells holds this relay: let go of, so that both are freed at once and not by a search for circles.
+            tell, self._on_over = self._on_over, None
+            if tell is not None:
+                tell(failed)
 
     def give_up(self, error: TidegateError, *, ending: Ending = Ending.UPSTREAM_FAILED) -> None:
         """No place is left to try, or none was permitted."""
@@ -214,6 +218,10 @@ class Relay:
     def on_end(self) -> None:
         """Its framing is complete. What that means for a stream was decided by its events."""
         self._upstream = None
+        if self._lingering is not None:
+            # The timer would keep all that is known of this request for as long as it runs.
+            self._lingering.cancel()
+            self._lingering = None
         if self.exchange.is_over or self._request is None:
             return
         body = b"".join(self._body)
@@ -318,7 +326,7 @@ class Relay:
         # The answer is complete; the connection is clean only once its framing has ended too.
         upstream = self._upstream
         if upstream is not None:
-            asyncio.get_running_loop().call_later(LINGER_S, self._stop_if_still, upstream)
+            self._lingering = asyncio.get_running_loop().call_later(LINGER_S, self._stop_if_still, upstream)
 
     def _stop_if_still(self, upstream: UpstreamConnection) -> None:
         if self._upstream is upstream:
