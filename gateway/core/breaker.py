@@ -120,6 +120,15 @@ class Breaker:
         if self.state is BreakerState.CLOSED and ticket.era == self._ticket.era:
             self._ends.good(now)
 
+    def succeeded(self, ticket: Ticket, now: float) -> None:
+        """The answer has come as a whole: `answered` and `completed` in one."""
+        if self.state is BreakerState.CLOSED and ticket is self._ticket:
+            self._starts.good(now)
+            self._ends.good(now)
+        else:
+            self.answered(ticket, now)
+            self.completed(ticket, now)
+
     def broke_off(self, ticket: Ticket, now: float, chance: float) -> None:
         """The answer had begun and did not come to its end."""
         if ticket.era != self._ticket.era:

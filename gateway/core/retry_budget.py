@@ -14,7 +14,7 @@ FLOOR: Final = 3
 
 
 class RetryBudget:
-    """One pool's budget: a fifth of the requests of the last ten seconds may be tried again, and `floor` in any case."""
+    """One pool's: a fifth of the requests of the last ten seconds may be tried again, and `floor` in any case."""
 
     __slots__ = ("_floor", "_tally")
 

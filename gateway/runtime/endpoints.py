@@ -147,9 +147,10 @@ class Trial:
         breaker = self._standing.breaker
         if ending is Ending.COMPLETED or ending is Ending.UPSTREAM_REJECTED:
             # A server that refuses a request has understood it: it is well.
-            if not self._has_answered:
-                self._heard(breaker.answered, now)
-            breaker.completed(self._ticket, now)
+            if self._has_answered:
+                breaker.completed(self._ticket, now)
+            else:
+                self._heard(breaker.succeeded, now)
         elif ending is Ending.UPSTREAM_FAILED:
             if self._has_answered:
                 self._endpoints.broke_off(self._standing, self._ticket, now)
@@ -203,13 +204,10 @@ class Endpoints:
         }
         # Those against which something may speak; a pool without endpoints stands here by its name.
         self._troubled: set[_Standing | str] = {name for name, found in self._standings.items() if not found}
+        # Whether nothing speaks against any endpoint of any pool, so that nobody needs to ask.
+        self.is_calm = not self._troubled and not self._shut
 
     # Choosing
-
-    @property
-    def is_calm(self) -> bool:
-        """Whether nothing speaks against any endpoint of any pool, so that nobody needs to ask."""
-        return not self._troubled and not self._shut
 
     def is_closed(self, pool: str) -> bool:
         """Whether `pool` is known to take nothing now: no endpoint of it admits an attempt."""
@@ -231,7 +229,7 @@ class Endpoints:
     def choose(self, pool: str, prefix: int | None, tried: Collection[Endpoint] = ()) -> Endpoint | None:
         """The endpoint of `pool` for the next attempt at a request whose beginning is `prefix`, None for no matter."""
         standings = self._standings[pool]
-        if self._troubled or tried or self._shut:
+        if tried or not self.is_calm:
             standings = self._left(pool, standings, tried)
             if not standings:
                 return None
@@ -248,7 +246,7 @@ class Endpoints:
         now = self._clock.monotonic()
         for one in standings:
             if one in self._troubled and one.is_fine(now):
-                self._troubled.discard(one)
+                self._no_trouble(one)
         return tuple([one for one in standings if one.endpoint not in tried and one.admits(now)])
 
     def last_resort(self, pools: Iterable[str]) -> tuple[str, Endpoint] | None:
@@ -332,6 +330,11 @@ class Endpoints:
     def _trouble(self, one: _Standing) -> None:
         if any(one is known for known in self._standings[one.pool.name]):
             self._troubled.add(one)
+            self.is_calm = False
+
+    def _no_trouble(self, what: _Standing | str) -> None:
+        self._troubled.discard(what)
+        self.is_calm = not self._troubled and not self._shut
 
     # What the servers say
 
@@ -388,12 +391,12 @@ class Endpoints:
             # A name server that knows nothing is no reason to forget what was there.
             return
         for gone in known.keys() - set(endpoints):
-            self._troubled.discard(known[gone])
+            self._no_trouble(known[gone])
         ordered = sorted(endpoints, key=lambda endpoint: endpoint.name)
         self._standings[pool] = tuple(
             known[endpoint] if endpoint in known else _Standing(self._pools[pool], endpoint) for endpoint in ordered
         )
-        self._troubled.discard(pool)
+        self._no_trouble(pool)
         log.info("endpoints_resolved", pool=pool, count=len(ordered))
 
     def views(self) -> tuple[EndpointView, ...]:

@@ -9,8 +9,11 @@ from typing import Any, Final
 
 from gateway.wire.requests import Dialect, Request
 
-MOST: Final = 4096
-"""Characters looked at. Requests that agree so far and then do not are few, and share most of the work."""
+MOST: Final = 1024
+"""Characters looked at of the question. Those that agree so far and then do not are few, and share most of the work."""
+
+MOST_BEFORE: Final = 256
+"""Characters looked at of each message before it, so that a long one cannot hide the question."""
 
 _ENOUGH_MESSAGES: Final = 8
 _ENOUGH_PARTS: Final = 8
@@ -34,12 +37,14 @@ def beginning_of(request: Request) -> str:
 def _of_messages(messages: list[dict[str, Any]]) -> str:
     found: list[str] = []
     for message in messages[:_ENOUGH_MESSAGES]:
+        is_before = message["role"] in ("system", "developer")
+        most = MOST_BEFORE if is_before else MOST
         content = message.get("content")
         if type(content) is str:
-            found.append(content[:MOST])
+            found.append(content[:most])
         elif type(content) is list:
             parts = [part for part in content[:_ENOUGH_PARTS] if type(part) is dict]
-            found += [text[:MOST] for part in parts if type(text := part.get("text")) is str]
-        if message["role"] not in ("system", "developer"):
+            found.append("".join([text[:most] for part in parts if type(text := part.get("text")) is str])[:most])
+        if not is_before:
             break
-    return "\n".join(found)[:MOST]
+    return "\n".join(found)

@@ -32,7 +32,10 @@ def test_parts_count_by_their_text_and_nothing_else_does():
 
 def test_no_more_is_looked_at_than_matters():
     assert chat(("user", "x" * 100_000)) == "x" * MOST
-    assert len(chat(*[("system", "x" * 3000)] * 20)) == MOST
+    assert chat(("user", [{"type": "text", "text": "x" * 700}] * 20)) == "x" * MOST
+    assert len(chat(*[("system", "x" * 3000)] * 20)) < 3000
+    # However long what everybody shares, the question tells.
+    assert chat(("system", "x" * 100_000), ("user", "a")) != chat(("system", "x" * 100_000), ("user", "b"))
 
 
 @pytest.mark.parametrize(
