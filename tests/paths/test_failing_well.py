@@ -4,8 +4,10 @@ The figures are resilience.md's, with room for a machine that does other things 
 """
 
 import asyncio
+import contextlib
 import json
 import socket
+import ssl
 import time
 
 import httpx
@@ -71,6 +73,94 @@ async def test_a_refused_connection_costs_the_next_place_no_noticeable_time(tmp_
                 assert (await running.chat(SECRET)).status_code == 200
             (view,) = (view for view in running.worker._endpoints.views() if view.pool == "home")
             assert view.breaker is BreakerState.OPEN
+
+
+@contextlib.contextmanager
+def black_hole():
+    """An address that answers nothing, not even to a connection: its backlog is full."""
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(server.getsockname())
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("fault", ["refused", "no such name", "not TLS", "a certificate of nobody's", "black hole"])
+async def test_what_cannot_be_reached_costs_nobody_an_answer_and_sends_nothing_out(tmp_path, tls_server, fault, stream):
+    async with ModelServer() as sound, ModelServer() as burst, ModelServer() as plain, tls_server as own:
+        with black_hole() as hole:
+            urls = {
+                "refused": f"http://127.0.0.1:{refusing_port()}",
+                "no such name": "http://nowhere.invalid:8000",
+                "not TLS": f"https://127.0.0.1:{plain.port}",
+                "a certificate of nobody's": own.url,
+                "black hole": hole,
+            }
+            timeouts = "{connect: 300ms, first_content: 5s, idle: 5s, total: 30s}"
+            pools = {"home": urls[fault], "home-b": sound, "burst": burst}
+            async with house(tmp_path, pools, timeouts=timeouts) as running:
+                began = time.perf_counter()
+                for _ in range(8):
+                    response = await running.chat(SECRET, stream=stream)
+                    assert response.status_code == 200
+                    assert response.headers["x-tidegate-pool"] == "home-b"
+                took = time.perf_counter() - began
+                # Five tries open the breaker; then nobody waits for it any more.
+                assert took < 5 * 0.3 + 2
+                assert running.worker._endpoints.views()[0].breaker is BreakerState.OPEN
+                assert not burst.requests
+                assert not own.requests
+
+
+@pytest.fixture
+def tls_server(tls_files):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tls_files.certificate, tls_files.key)
+    return ModelServer(tls=context)
+
+
+async def endless_event(peer):
+    await peer.open_stream()
+    with contextlib.suppress(ConnectionError):
+        while not peer.received.gone.is_set():
+            await peer.chunk(b"data: " + b"x" * 60_000)
+
+
+async def endless_comments(peer):
+    await peer.open_stream()
+    with contextlib.suppress(ConnectionError):
+        while not peer.received.gone.is_set():
+            await peer.chunk(b": x\n\n" * 10_000)
+
+
+async def half_a_chunk(peer):
+    await peer.open_stream()
+    await peer.send(b"ff\r\ndata: {")
+    peer.close()
+
+
+@pytest.mark.parametrize("fault", [endless_event, half_a_chunk])
+async def test_a_stream_that_is_no_stream_is_given_up_before_its_content_and_another_place_answers(tmp_path, fault):
+    async with ModelServer() as broken, ModelServer() as sound:
+        broken.script = fault
+        async with house(tmp_path, {"home": broken, "home-b": sound}) as running:
+            response = await running.chat(SECRET, stream=True)
+            assert response.headers["x-tidegate-pool"] == "home-b"
+            assert response.text.endswith("data: [DONE]\n\n")
+            await asyncio.wait_for(broken.requests[0].gone.wait(), 5)
+
+
+async def test_a_stream_of_comments_without_content_ends_with_its_deadline(tmp_path):
+    async with ModelServer() as broken, ModelServer() as sound:
+        broken.script = endless_comments
+        timeouts = "{connect: 1s, first_content: 500ms, idle: 5s, total: 30s}"
+        async with house(tmp_path, {"home": broken, "home-b": sound}, timeouts=timeouts) as running:
+            response = await running.chat(SECRET, stream=True)
+            assert response.headers["x-tidegate-pool"] == "home-b"
+            await asyncio.wait_for(broken.requests[0].gone.wait(), 5)
 
 
 async def test_a_server_that_is_full_is_not_asked_again_until_the_time_it_named_and_the_client_hears_at_once(tmp_path):
