@@ -72,6 +72,8 @@ class AsgiDownstream:
     def finish(self) -> None:
         """End a complete answer."""
         self._is_over = True
+        # Whoever watches holds this answer: let go of, so that both are freed at once.
+        self._on_gone = self._on_full = self._on_drained = None
         self._wake.set()
 
     def abort(self) -> None:
