@@ -1,6 +1,7 @@
 """A folder loads whole or not at all; every problem in every file is told at once, and no secret ever is."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,7 @@ def test_the_bundles_digest_covers_policy_pools_tenants_and_scanner_and_nothing_
     assert first.digest == loaded(folder).bundle.digest
     assert first.with_scanner("s").digest != first.digest
     assert first.with_scanner("s").policy is first.policy
+    assert replace(first, models_digest="m").digest not in {first.digest, replace(first, models_digest="n").digest}
     seen = {first.digest}
     for name, old, new in (
         ("policy.yaml", "version: 1 ", "version: 2 "),
