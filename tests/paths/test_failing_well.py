@@ -133,7 +133,8 @@ async def endless_comments(peer):
     await peer.open_stream()
     with contextlib.suppress(ConnectionError):
         while not peer.received.gone.is_set():
-            await peer.chunk(b": x\n\n" * 10_000)
+            await peer.chunk(b": still thinking\n\n")
+            await asyncio.sleep(0.02)
 
 
 async def half_a_chunk(peer):
