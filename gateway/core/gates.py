@@ -270,6 +270,16 @@ class Gates:
         gate = self._gates[pool]
         return gate.in_flight < gate.limit and not gate.line and not gate.is_drained
 
+    def takes(self, pool: str, asker: Asker) -> bool:
+        """Whether `pool` takes such spill at all, as operations have it."""
+        gate = self._gates[pool]
+        return not gate.is_drained and self._may_spill(gate, asker)
+
+    def sends(self, pool: str, asker: Asker) -> bool:
+        """Whether operations send such spill to `pool` although there may be room elsewhere."""
+        gate = self._gates[pool]
+        return gate.is_cloud and self._share is not None and asker.lot < self._share and not gate.is_drained
+
     def in_flight(self, pool: str) -> int:
         """How many places of `pool` are taken."""
         return self._gates[pool].in_flight

@@ -145,6 +145,14 @@ class Admission:
         """Whether operations have drained `pool`."""
         return self._gates.is_drained(pool)
 
+    def takes(self, pool: str, asker: Asker) -> bool:
+        """Whether `pool` takes spill from `asker` at all, as operations have it."""
+        return self._gates.takes(pool, asker)
+
+    def sends(self, pool: str, asker: Asker) -> bool:
+        """Whether operations send spill from `asker` to `pool` although there may be room elsewhere."""
+        return self._gates.sends(pool, asker)
+
     # Who comes
 
     def asker(self, tenant: Tenant, allow: Allow, before: Asker | None = None, *, is_undecided: bool = False) -> Asker:

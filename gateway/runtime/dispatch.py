@@ -93,10 +93,17 @@ class Dispatcher:
         walk = _Walk(call, relay, request, tenant, allow, later, choices, asker)
         walk.second = second
         walk.canary = self._canary(walk)
-        if second is not None and second.is_open and allow.leaves_first > walk.share(self._draw, allow.leaves_first):
+        if second is not None and second.is_open and self._leaves_first(walk):
             later(partial(self._scan_and_walk, walk, second))
         elif not self._is_sent_now(walk):
             later(partial(self._walk, walk))
+
+    def _leaves_first(self, walk: "_Walk") -> bool:
+        """Whether the first place would be in the cloud if a full scan confirmed the lower label."""
+        allow, asker = walk.allow, walk.asker
+        if allow.leaves_first > walk.share(self._draw, allow.leaves_first):
+            return True
+        return any(self._admission.sends(name, asker) for name in allow.if_scanned)
 
     def _is_sent_now(self, walk: "_Walk") -> bool:
         """Send without waiting for anything; False, and nothing done, where something must be waited for."""
@@ -201,8 +208,8 @@ class Dispatcher:
 
     async def _place(self, walk: "_Walk", to: Sequence[str], spill: Sequence[str], began: float) -> Place:
         """A place in one of these pools, or in one that a full scan opens while the request waits for it."""
-        second = walk.second
-        if second is None or not second.is_open:
+        second, opened = walk.second, walk.allow.if_scanned
+        if second is None or not (second.is_open and any(self._admission.takes(name, walk.asker) for name in opened)):
             return await self._admission.enter(to, spill, wait_s=self._patience(walk, began), asker=walk.asker)
         place = self._admission.try_enter(to, spill, walk.asker)
         if place is not None:

@@ -56,6 +56,24 @@ def test_places_are_taken_in_the_order_of_the_decision_and_spill_comes_last():
     assert [house.enter(to=("a", "b")) for _ in range(4)] == ["a", "b", "burst", None]
 
 
+@pytest.mark.parametrize(
+    ("share", "drained", "takes", "sends"),
+    [
+        (None, (), True, False),
+        (None, ("burst",), False, False),
+        (0.0, (), False, False),
+        (0.5, (), True, True),
+        (0.5, ("burst",), False, False),
+        (0.25, (), False, False),
+    ],
+)
+def test_it_is_known_beforehand_what_operations_would_do_with_work_that_may_leave(share, drained, takes, sends):
+    gates, asker = House().gates, Asker("bank", may_leave=True, lot=0.25)
+    gates.control(share, drained, 100.0)
+    assert (gates.takes("burst", asker), gates.sends("burst", asker)) == (takes, sends)
+    assert (gates.takes("home", asker), gates.sends("home", asker)) == (True, False)
+
+
 def test_work_that_must_stay_waits_while_work_that_may_leave_leaves():
     house = House(home(1), cloud())
     assert house.enter(STAYS, spill=()) == "home"

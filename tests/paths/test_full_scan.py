@@ -228,6 +228,19 @@ async def test_a_row_that_begins_in_the_cloud_has_the_request_read_first(tmp_pat
     assert len(servers["burst"].requests) == 1
 
 
+async def test_what_operations_send_out_is_read_first_and_what_they_keep_is_not_read(tmp_path, servers):
+    async with gateway_with(tmp_path, servers, nothing, queue="50ms", limits=FULL) as (gateway, models):
+        admission = gateway.worker._admission
+        admission.control(1.0, ())
+        assert went(await gateway.chat("nothing in it")) == (200, "burst", "internal")
+        Full(gateway)
+        for share, drained in ((0.0, ()), (None, ("burst",))):
+            admission.control(share, drained)
+            assert (await gateway.chat("nothing in it")).status_code == 503
+    assert models.began == 2
+    assert len(servers["burst"].requests) == 1
+
+
 async def test_only_a_canarys_share_is_read_first(tmp_path, servers):
     rest = "- {id: rest, when: {}, to: [home], canary: {pool: burst, percent: 25}}"
     async with gateway_with(tmp_path, servers, nothing, rest=rest) as (gateway, models):
