@@ -43,6 +43,16 @@ def test_the_path_that_is_measured_in_one_process_still_runs(tmp_path: Path) -> 
     assert all(row["calls"] > 1 for row in rows.values())
 
 
+def test_the_simulated_day_still_runs_and_kept_places_shorten_the_wait_of_what_must_stay(tmp_path: Path) -> None:
+    ran = _run("overflow.py", "--once", "--json", str(tmp_path / "day.json"), "--svg", str(tmp_path / "day.svg"))
+    assert ran.returncode == 0, ran.stderr
+    rows = {row["case"]: row for row in json.loads((tmp_path / "day.json").read_text())["rows"]}
+    nothing, two = rows["burst, nothing kept"], rows["burst, 2 of 8 places kept"]
+    assert two["sensitive_p99_s"] <= nothing["sensitive_p99_s"] < rows["no burst"]["sensitive_p99_s"]
+    assert rows["no burst"]["cloud_tokens"] == 0 < nothing["cloud_tokens"] < two["cloud_tokens"]
+    assert (tmp_path / "day.svg").read_text().count("<polyline") == 6
+
+
 @pytest.mark.slow
 def test_a_quick_run_measures_every_row(tmp_path: Path) -> None:
     if not SHARED.exists():

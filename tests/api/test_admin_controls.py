@@ -14,8 +14,13 @@ OWN = {"authorization": f"Bearer {TOKEN}"}
 READY = Status("1", "sha256:b", 3, 0, True, (), 2, 5, {})
 
 
+async def no_figures():
+    raise AssertionError("nobody asks for figures here")
+
+
 def client(scene):
-    app = build_admin(lambda: READY, token=TOKEN, routes=[control_routes(scene.desk, scene.gates.load)])
+    routes = [control_routes(scene.desk, scene.gates.load)]
+    app = build_admin(lambda: READY, figures=no_figures, token=TOKEN, routes=routes)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://admin")
 
 
