@@ -166,17 +166,26 @@ def _table(file: Path) -> Iterator[tuple[str, str]]:
 
 
 def _best_path(scores: "NDArray[np.float32]", transitions: "NDArray[np.float32]") -> list[int]:
-    """The likeliest sequence of tags, by each character's scores and those of one tag after another."""
-    so_far = scores[0]
-    came_from: list[NDArray[np.intp]] = []
-    by_next = transitions.T.copy()
-    for here in scores[1:]:
-        ways = by_next + so_far
-        came_from.append(ways.argmax(axis=1))
-        so_far = ways.max(axis=1) + here
-    path = [int(so_far.argmax())]
-    for best in reversed(came_from):
-        path.append(int(best[path[-1]]))
+    """The likeliest sequence of tags, by each character's scores and those of one tag after another.
+
+    Forwards only how likely each tag can be is kept; where it came from is asked backwards, of one tag a character.
+    """
+    import numpy as np
+
+    by_next = np.ascontiguousarray(transitions.T)
+    so_far = np.empty_like(scores)
+    so_far[0] = scores[0]
+    ways = np.empty_like(by_next)
+    likeliest = np.empty_like(scores[0])
+    for place in range(1, len(scores)):
+        np.add(by_next, so_far[place - 1], out=ways)
+        np.maximum.reduce(ways, 1, None, likeliest)
+        np.add(likeliest, scores[place], out=so_far[place])
+    tag = int(so_far[-1].argmax())
+    path = [tag]
+    for place in range(len(scores) - 2, -1, -1):
+        tag = int((so_far[place] + by_next[tag]).argmax())
+        path.append(tag)
     return path[::-1]
 
 
