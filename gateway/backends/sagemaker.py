@@ -222,7 +222,8 @@ class _Call:
 
     def _refuse(self, kind: str) -> None:
         self._inner.abort()
-        self._status, self._headers = 503, (*self._headers, (sagemaker_errors.ERROR_TYPE, kind.encode()))
+        self._status = sagemaker_errors.busy_status(kind)
+        self._headers = (*self._headers, (sagemaker_errors.ERROR_TYPE, kind.encode()))
         self._open()
         receiver, self._receiver = self._receiver, None
         if receiver is not None:

@@ -26,6 +26,8 @@ BUSY: Final = frozenset(
 )  # fmt: skip
 """Come back later; says nothing about the request."""
 
+_THROTTLED: Final = BUSY - {"ServiceUnavailable", "ServiceUnavailableException", "ModelNotReadyException"}
+
 DENIED: Final = frozenset(
     {
         "AccessDeniedException", "AccessDenied", "UnrecognizedClientException", "InvalidClientTokenId",
@@ -72,13 +74,21 @@ def from_container(status: int, headers: Headers, body: bytes, *, sent: int) -> 
             return original, headers, (written.OriginalMessage or "").encode()
         return 502, headers, b""
     if kind in BUSY:
-        return (status if status in (429, 503) else 503), headers, b""
+        return busy_status(kind, status), headers, b""
     if kind in DENIED:
         return 403, headers, b""
     if status == 413 or sent > MAX_BODY:
         return 413, headers, b""
     # What is not valid about our request (an endpoint that is gone, say) is not the caller's to mend.
     return (status if status >= 500 else 502), headers, b""
+
+
+def busy_status(kind: str, status: int = 0) -> int:
+    """The status that says what an error `kind` of `BUSY` means: too much was asked of a service that is well, or 503.
+
+    AWS's own `status` for throttling is often 400.
+    """
+    return 429 if kind in _THROTTLED or status == 429 else 503
 
 
 def _decoded(body: bytes) -> _Body:

@@ -180,7 +180,7 @@ async def test_a_service_that_throttles_in_its_first_frame_is_busy_and_not_broke
         here.container.script = speaks
         here.standin.faults.add(Disturbed(ending=Raised("ThrottlingException", modelled=False)))
         ear = await here.ask(STREAM)
-        assert ear.heard == [503, "end"]
+        assert ear.heard == [429, "end"]
         assert ear.headers[b"x-amzn-errortype"] == b"ThrottlingException"
 
 

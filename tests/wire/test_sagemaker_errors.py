@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from gateway.errors import Unavailable, UpstreamFailed, UpstreamRejected
+from gateway.errors import Saturated, Unavailable, UpstreamFailed, UpstreamRejected
 from gateway.wire.errors import from_upstream
 from gateway.wire.sagemaker_errors import MAX_BODY, from_container, kind_of
 
@@ -51,7 +51,10 @@ def test_who_speaks_is_read_from_header_or_body(headers, body, kind):
         (424, "ModelError", model_error(200), (502, b"")),
         (424, "ModelError", model_error(None, None), (502, b"")),
         (424, "ModelError", b"cut", (502, b"")),
-        (400, "ThrottlingException", b"{}", (503, b"")),
+        # Full, and well.
+        (400, "ThrottlingException", b"{}", (429, b"")),
+        (503, "SlowDown", b"{}", (429, b"")),
+        (503, "ModelNotReadyException", b"{}", (503, b"")),
         (429, "ModelNotReadyException", b"{}", (429, b"")),
         (503, "ServiceUnavailable", b"{}", (503, b"")),
         (400, "ExpiredTokenException", b"{}", (403, b"")),
@@ -91,7 +94,8 @@ def test_what_is_not_awss_passes_as_it_is():
         ),
         (424, model_error(400, "Traceback (most recent call last): x.py"), UpstreamRejected, "rejected the request"),
         (424, model_error(500, "Traceback"), UpstreamFailed, "failed to answer"),
-        (424, model_error(429), Unavailable, "Retry later"),
+        (424, model_error(429), Saturated, "Retry later"),
+        (424, model_error(503), Unavailable, "Retry later"),
         (424, model_error(404, "model m"), UpstreamFailed, "failed to answer"),
     ],
 )
