@@ -5,26 +5,27 @@ evidence that nothing was covered (threats.md I2, I3).
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from time import perf_counter
-from types import MappingProxyType
+from typing import TypeVar
 
 from gateway.core.findings import Coverage, Evidence, Finding, Hit, Mark, Tier, Unscanned, nothing_covered
-from gateway.detect import composed, decode, names, patterns, rules, secrets, views, worldwide
+from gateway.detect import composed, decode, names, nearby, patterns, rules, secrets, tables, views, worldwide
 from gateway.detect.foreign import ForeignRecognizer
 from gateway.detect.leaves import Leaf, LeafKind, walk
-from gateway.detect.prefilter import SEPARATOR, Entry, Prefilter, build_prefilter
+from gateway.detect.prefilter import Entry, Prefilter, Seen, build_prefilter
 from gateway.detect.recall import Recall
-from gateway.detect.runs import digit_runs
+from gateway.detect.runs import DigitRuns
 from gateway.detect.slices import matches
 from gateway.detect.sources import (
-    BATCH,
-    LeafSource,
+    CHUNK,
+    OVERLAP,
     Root,
+    Roots,
     Source,
+    Views,
     batches,
-    seam_source,
     seams,
     view_source,
 )
@@ -35,7 +36,10 @@ PER_CHARACTER_S = 0.6e-6
 MAX_FINDINGS = 2_000
 _MAX_HITS = 16 * MAX_FINDINGS  # in one root; the same finding is hit again in overlaps and views
 
+_CONTEXT = 64  # characters: as far as any rule looks back or ahead for words
+_MANY = 16  # places to try a recognizer at that are worth a look at the clock
 _MAX_TOKENS = 16  # control tokens in one text: what is told of them is the place
+_MANY_CELLS = 20
 _LEVELS = 4  # the plain view and three levels of decoding
 _TIERS = frozenset((Tier.STRUCTURED, Tier.NAMES))
 
@@ -44,6 +48,9 @@ _CONTROL_TOKENS = (
     r"<\|[0-9A-Za-z_▁.:/-]{1,48}\|>|<｜[^\s｜<>]{1,48}｜>|<</?SYS>>|</?(?:start|end)_of_turn>"
     r"|\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT)\]"
 )
+
+
+_Seen = TypeVar("_Seen", Hit, Mark)
 
 
 class _Stopped(Exception):
@@ -68,12 +75,17 @@ class RequestScanner:
         self._control = _control()
         count = len(self._recognizers)
         self._control_gate, self._plain_gate, self._numeral_gate, self._decode_gate = range(count, count + 4)
-        # Those that are tried around runs of digits only, at the place of their index.
-        self._near_digits = tuple(
-            found if isinstance(found, rules.PatternRecognizer) and found.rule.runs else None for found in recognizers
-        )
-        self._is_near = frozenset(index for index, near in enumerate(self._near_digits) if near is not None)
-        self._by_run = _by_run(self._near_digits)
+        self._tables = tables.table_recognizer()
+        self._table_gate = count + 4
+        self._ways = tuple(map(nearby.way_of, recognizers))
+        self._by_shape = nearby.by_shape(self._ways)
+        self._near_digits = {index: way for index, way in enumerate(self._ways) if isinstance(way, nearby.AroundRuns)}
+        in_tables = [index for index, found in enumerate(recognizers) if isinstance(found, tables.TableRecognizer)]
+        self._of_tables = frozenset((*in_tables, self._table_gate))
+        # Of the ways, then of the gates, which read everything.
+        self._reaches = (*((way.left, way.right) for way in self._ways), *((0, 0) for _ in range(5)))
+        long = [index for index, way in enumerate(self._ways) if way.is_long]
+        self._is_long = frozenset((*long, *range(count, count + 5)))
         entries = _entries(self._recognizers, self._control)
         always = frozenset(index for index, found in enumerate(recognizers) if not found.patterns)
         self._prefilter = build(entries, always)
@@ -115,24 +127,21 @@ class RequestScanner:
         characters = sum(map(len, texts))
         deadline = started + BASE_S + characters * PER_CHARACTER_S
         around = seams(leaves)
+        texts += [seam[0] for seam in around]
+        roots = Roots(leaves, around)
+        recall = Recall(memo) if memo is not None else None
         findings: tuple[Finding, ...] = ()
-        # A small request goes through the prefilter in one piece, and nearly always that is all.
-        is_small = characters <= BATCH
-        if not is_small or self._prefilter.triggered(SEPARATOR.join((*texts, *[seam[0] for seam in around]))):
-            roots: tuple[Root, ...] = (
-                *(LeafSource(leaf.text, leaf.path) for leaf in leaves),
-                *(seam_source(seam, leaves) for seam in around),
-            )
-            recall = Recall(memo) if memo is not None else None
-            try:
-                self._pass(roots, 0, deadline, recall, is_triggered=is_small)
-                if recall is not None:
-                    recall.remember(_TIERS)  # only here: a scan that was stopped has not seen everything
-            except _Stopped as stopped:
-                failure = failure or str(stopped)
-            findings, marks, is_whole = _told(roots)
+        try:
+            self._pass(texts, roots, 0, deadline, recall)
+            if recall is not None:
+                recall.remember(_TIERS)  # only here: a scan that was stopped has not seen everything
+        except _Stopped as stopped:
+            failure = failure or str(stopped)
+        if roots.made:
+            findings, marks, is_whole = _told([roots.made[number] for number in sorted(roots.made)])
             failure = failure or (None if is_whole else "TooManyFindings")
-            unscanned = tuple(dict.fromkeys((*unscanned, *marks)))
+            if marks:
+                unscanned = tuple(dict.fromkeys((*unscanned, *marks)))
         return Evidence(
             findings,
             Coverage(frozenset() if failure else _TIERS, unscanned, len(leaves), characters, failure),
@@ -140,58 +149,86 @@ class RequestScanner:
 
     def _pass(
         self,
-        sources: Sequence[Source],
+        texts: Sequence[str],
+        sources: Roots | Views,
         level: int,
         deadline: float,
         recall: Recall | None = None,
-        *,
-        is_triggered: bool = False,
     ) -> None:
-        """Scan `sources`, of which some may be known to trigger something, then the views that they call for."""
-        has_gates = False
-        for batch in batches(sources):
+        """Look through texts for what they trigger, then through the views that they call for."""
+        gated: dict[int, Source] = {}
+        for numbers, offsets, chunks in batches(texts):
             self._look_at_clock(deadline)
-            if not is_triggered and not self._prefilter.triggered(SEPARATOR.join([chunk for _, _, chunk in batch])):
-                continue
-            for source, offset, chunk in batch:
-                # Asked only now: where nothing triggers, the prefilter is quicker than any memo.
-                if recall is not None and recall.knows(source, _TIERS):
+            for at, seen in self._prefilter.seen(chunks):
+                number, offset, chunk = numbers[at], offsets[at], chunks[at]
+                joins = sources.joins(number, offset)
+                worth = self._worth(seen, chunk, joins, is_part=offset > 0 or len(chunk) >= CHUNK)
+                if not worth:
                     continue
-                triggered = self._prefilter.triggered(chunk)
-                if triggered:
-                    self._recognize(triggered, source, offset, chunk, level, deadline)
-                    has_gates = has_gates or bool(source.gates)
-        if has_gates:
-            derived = [view for source in sources if source.gates for view in self._views(source, level, deadline)]
-            if derived:
-                self._pass(derived, level + 1, deadline)
+                source = sources[number]
+                # Asked only now, and where there is much to do: else it is done sooner than any memo is asked.
+                if recall is not None and not self._is_long.isdisjoint(worth) and recall.knows(source, _TIERS):
+                    continue
+                self._recognize(worth, source, offset, chunk, joins, level, deadline)
+                if source.gates:
+                    gated[number] = source
+        derived = [view for number in sorted(gated) for view in self._views(gated[number], level, deadline)]
+        if derived:
+            self._pass([view.text for view in derived], Views(derived), level + 1, deadline)
+
+    def _worth(self, seen: Seen, chunk: str, joins: Sequence[int], *, is_part: bool) -> Seen:
+        """What of `seen` is worth trying: tables where one can be, and where texts meet, what may reach from one into
+        the other. All else is found in the texts themselves."""
+        if not self._of_tables.isdisjoint(seen):
+            # Far below a header is only what another part of the text may hold.
+            without = self._of_tables if not tables.may_be_in(chunk) else () if is_part else (self._table_gate,)
+            seen = {index: ends for index, ends in seen.items() if index not in without}
+        if not joins:
+            return seen
+        worth: dict[int, Sequence[int]] = {}
+        first, last = joins[0], joins[-1]
+        for index, ends in seen.items():
+            left, right = self._reaches[index]
+            near = [end for end in ends if first - right <= end <= last + left] if left else ends
+            if near or not ends:
+                worth[index] = near
+        return worth
 
     def _recognize(
-        self, triggered: frozenset[int], source: Source, offset: int, chunk: str, level: int, deadline: float
+        self, seen: Seen, source: Source, offset: int, chunk: str, joins: Sequence[int], level: int, deadline: float
     ) -> None:
-        """Run what a chunk triggered, and note what it finds where it is in the root."""
-        windows: Sequence[tuple[int, int]] = ()
-        if not triggered.isdisjoint(self._is_near):
-            # Of the rules that know their runs of digits, those whose runs are there, and there only.
-            digits = [(self._by_run[length], at) for length, at in digit_runs(chunk).items() if length in self._by_run]
-            windows = rules.windows_around([span for _, spans in digits for span in spans])
-            triggered = (triggered - self._is_near).union(*[triggered & indexes for indexes, _ in digits])
+        """Try what may match in a chunk, and note what is found where it is in the root."""
         end = len(chunk)
         has_head = not offset and source.is_head
         has_tail = offset + end >= len(source.text) and source.is_tail
+        # Up to here, what begins near the cut is shown whole, and with all that stands before it, by the chunk before
+        # or by the leaf that a seam begins with.
+        shown = OVERLAP if offset else joins[0] if joins and not has_head else 0
         hits = source.seen.hits
-        for index in sorted(triggered):
-            if index >= len(self._recognizers):
+        triggered = sorted(seen)
+        runs: DigitRuns = {}
+        if not self._near_digits.keys().isdisjoint(triggered):
+            # Of the rules that know their runs of digits, those whose runs are there.
+            near = [index for index in triggered if index in self._near_digits]
+            runs = nearby.runs_near(chunk, {end for index in near for end in seen[index]})
+            wanted = frozenset[int]().union(*[self._by_shape[shape] for shape in runs if shape in self._by_shape])
+            triggered = [index for index in triggered if index not in self._near_digits or index in wanted]
+        for index in triggered:
+            if index >= len(self._ways):
                 source.gates.add(index)
                 continue
-            near = self._near_digits[index]
-            found = self._recognizers[index].find(chunk, "") if near is None else near.find_near(windows, chunk, "")
-            self._look_at_clock(deadline)
+            around, ends = self._near_digits.get(index), seen[index]
+            found = self._ways[index].find(chunk, ends) if around is None else around.find_around(chunk, runs)
+            if index in self._is_long or not 0 < len(ends) < _MANY:
+                self._look_at_clock(deadline)
             for finding in found:
+                first, last = finding.start, finding.end
                 # What touches a cut edge may be a piece of something longer; the overlap shows it whole.
-                if (finding.start == 0 and not has_head) or (finding.end == end and not has_tail):
+                if (first == 0 and not has_head) or (last == end and not has_tail):
                     continue
-                first, last = source.span(offset + finding.start, offset + finding.end)
+                if first < _CONTEXT and last < shown - _CONTEXT:
+                    continue
+                first, last = source.span(offset + first, offset + last)
                 transforms = source.transforms + finding.transforms
                 hits.append((level, finding.entity, finding.score, first, last, finding.detector, transforms))
             if len(hits) > _MAX_HITS:
@@ -217,6 +254,15 @@ class RequestScanner:
             found.append(decoded.view)
             if decoded.is_opaque:
                 marks.append((level, "opaque_blob", *source.span(0, 1)))
+        # What is read in one piece has its header in it, and a table of which many cells are found needs no more.
+        if self._table_gate in gates and len(text) > CHUNK:
+            told = sum(hit[5] == self._tables.name for hit in source.seen.hits)
+            for cell in self._tables.find_far(text, tick) if told < _MANY_CELLS else ():
+                transforms = source.transforms + cell.transforms
+                place = source.span(cell.start, cell.end)
+                source.seen.hits.append((level, cell.entity, cell.score, *place, cell.detector, transforms))
+                if len(source.seen.hits) > _MAX_HITS:
+                    raise _Stopped("TooManyFindings")
         for view in found:
             if view is None or view.text == text:
                 continue
@@ -231,19 +277,10 @@ class RequestScanner:
             raise _Stopped("DeadlineExceeded")
 
 
-def _by_run(near_digits: Sequence[rules.PatternRecognizer | None]) -> Mapping[int, frozenset[int]]:
-    """Which recognizers a run of digits of each length can matter to."""
-    found: dict[int, set[int]] = {}
-    for index, near in enumerate(near_digits):
-        for length in near.rule.runs if near is not None else ():
-            found.setdefault(length, set()).add(index)
-    return MappingProxyType({length: frozenset(indexes) for length, indexes in found.items()})
-
-
 def _told(roots: Sequence[Root]) -> tuple[tuple[Finding, ...], list[Unscanned], bool]:
     """What was seen in all roots, each finding once, as written before it is through a view; False if too much."""
     findings: dict[tuple[str, str, int, int], Finding] = {}
-    for root, hit in sorted([(of, hit) for of in roots for hit in of.seen.hits], key=_level):
+    for root, hit in _in_order([(of, hit) for of in roots for hit in of.seen.hits]):
         _, entity, score, first, last, detector, seen_through = hit
         path, start, end = root.locate(first, last)
         key = (entity, path, start, end)
@@ -253,12 +290,15 @@ def _told(roots: Sequence[Root]) -> tuple[tuple[Finding, ...], list[Unscanned], 
             findings[key] = Finding(entity, score, path, start, end, detector, transforms)
             if len(findings) > MAX_FINDINGS:
                 return tuple(findings.values()), [], False
-    marks = sorted([(of, mark) for of in roots for mark in of.seen.marks], key=_level)
+    marks = _in_order([(of, mark) for of in roots for mark in of.seen.marks])
     return tuple(findings.values()), [Unscanned(m[1], root.locate(m[2], m[3])[0]) for root, m in marks], True
 
 
-def _level(seen: tuple[Root, Hit] | tuple[Root, Mark]) -> int:
-    return seen[1][0]
+def _in_order(seen: list[tuple[Root, _Seen]]) -> list[tuple[Root, _Seen]]:
+    """What was seen through fewer views first."""
+    if len(seen) > 1:
+        seen.sort(key=lambda each: each[1][0])
+    return seen
 
 
 def _control() -> rules.PatternRecognizer:
@@ -266,14 +306,19 @@ def _control() -> rules.PatternRecognizer:
 
 
 def _entries(recognizers: Sequence[Recognizer], control: Recognizer) -> list[Entry]:
-    """What the prefilter looks for: the recognizers' patterns, then the four gates."""
+    """What the prefilter looks for: the recognizers' patterns, then the five gates."""
     gate = len(recognizers)
     return [
-        *(Entry(index, pattern) for index, found in enumerate(recognizers) for pattern in found.patterns),
-        *(Entry(gate, pattern) for pattern in control.patterns),
-        *(Entry(gate + 1, pattern, beyond_ascii=True) for pattern in views.PLAIN_GATES),
-        *(Entry(gate + 2, pattern) for pattern in views.NUMERAL_GATES),
-        *(Entry(gate + 3, pattern) for pattern in decode.DECODE_GATES),
+        *(
+            Entry(index, pattern, is_common=nearby.is_common(found))
+            for index, found in enumerate(recognizers)
+            for pattern in found.patterns
+        ),
+        *(Entry(gate, pattern, is_common=True) for pattern in control.patterns),
+        *(Entry(gate + 1, pattern, beyond_ascii=True, is_common=True) for pattern in views.PLAIN_GATES),
+        *(Entry(gate + 2, pattern, is_common=True) for pattern in views.NUMERAL_GATES),
+        *(Entry(gate + 3, pattern, is_common=True) for pattern in decode.DECODE_GATES),
+        *(Entry(gate + 4, pattern) for pattern in tables.HEADER_GATES),
     ]
 
 

@@ -15,13 +15,13 @@ Tick = Callable[[], None]
 """Called every so often by what may take long; it raises when there is no time left."""
 
 
-def matches(pattern: re.Pattern[str], text: str, tick: Tick) -> Iterator[re.Match[str]]:
-    """`pattern.finditer(text)`, with a `tick` before the first, every few hundred, and before each slice.
+def matches(pattern: re.Pattern[str], text: str, tick: Tick, start: int = 0) -> Iterator[re.Match[str]]:
+    """`pattern.finditer(text, start)`, with a `tick` before the first, every few hundred, and before each slice.
 
     For patterns whose choice does not depend on what stands more than `REACH` behind the match's first character.
     """
     length = len(text)
-    start = count = 0
+    count = 0
     while start < length:
         tick()
         stop = min(start + SLICE, length)

@@ -1,14 +1,15 @@
 """Tables within a text: a header is context for its column (threats.md 7). Markdown, CSV and the like, SQL's inserts.
 
 A table is found by its header; each cell is then shown, behind its header, to the rules that the header calls for. A
-cell with a form of its own needs none of this: its recognizer finds it anywhere. Pure.
+cell with a form of its own needs none of this: its recognizer finds it anywhere. Of a long
+text, which recognizers see in pieces, the lines behind a header are read besides in one go. Pure.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import takewhile
+from itertools import chain, takewhile
 
 from gateway.core.findings import Finding, Tier
 from gateway.detect.borrowed import Borrower, borrower, found_beside
@@ -16,6 +17,7 @@ from gateway.detect.patterns import NATIONAL
 from gateway.detect.people import HAN_NAME, TWO_WORDS
 from gateway.detect.rules import PatternRecognizer, Rule, recognizer
 from gateway.detect.secrets import SECRETS
+from gateway.detect.slices import Tick, matches
 from gateway.detect.worldwide import WORLDWIDE
 
 # How a header cell may end that calls for a rule. What it calls for, the rules' own words decide.
@@ -28,6 +30,8 @@ _HEADERS = (
     "驾驶证 社保号 医保号 住院号 病历号 门诊号 密码 口令 微信 微信号 QQ号"
 )
 _HEADER = "|".join(rf"{word}[\"'`）)]?\s?[,;，；\t|\r\n]" for word in _HEADERS.split())
+HEADER_GATES = ("(?i)" + _HEADER,)
+"""Where a table may have its header."""
 _INSERT = (
     r"(?i:insert)\s{1,3}(?i:into)\s{1,3}[^\s(]{1,80}\s{0,3}\((?P<head>[^()\n]{3,400})\)\s{0,3}(?i:values)\s{0,3}"
     r"(?P<rows>(?:\((?:'[^'\n]{0,300}'|[^'()]){1,400}\)[\s,]{0,4}){1,100})"
@@ -55,6 +59,8 @@ _HAN_PERSON = Rule(
 _SECRET_HEADER = r"(?:pass(?:word|wd)?|pwd|secret|token|(?:api|access)[ _-]?key|密码|口令)\Z"
 
 _Cell = tuple[int, int]
+_Table = tuple[list[str], Iterator[list[_Cell]]]
+"""The titles of the columns, and the cells of each line behind them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,7 @@ class TableRecognizer:
     name: str = "table-column"
     entities: frozenset[str] = frozenset()
     tier: Tier = Tier.STRUCTURED
-    patterns: tuple[str, ...] = ("(?i)" + _HEADER, r"(?i)insert\s{1,3}into\s")
+    patterns: tuple[str, ...] = (*HEADER_GATES, r"(?i)insert\s{1,3}into\s")
 
     def find(self, text: str, path: str) -> Sequence[Finding]:
         """Everything that a header tells, in one text."""
@@ -79,14 +85,34 @@ class TableRecognizer:
         inserts = self._inserts(text) if "(" in text else ()
         lines = self._lines(text) if "\n" in text else ()
         for header, rows in (*inserts, *lines):
-            # Rows first: a line with commas is mostly prose, and asking every rule costs more than a look at the next.
-            regular = list(takewhile(partial(_has_cells, len(header)), rows))
-            called = [self.columns.called(cell) for cell in header] if regular else []
-            for row in regular if any(called) else ():
-                for title, rules, (start, end) in zip(header, called, row, strict=True):
-                    if rules and end - start <= _MAX_CELL:
-                        findings += self._in_cell(title, rules, text[start:end], start, path)
+            findings += self._in_table(header, rows, text, path)
         return findings
+
+    def find_far(self, text: str, tick: Tick) -> Iterator[Finding]:
+        """Everything that the header of a table with lines tells, however far below it, in a text of any length."""
+        place = 0
+        for _ in range(_MAX_TABLES):
+            match = next(matches(self.headers, text, tick, place), None)
+            if match is None:
+                return
+            header, between, place = _header(text, match)
+            if header:
+                rows = _Rows(self._rows(text, place, between, tick), place)
+                yield from self._in_table(header, rows, text, "")
+                # Its lines are no headers: the search for the next one goes on behind them.
+                place = rows.end
+
+    def _in_table(self, header: Sequence[str], rows: Iterator[list[_Cell]], text: str, path: str) -> Iterator[Finding]:
+        regular = takewhile(partial(_has_cells, len(header)), rows)
+        # A row first: a line with commas is mostly prose, and asking every rule costs more than a look at the next.
+        first = next(regular, None)
+        called = [self.columns.called(cell) for cell in header] if first is not None else []
+        if first is None or not any(called):
+            return
+        for row in chain((first,), regular):
+            for title, rules, (start, end) in zip(header, called, row, strict=True):
+                if rules and end - start <= _MAX_CELL:
+                    yield from self._in_cell(title, rules, text[start:end], start, path)
 
     def _in_cell(
         self, title: str, rules: Sequence[PatternRecognizer], cell: str, at: int, path: str
@@ -98,13 +124,13 @@ class TableRecognizer:
             for entity, score, _, _ in found_beside(rules, title + ": ", digits, whole=True):
                 yield Finding(entity, score, path, at, at + len(cell), self.name, ("collapse",))
 
-    def _inserts(self, text: str) -> Iterator[tuple[list[str], list[list[_Cell]]]]:
+    def _inserts(self, text: str) -> Iterator[_Table]:
         for match in self.insert.finditer(text):
             header = [text[start:end] for start, end in _cells(text, match.start("head"), match.end("head"), ",")]
             rows = self.row.finditer(text, match.start("rows"), match.end("rows"))
-            yield [_title(cell) for cell in header], [_cells(text, row.start(1), row.end(1), ",") for row in rows]
+            yield [_title(cell) for cell in header], (_cells(text, row.start(1), row.end(1), ",") for row in rows)
 
-    def _lines(self, text: str) -> Iterator[tuple[list[str], Iterator[list[_Cell]]]]:
+    def _lines(self, text: str) -> Iterator[_Table]:
         done = tried = 0
         for match in self.headers.finditer(text):
             if match.start() < done:
@@ -112,25 +138,55 @@ class TableRecognizer:
             tried += 1
             if tried > _MAX_TABLES:
                 return
-            start = text.rfind("\n", 0, match.start()) + 1
-            end = text.find("\n", match.start())
-            if end < 0:
-                return
-            done = end
-            mark = match.group()[-1]
-            between = mark if mark not in "\r\n" else _first_between(text[start:end])
-            if between and end - start <= _MAX_HEADER:
-                header = [_title(text[first:last]) for first, last in _cells(text, start, end, between)]
-                if len(header) > 1 and max(map(len, header)) <= 40:
-                    yield header, self._rows(text, end + 1, between)
+            header, between, done = _header(text, match)
+            if header:
+                yield header, self._rows(text, done, between, _untimed)
 
-    def _rows(self, text: str, start: int, between: str) -> Iterator[list[_Cell]]:
+    def _rows(self, text: str, start: int, between: str, tick: Tick) -> Iterator[list[_Cell]]:
+        count = 0
         while start < len(text):
+            count += 1
+            if not count & 63:
+                tick()
             end = text.find("\n", start)
             end = len(text) if end < 0 else end
             if self.rule_line.match(text, start, end) is None:
                 yield _cells(text, start, end, between)
             start = end + 1
+
+
+class _Rows:
+    """The lines of a table, and where the last one that was asked for ends."""
+
+    __slots__ = ("_rows", "end")
+
+    def __init__(self, rows: Iterator[list[_Cell]], start: int) -> None:
+        self._rows = rows
+        self.end = start
+
+    def __iter__(self) -> "_Rows":
+        return self
+
+    def __next__(self) -> list[_Cell]:
+        row = next(self._rows)
+        self.end = row[-1][1]
+        return row
+
+
+def _header(text: str, match: re.Match[str]) -> tuple[list[str], str, int]:
+    """The cells of the line around a header's word, what stands between them, and where the line ends; no cells if it
+    is no header."""
+    start = text.rfind("\n", 0, match.start()) + 1
+    end = text.find("\n", match.start())
+    if end < 0:
+        return [], "", len(text)
+    mark = match.group()[-1]
+    between = mark if mark not in "\r\n" else _first_between(text[start:end])
+    if between and end - start <= _MAX_HEADER:
+        header = [_title(text[first:last]) for first, last in _cells(text, start, end, between)]
+        if len(header) > 1 and max(map(len, header)) <= 40:
+            return header, between, end + 1
+    return [], "", end + 1
 
 
 def _has_cells(count: int, row: Sequence[_Cell]) -> bool:
@@ -155,6 +211,11 @@ def _cells(text: str, start: int, end: int, between: str) -> list[_Cell]:
     cells = []
     first = place = start
     quote = ""
+    if "'" not in text[start:end] and '"' not in text[start:end]:
+        while (place := text.find(between, first, end)) >= 0:
+            cells.append(_stripped(text, first, place))
+            first = place + 1
+        return [*cells, _stripped(text, first, end)]
     while place <= end:
         character = text[place] if place < end else between
         if quote:
@@ -177,6 +238,15 @@ def _stripped(text: str, start: int, end: int) -> _Cell:
     while end > start and text[end - 1] in " \t\r\"'`*|":
         end -= 1
     return start, end
+
+
+def _untimed() -> None:
+    """A piece of a text is read in no time."""
+
+
+def may_be_in(text: str) -> bool:
+    """Whether there can be a table in a text: one has lines, an insert has brackets."""
+    return "\n" in text or "(" in text
 
 
 def table_recognizer() -> TableRecognizer:
