@@ -1,7 +1,7 @@
 """Recognizers that need more than a rule: e-mail addresses, IBANs, and identifiers written in groups. Pure."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.core.findings import Finding, Tier
@@ -14,7 +14,8 @@ from gateway.detect.worldwide import WORLDWIDE
 
 _LOCAL = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ._%+-'&=!#$*?^{|}~/")
 _DOMAIN = r"@(?P<domain>[0-9A-Za-z][0-9A-Za-z-]{0,62}(?:\.[0-9A-Za-z][0-9A-Za-z-]{0,62}){1,8})"
-_IBAN = LEFT + r"[A-Za-z]{2}[0-9]{2}(?:[ -]?[0-9A-Za-z]){11,34}"
+_IBAN_HEADS = tuple(rf"(?i:{country})[0-9]{{2}}[ -]?[0-9A-Za-z]" for country in checksums.IBAN_COUNTRIES)
+_IBAN_HEAD = rf"{LEFT}(?i:{'|'.join(checksums.IBAN_COUNTRIES)})[0-9]{{2}}[ -]?[0-9A-Za-z]"
 _Found = tuple[str, float, int, int]  # entity, score, first and last group
 
 # Every place in a run where a resident ID or a mobile number could begin, found without a loop over the digits.
@@ -75,26 +76,31 @@ class EmailRecognizer:
 
 @dataclass(frozen=True, slots=True)
 class IbanRecognizer:
-    """IBANs with or without spaces, cut to the length that their country has."""
+    """IBANs with or without spaces, cut to the length that their country has. `head` is how every candidate begins."""
 
-    candidate: re.Pattern[str]
+    regex: re.Pattern[str]
+    head: str = _IBAN_HEAD
     name: str = "iban"
     entities: frozenset[str] = frozenset(("IBAN",))
     tier: Tier = Tier.STRUCTURED
-    patterns: tuple[str, ...] = (r"[A-Za-z]{2}[0-9]{2}(?:[ -]?[0-9A-Za-z]){11}",)
+    patterns: tuple[str, ...] = _IBAN_HEADS
 
     def find(self, text: str, path: str) -> Sequence[Finding]:
         """Every IBAN in one text."""
+        return self.checked(self.regex.finditer(text), text, path)
+
+    def checked(self, matches: Iterable[re.Match[str]], text: str, path: str) -> Sequence[Finding]:
+        """The findings among these matches of the pattern in `text`."""
         findings = []
-        for match in self.candidate.finditer(text):
+        for match in matches:
             wanted = checksums.iban_length(match.group())
             characters: list[str] = []
             end = match.start()
-            while wanted and len(characters) < wanted and end < match.end():
+            while len(characters) < wanted and end < match.end():
                 if text[end] not in " -":
                     characters.append(text[end])
                 end += 1
-            if wanted and len(characters) == wanted and checksums.is_iban("".join(characters).upper()):
+            if len(characters) == wanted and checksums.is_iban("".join(characters).upper()):
                 findings.append(Finding("IBAN", 0.95, path, match.start(), end, self.name))
         return findings
 
@@ -200,7 +206,7 @@ def composed() -> tuple[EmailRecognizer | IbanRecognizer | GroupedRecognizer | T
     entities = grouped.entities.union(found.rule.entity for _, found in told.rules)
     return (
         EmailRecognizer(re.compile(_DOMAIN)),
-        IbanRecognizer(re.compile(_IBAN)),
+        IbanRecognizer(re.compile(_IBAN_HEAD + r"(?:[ -]?[0-9A-Za-z]){10,33}")),
         replace(grouped, entities=entities),
         table_recognizer(),
     )

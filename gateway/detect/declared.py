@@ -43,6 +43,7 @@ def _rule(declared: Declared, pattern: str, score: float) -> Rule:
         bare=score,
         reach=BEFORE,
         after=AFTER,
+        is_common=True,  # for all that anybody knows
         tier=Tier.STRUCTURED,
     )
 

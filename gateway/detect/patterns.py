@@ -6,7 +6,18 @@ is built.
 """
 
 from gateway.detect import checksums
-from gateway.detect.rules import DECIMALS, GAP, LEFT, NUMBER, RIGHT, SOLID, Rule
+from gateway.detect.rules import (
+    ANYHOW,
+    BEHIND_LETTER,
+    BETWEEN_LETTERS,
+    DECIMALS,
+    GAP,
+    LEFT,
+    NUMBER,
+    RIGHT,
+    SOLID,
+    Rule,
+)
 
 _MOBILE_RANGE = r"1(?:3[0-9]|4[0145-9]|5[0-35-9]|6[2567]|7[0-8]|8[0-9]|9[0-35-9])"
 _ID_WORDS = (
@@ -55,6 +66,7 @@ NATIONAL: tuple[Rule, ...] = (
         check=checksums.resident_id,
         trigger=NUMBER,
         runs=frozenset((17, 18)),
+        letters=ANYHOW,
     ),
     # Mistyped or made up: still somebody's number if the text says what it is.
     Rule(
@@ -67,6 +79,7 @@ NATIONAL: tuple[Rule, ...] = (
         after=12,
         trigger=NUMBER,
         runs=frozenset((17, 18)),
+        letters=ANYHOW,
     ),
     Rule(
         "cn-resident-id-legacy",
@@ -125,6 +138,7 @@ NATIONAL: tuple[Rule, ...] = (
         check=checksums.social_credit_code,
         trigger=r"[0-9]{6}[0-9A-HJ-NPQRTUWXY]{10}",
         runs=frozenset(range(6, 19)),
+        letters=ANYHOW,
     ),
     Rule(
         "cn-passport",
@@ -163,6 +177,7 @@ NATIONAL: tuple[Rule, ...] = (
         check=checksums.hong_kong_id,
         trigger=SOLID,
         runs=frozenset((6,)),
+        letters=BEHIND_LETTER,
     ),
     Rule(
         "hong-kong-id-in-context",
@@ -173,6 +188,7 @@ NATIONAL: tuple[Rule, ...] = (
         context=r"hkid|hong kong id|香港|港籍",
         trigger=SOLID,
         runs=frozenset((6, 7)),
+        letters=BEHIND_LETTER | BETWEEN_LETTERS,
     ),
     Rule(
         "taiwan-id",
@@ -184,6 +200,7 @@ NATIONAL: tuple[Rule, ...] = (
         bare=0.5,
         trigger=SOLID,
         runs=frozenset((9,)),
+        letters=BEHIND_LETTER,
     ),
     Rule(
         "cn-plate",
@@ -286,6 +303,7 @@ NATIONAL: tuple[Rule, ...] = (
         bare=0.5,
         trigger=SOLID,
         runs=frozenset((7, 8)),
+        letters=BEHIND_LETTER,
     ),
     Rule(
         "npi",
@@ -337,5 +355,6 @@ NATIONAL: tuple[Rule, ...] = (
         0.85,
         trigger=r"[0-9]{4}[A-Z]",
         runs=frozenset((4,)),
+        letters=BETWEEN_LETTERS,
     ),
 )

@@ -1,12 +1,13 @@
-"""Which recognizers and views can matter for a text, found in one pass.
+"""Which recognizers and views can matter for some texts, and where, found in one pass.
 
 One Hyperscan database holds every pattern, in prefilter mode: it may trigger too much, never too little, which a test
-holds against running everything. Without Hyperscan everything triggers, and only speed is lost. A database is read-only
-and may be shared by threads; its scratch space may not, so each scan borrows one of its own.
+holds against running everything. It knows where a match ends, and not where it begins. Without Hyperscan everything
+triggers, and only speed is lost. A database is read-only and may be shared by threads; its scratch space may not, so
+each scan borrows one of its own.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
@@ -47,19 +48,32 @@ _INNERMOST = re.compile(r"\((?P<kind>\?(?:i?:|<?[=!]))?(?P<body>[^()]*)\)")
 _NEEDED = re.compile(r"ÿ(?![?*{])")
 
 
+_Match = tuple[int, int]  # where it ends, and the number of its expression
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A pattern, in Python's syntax, and the index that it triggers. Entries may share either."""
+    """A pattern, in Python's syntax, and the index that it triggers. Entries may share either.
+
+    One that is common is told once, as what may be there: a call for each of its matches would cost too much.
+    """
 
     index: int
     pattern: str
     beyond_ascii: bool = False  # cannot match in a text of ASCII alone
+    is_common: bool = False
+
+
+Seen = Mapping[int, Sequence[int]]
+"""What may match in a text, by its index, and where such matches end, in order. For what is common the places mean
+nothing; without any it may be anywhere."""
 
 
 class Prefilter(Protocol):
-    """Says which of the patterns it was built from may match in a text, by their index."""
+    """Says which of the patterns it was built from may match in texts."""
 
-    def triggered(self, text: str) -> frozenset[int]: ...
+    def seen(self, texts: Sequence[str]) -> Sequence[tuple[int, Seen]]:
+        """What may match, for each text, by its number, in which anything may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +82,10 @@ class Everything:
 
     indexes: frozenset[int]
 
-    def triggered(self, text: str) -> frozenset[int]:  # noqa: ARG002  # the port's name
-        """All of them."""
-        return self.indexes
+    def seen(self, texts: Sequence[str]) -> Sequence[tuple[int, Seen]]:
+        """All of them, anywhere."""
+        seen = dict.fromkeys(self.indexes, ())
+        return [(number, seen) for number in range(len(texts))]
 
 
 class HyperscanPrefilter:
@@ -83,40 +98,65 @@ class HyperscanPrefilter:
         self._ascii = _Database([entry for entry in entries if not entry.beyond_ascii], is_ascii=True)
         self._unicode = _Database(entries, is_ascii=False)
 
-    def triggered(self, text: str) -> frozenset[int]:
-        """The indexes of the patterns that may match in `text`."""
-        found = (self._ascii if text.isascii() else self._unicode).scan(text.encode())
-        return self._always.union(found) if found else self._always
+    def seen(self, texts: Sequence[str]) -> Sequence[tuple[int, Seen]]:
+        """What may match in each of `texts`, all of which are looked at in one pass."""
+        joined = SEPARATOR.join(texts)
+        is_ascii = joined.isascii()
+        database = self._ascii if is_ascii else self._unicode
+        data = joined.encode()
+        matches = database.scan(data)
+        if not matches and not self._always:
+            return ()
+        if self._always or database.has_common(matches):
+            return self._seen_one_by_one(texts)
+        return database.told(matches if is_ascii else _in_characters(matches, data), texts)
+
+    def _seen_one_by_one(self, texts: Sequence[str]) -> Sequence[tuple[int, Seen]]:
+        """The same, when something is told only once."""
+        found = []
+        for number, text in enumerate(texts):
+            is_ascii = text.isascii()
+            database = self._ascii if is_ascii else self._unicode
+            data = text.encode()
+            matches = database.scan(data)
+            seen: dict[int, Sequence[int]] = dict.fromkeys(self._always, ())
+            for _, more in database.told(matches if is_ascii else _in_characters(matches, data), (text,)):
+                seen.update(more)
+            if seen:
+                found.append((number, seen))
+        return found
 
 
 class _Database:
     """A compiled database and the scratch spaces that nobody is using at the moment."""
 
-    __slots__ = ("_database", "_indexes", "_master", "_spare")
+    __slots__ = ("_common", "_database", "_indexes", "_master", "_spare")
 
     def __init__(self, entries: Sequence[Entry], *, is_ascii: bool) -> None:
-        flags = hyperscan.HS_FLAG_PREFILTER | hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_ALLOWEMPTY
+        flags = hyperscan.HS_FLAG_PREFILTER | hyperscan.HS_FLAG_ALLOWEMPTY
         if not is_ascii:
             flags |= hyperscan.HS_FLAG_UTF8
-        grouped: dict[str, list[int]] = {}
+        grouped: dict[str, list[Entry]] = {}
         for entry in entries:
             for pattern in expressions(entry.pattern, is_ascii=is_ascii):
-                grouped.setdefault(pattern, []).append(entry.index)
+                grouped.setdefault(pattern, []).append(entry)
         grouped = grouped or {r"\xff": []}  # nothing to look for: Hyperscan wants one pattern all the same
-        self._indexes = tuple(tuple(indexes) for indexes in grouped.values())
+        self._indexes = tuple(tuple(entry.index for entry in those) for those in grouped.values())
+        is_common = [all(entry.is_common for entry in those) for those in grouped.values()]
+        self._common = frozenset(number for number, common in enumerate(is_common) if common)
         self._database = hyperscan.Database()
         self._database.compile(
             expressions=[pattern.encode() for pattern in grouped],
             ids=list(range(len(grouped))),
             elements=len(grouped),
-            flags=[flags] * len(grouped),
+            flags=[flags | hyperscan.HS_FLAG_SINGLEMATCH if common else flags for common in is_common],
         )
         self._master = hyperscan.Scratch(self._database)  # cloned, never scanned with
         self._spare = [self._master.clone()]
 
-    def scan(self, data: bytes) -> list[int]:
-        """The indexes of the entries that may match."""
-        found: list[int] = []
+    def scan(self, data: bytes) -> list[_Match]:
+        """What may match: once if it is common, else wherever it ends."""
+        found: list[_Match] = []
         try:
             scratch = self._spare.pop()
         except IndexError:
@@ -124,7 +164,32 @@ class _Database:
         self._database.scan(data, match_event_handler=_note, context=found, scratch=scratch)  # type: ignore[arg-type]  # the context is ours
         # Not put back after an error: a scratch that a failed scan may have left in use is dropped.
         self._spare.append(scratch)
-        return [index for number in found for index in self._indexes[number]] if found else found
+        return found
+
+    def has_common(self, matches: Iterable[_Match]) -> bool:
+        """Whether something is among `matches` that is told only once."""
+        return not self._common.isdisjoint([number for _, number in matches])
+
+    def told(self, matches: list[_Match], texts: Sequence[str]) -> Sequence[tuple[int, Seen]]:
+        """What `matches` in joined `texts` say of each of them."""
+        matches.sort()
+        found: list[tuple[int, Seen]] = []
+        seen: dict[int, list[int]] = {}
+        number, start, last = -1, 0, 0
+        for end, expression in matches:
+            if end > last:
+                while end > last:
+                    number += 1
+                    start = last
+                    last += len(texts[number]) + 1  # a match may take in the separator behind it
+                seen = {}
+                found.append((number, seen))
+            for index in self._indexes[expression]:
+                if index in seen:
+                    seen[index].append(end - start)
+                else:
+                    seen[index] = [end - start]
+        return found
 
 
 def expressions(pattern: str, *, is_ascii: bool) -> list[str]:
@@ -137,8 +202,20 @@ def expressions(pattern: str, *, is_ascii: bool) -> list[str]:
     return [branch for branch in branches if not (is_ascii and _is_beyond_ascii(branch))]
 
 
-def _note(number: int, _start: int, _end: int, _flags: int, found: list[int]) -> None:
-    found.append(number)
+def _note(number: int, _start: int, end: int, _flags: int, found: list[_Match]) -> None:
+    found.append((end, number))
+
+
+def _in_characters(matches: Sequence[_Match], data: bytes) -> list[_Match]:
+    """The same matches, with ends in code points and not in bytes of UTF-8."""
+    told = []
+    byte = place = 0
+    for end, number in sorted(matches):
+        if end > byte:
+            place += len(data[byte:end].decode())
+            byte = end
+        told.append((place, number))
+    return told
 
 
 def translated(pattern: str, *, is_ascii: bool) -> str:

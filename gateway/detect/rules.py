@@ -2,7 +2,7 @@
 
 A rule is a bounded regular expression, a check of the candidate, and words that must, or must not, stand near it.
 Patterns use ASCII look-arounds, never a word boundary: to Python a Han character is a word character, so a number that
-touches one would be missed. Pure.
+touches one would be missed. Where in a text a rule is tried, `nearby.py` decides. Pure.
 """
 
 import re
@@ -26,12 +26,17 @@ GAP = (
 
 # What a prefilter looks for on behalf of many rules at once: nine digits with anything but letters in between, and six
 # in a row. Both begin with something rare, as every trigger should: one that begins with an edge, any white space or
-# any letter keeps Hyperscan awake all through a text, at a nanosecond a byte.
-NUMBER = r"[0-9](?:[^0-9A-Za-z\x00]{0,4}[0-9]){8}"
-SOLID = r"[0-9]{6}"
+# any letter keeps Hyperscan awake all through a text, at a nanosecond a byte. Both end where a row of digits ends, so
+# that a long row is told once and not once per digit.
+NUMBER = r"[0-9](?:[^0-9A-Za-z\x00]{0,4}[0-9]){8}(?![0-9])"
+SOLID = r"[0-9]{6}(?![0-9])"
 
-# How far around a run of digits a rule with `runs` is tried: wider than any match of such a rule and its edges.
-AROUND = 48
+# How letters of ASCII touch a run of digits that a rule asks for: not at all, in front, behind, on both sides.
+ALONE = frozenset(("",))
+BEHIND_LETTER = frozenset(("<",))
+BEFORE_LETTER = frozenset(("", ">"))
+BETWEEN_LETTERS = frozenset(("<>",))
+ANYHOW = frozenset(("", "<", ">", "<>"))
 
 # White space that hardly anybody writes.
 ODD_SPACE = r"[\x0b\x0c\x1c-\x1f\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
@@ -70,6 +75,9 @@ class Rule:
     ignore_case: bool = False
     trigger: str | None = None
     runs: frozenset[int] = frozenset()
+    letters: frozenset[str] = ALONE
+    head: str | None = None
+    is_common: bool = False
     tier: Tier = Tier.STRUCTURED
 
 
@@ -89,24 +97,10 @@ class PatternRecognizer:
 
     def find(self, text: str, path: str) -> Sequence[Finding]:
         """Every finding in one text; offsets are code points of that text."""
-        return self._checked(self.regex.finditer(text), text, path)
+        return self.checked(self.regex.finditer(text), text, path)
 
-    def find_near(self, windows: Sequence[tuple[int, int]], text: str, path: str) -> Sequence[Finding]:
-        """What `find` would find, for a rule that knows its `runs`, in the `windows` around those of the text."""
-        found = self.matches_near(windows, text)
-        return self._checked(found, text, path) if found else ()
-
-    def matches_near(self, windows: Sequence[tuple[int, int]], text: str) -> Sequence[re.Match[str]]:
-        """The candidates in `windows`, before any check."""
-        return [
-            match
-            for start, end in windows
-            for match in self.regex.finditer(text, start, end)
-            # What ends beside the end of a window may be cut off there; nothing that holds the run reaches so far.
-            if match.end() < end - 8 or end >= len(text)
-        ]
-
-    def _checked(self, matches: Iterable[re.Match[str]], text: str, path: str) -> Sequence[Finding]:
+    def checked(self, matches: Iterable[re.Match[str]], text: str, path: str) -> Sequence[Finding]:
+        """The findings among these matches of the pattern in `text`."""
         rule, group = self.rule, self.group
         findings = []
         for match in matches:
@@ -126,17 +120,6 @@ class PatternRecognizer:
                 continue
             findings.append(Finding(rule.entity, score, path, start, end, self.name))
         return findings
-
-
-def windows_around(spans: Iterable[tuple[int, int]]) -> Sequence[tuple[int, int]]:
-    """Where rules that know their `runs` are tried, for runs at `spans`."""
-    windows: list[tuple[int, int]] = []
-    for first, last in sorted(spans):
-        start, end = max(0, first - AROUND), last + AROUND
-        if windows and start <= windows[-1][1]:
-            start, _ = windows.pop()
-        windows.append((start, end))
-    return windows
 
 
 def recognizer(rule: Rule) -> PatternRecognizer:

@@ -108,8 +108,8 @@ class ViewSource:
 Root = LeafSource | SeamSource
 Source = LeafSource | SeamSource | ViewSource
 
-Chunk = tuple[Source, int, str]
-"""A piece of a source, by its offset there."""
+Batch = tuple[Sequence[int], Sequence[int], Sequence[str]]
+"""Pieces of texts: the number of each one's text, its offset there, and itself."""
 
 
 def view_source(view: View, of: Source) -> ViewSource:
@@ -200,6 +200,17 @@ def _is_name(text: str) -> bool:
     return text.isascii() and text.replace(" ", "").replace("_", "").isalpha()
 
 
+def seam_joins(seam: Seam, leaves: Sequence[Leaf], offset: int = 0) -> Sequence[int]:
+    """Where the leaves meet in the text of `seam`, seen from `offset`."""
+    _, first, last, glue, _, _, is_pair = seam
+    place = min(len(leaves[first].text), SEAM - len(glue)) - offset
+    joins = [place]
+    for leaf in () if is_pair else leaves[first + 1 : last]:
+        place += len(leaf.text) + len(glue)
+        joins.append(place)
+    return joins
+
+
 def seam_source(seam: Seam, leaves: Sequence[Leaf]) -> SeamSource:
     """The source that `seam` is; `leaves` are all of the request's."""
     text, first, last, glue, is_head, is_tail, is_pair = seam
@@ -209,23 +220,68 @@ def seam_source(seam: Seam, leaves: Sequence[Leaf]) -> SeamSource:
     return SeamSource(text, those, cut, glue, transforms, is_head, is_tail)
 
 
-def batches(sources: Sequence[Source]) -> Iterator[list[Chunk]]:
-    """Chunks of all sources, in order, as many at a time as go through the prefilter in one pass."""
-    batch: list[Chunk] = []
+class Roots:
+    """The leaves of a request, then the seams between them. Made only when asked for: there is nothing in most."""
+
+    __slots__ = ("_around", "_leaves", "made")
+
+    def __init__(self, leaves: Sequence[Leaf], around: Sequence[Seam]) -> None:
+        self._leaves = leaves
+        self._around = around
+        self.made: dict[int, Root] = {}
+
+    def joins(self, number: int, offset: int) -> Sequence[int]:
+        """Where texts meet in this one, seen from `offset`."""
+        index = number - len(self._leaves)
+        return seam_joins(self._around[index], self._leaves, offset) if index >= 0 else ()
+
+    def __getitem__(self, number: int) -> Root:
+        """One of them."""
+        root = self.made.get(number)
+        if root is None:
+            index = number - len(self._leaves)
+            if index >= 0:
+                root = seam_source(self._around[index], self._leaves)
+            else:
+                leaf = self._leaves[number]
+                root = LeafSource(leaf.text, leaf.path)
+            self.made[number] = root
+        return root
+
+
+class Views(list[Source]):
+    """Views of other sources. Where texts meet in them, nobody knows."""
+
+    __slots__ = ()
+
+    def joins(self, number: int, offset: int) -> Sequence[int]:  # noqa: ARG002  # the other one's signature
+        """None that are known."""
+        return ()
+
+
+def batches(texts: Sequence[str]) -> Iterator[Batch]:
+    """Chunks of `texts`, in order, as many at a time as go through the prefilter in one pass."""
+    lengths = list(map(len, texts))
+    if sum(lengths) <= BATCH and max(lengths, default=0) <= CHUNK:
+        yield range(len(texts)), [0] * len(texts), texts
+        return
+    numbers: list[int] = []
+    offsets: list[int] = []
+    chunks: list[str] = []
     size = 0
-    for source in sources:
-        text = source.text
-        length = len(text)
+    for number, (text, length) in enumerate(zip(texts, lengths, strict=True)):
         offset = 0
         while True:
             chunk = text if length <= CHUNK else text[offset : offset + CHUNK]
-            batch.append((source, offset, chunk))
+            numbers.append(number)
+            offsets.append(offset)
+            chunks.append(chunk)
             size += len(chunk)
             if size >= BATCH:
-                yield batch
-                batch, size = [], 0
+                yield numbers, offsets, chunks
+                numbers, offsets, chunks, size = [], [], [], 0
             if offset + CHUNK >= length:
                 break
             offset += CHUNK - OVERLAP
-    if batch:
-        yield batch
+    if chunks:
+        yield numbers, offsets, chunks

@@ -6,7 +6,7 @@ until a scanner is built.
 
 from gateway.detect import checksums
 from gateway.detect.patterns import PHONE_WORDS
-from gateway.detect.rules import DECIMALS, GAP, LEFT, NUMBER, RIGHT, Rule
+from gateway.detect.rules import BEFORE_LETTER, DECIMALS, GAP, LEFT, NUMBER, RIGHT, SOLID, Rule
 
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?"
 _DATE = (
@@ -91,7 +91,8 @@ WORLDWIDE: tuple[Rule, ...] = (
         0.6,
         check=_is_no_date,
         ignore_case=True,
-        trigger=r"[0-9]{8}",
+        trigger=SOLID,
+        runs=frozenset(range(8, 20)),
     ),
     Rule(
         "swift",
@@ -115,6 +116,7 @@ WORLDWIDE: tuple[Rule, ...] = (
         check=_is_us_phone,
         trigger=NUMBER,
         runs=frozenset((4,)),
+        letters=BEFORE_LETTER,
     ),
     Rule(
         "us-phone-bare",
@@ -218,6 +220,7 @@ WORLDWIDE: tuple[Rule, ...] = (
         0.95,
         check=checksums.bitcoin_base58,
         trigger=r"[1-9A-HJ-NP-Za-km-z]{26}",
+        is_common=True,
     ),
     Rule(
         "bitcoin-bech32",

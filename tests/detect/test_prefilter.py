@@ -25,6 +25,11 @@ CATALOGUE = catalogue(("内部", "机密", "Do Not Distribute"))
 needs_hyperscan = pytest.mark.skipif(not prefilter.HAS_HYPERSCAN, reason="no Hyperscan on this platform")
 
 
+def triggered(built, text):
+    """All that is seen in one text."""
+    return {index for _, seen in built.seen([text]) for index in seen}
+
+
 def everything(entries, always):
     return Everything(always.union(entry.index for entry in entries))
 
@@ -55,6 +60,8 @@ FILLER = [
     "x",
     "％",
 ]
+# Longer than windows, than what is looked at around a seam, and than a chunk.
+LONG = ["and so on " * 9, "，好的" * 70, "The weather is fine. " * 40, "一" * 1_580]
 
 
 @needs_hyperscan
@@ -67,6 +74,44 @@ def test_no_finding_is_lost_against_running_everything(scanner, exhaustive, text
 @given(st.text(st.characters(codec="utf-8"), max_size=60), st.sampled_from(SAMPLES), st.text(max_size=20))
 def test_no_finding_is_lost_in_any_surroundings(scanner, exhaustive, before, sample, after):
     assert scanner.scan_text(before + sample + after) == exhaustive.scan_text(before + sample + after)
+
+
+@needs_hyperscan
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.lists(st.sampled_from(SAMPLES + FILLER) | st.sampled_from(LONG), max_size=6).map("".join),
+        min_size=2,
+        max_size=5,
+    )
+)
+def test_no_finding_is_lost_where_texts_meet_and_where_they_are_cut(scanner, exhaustive, texts):
+    document = {"messages": [{"role": "user", "content": text} for text in texts]}
+    evidence, every = scanner.scan("chat", document), exhaustive.scan("chat", document)
+    assert set(evidence.findings) == set(every.findings)
+    assert evidence.coverage == every.coverage
+
+
+@needs_hyperscan
+@given(st.lists(st.lists(st.sampled_from(SAMPLES + FILLER), max_size=4).map("".join), max_size=6))
+def test_joined_texts_tell_what_each_tells_by_itself(built, texts):
+    together = dict(built.seen(texts))
+    for number, text in enumerate(texts):
+        assert set(dict(built.seen([text])).get(0, {})) <= set(together.get(number, {}))
+
+
+@needs_hyperscan
+def test_places_are_told_in_characters_and_in_order():
+    entries = [Entry(0, "[a-z]号"), Entry(1, "号|x"), Entry(2, "y", is_common=True)]
+    built = build_prefilter(entries, frozenset())
+    assert list(built.seen(["", "é号x 号a号", "no", "x"])) == [(1, {1: [2, 3, 5, 7], 0: [7]}), (3, {1: [1]})]
+    # What is common is looked for in each text by itself: it is told once in each, and only that it is there.
+    assert [(number, sorted(seen)) for number, seen in built.seen(["x", "yyy", "号", "y"])] == [
+        (0, [1]),
+        (1, [2]),
+        (2, [1]),
+        (3, [2]),
+    ]
 
 
 @needs_hyperscan
@@ -137,7 +182,7 @@ def test_whatever_a_recognizer_can_report_triggers_it(built, index, data):
             recognizer = replace(recognizer, rule=replace(recognizer.rule, check=None))
     text = data.draw(before) + data.draw(candidates) + data.draw(edges)
     if recognizer.find(text, ""):
-        assert index in built.triggered(text)
+        assert index in triggered(built, text)
 
 
 @needs_hyperscan
@@ -161,15 +206,15 @@ def test_whatever_a_recognizer_can_report_triggers_it(built, index, data):
 )
 def test_a_pattern_triggers_where_it_matches(pattern, text):
     assert re.search(pattern, text)
-    assert build_prefilter([Entry(0, pattern)], frozenset()).triggered(text) == {0}
+    assert triggered(build_prefilter([Entry(0, pattern)], frozenset()), text) == {0}
 
 
 @needs_hyperscan
 def test_clean_text_triggers_nothing_but_what_always_runs(scanner):
     built = build_prefilter([Entry(0, "[0-9]{9}"), Entry(1, "密码")], frozenset((7,)))
-    assert built.triggered("hello") == {7}
-    assert built.triggered("你好") == {7}
-    assert built.triggered("密码 123456789") == {0, 1, 7}
+    assert triggered(built, "hello") == {7}
+    assert triggered(built, "你好") == {7}
+    assert triggered(built, "密码 123456789") == {0, 1, 7}
 
 
 @pytest.mark.parametrize(
@@ -205,7 +250,7 @@ def test_a_look_around_at_the_edge_becomes_an_edge():
 def test_without_hyperscan_everything_triggers(monkeypatch):
     monkeypatch.setattr(prefilter, "HAS_HYPERSCAN", False)
     built = build_prefilter([Entry(0, "a"), Entry(3, "b")], frozenset((5,)))
-    assert built.triggered("") == {0, 3, 5}
+    assert triggered(built, "") == {0, 3, 5}
 
 
 @needs_hyperscan

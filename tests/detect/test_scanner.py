@@ -160,6 +160,18 @@ def test_a_longer_number_is_not_cut_into_an_identifier(scanner, place):
     assert scanner.scan_text(text).findings == ()
 
 
+@pytest.mark.parametrize("place", range(1_590, 1_612))
+def test_where_a_text_is_cut_nothing_is_judged_without_what_stands_before(scanner, place):
+    text = "风" * (place - 8) + "version 10.20.30.40" + "雨" * 3_000
+    assert scanner.scan_text(text).findings == ()
+
+
+@pytest.mark.parametrize("behind", range(140, 160))
+def test_where_texts_meet_nothing_is_judged_without_what_stands_before(scanner, behind):
+    text = "风" * 300 + "version 10.20.30.40" + "雨" * (behind - 11)
+    assert scanner.scan("chat", chat(text, "雨" * 300)).findings == ()
+
+
 def test_what_is_encoded_is_found_three_levels_deep_and_placed_in_the_original(scanner):
     encoded = f"id {ID} end"
     for level in range(1, 5):

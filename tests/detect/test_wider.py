@@ -41,6 +41,10 @@ PATTERNS = [
 CHARACTERS = "aAbBcCdDeEkKsSiIxyzZqQ0127 -_:：(|)]!\t\n\x00\u0085工号ſKİıßẞÀàÉé℃７😀"
 
 
+def triggered(prefilter: HyperscanPrefilter, text: str) -> set[int]:
+    return {index for _, seen in prefilter.seen([text]) for index in seen}
+
+
 @pytest.fixture(scope="module")
 def prefilter() -> HyperscanPrefilter:
     if not HAS_HYPERSCAN:
@@ -54,7 +58,7 @@ def matching(text: str) -> set[int]:
 
 @given(text=st.text(st.sampled_from(CHARACTERS), max_size=30))
 def test_nothing_that_matches_is_lost_in_any_text(prefilter: HyperscanPrefilter, text: str) -> None:
-    assert matching(text) <= prefilter.triggered(text)
+    assert matching(text) <= triggered(prefilter, text)
 
 
 @pytest.mark.parametrize("index", range(len(PATTERNS)), ids=PATTERNS)
@@ -69,7 +73,7 @@ def test_nothing_that_matches_is_lost_in_texts_made_to_match(prefilter: Hypersca
         for made in (text, before + text + after, text.swapcase()):
             # Hypothesis makes characters that are none, as JSON never does.
             made = made.encode(errors="ignore").decode()
-            assert matching(made) <= prefilter.triggered(made)
+            assert matching(made) <= triggered(prefilter, made)
 
     holds()
 
@@ -86,5 +90,5 @@ def test_what_is_rare_stays_rare() -> None:
     prefilter = HyperscanPrefilter(
         [Entry(0, wider("AC-[0-9]{6}")), Entry(1, wider(r"\s*工号\d+")), Entry(2, wider("k9"))], frozenset()
     )
-    assert prefilter.triggered("The order 123456 from 北京, AC 123456, AC-12345; 工 号 5; kg 9") == frozenset()
-    assert prefilter.triggered("ac-123456 工号5 \u212a9") == {0, 1, 2}
+    assert triggered(prefilter, "The order 123456 from 北京, AC 123456, AC-12345; 工 号 5; kg 9") == frozenset()
+    assert triggered(prefilter, "ac-123456 工号5 \u212a9") == {0, 1, 2}

@@ -164,10 +164,10 @@ def switched():
         def __init__(self, entries: list[Entry], always: frozenset[int]) -> None:
             self.real = build_prefilter(entries, always)
 
-        def triggered(self, text):
+        def seen(self, texts):
             if switch.prefilter is not None:
                 raise switch.prefilter
-            return self.real.triggered(text)
+            return self.real.seen(texts)
 
     def build(entries, always):
         built.append((entries, always))

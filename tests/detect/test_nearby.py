@@ -1,0 +1,143 @@
+"""Around what triggered it, a recognizer finds what it finds in the whole text."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.detect import prefilter
+from gateway.detect.nearby import AroundEnds, AroundRuns, AtHeads, Everywhere, by_shape, merged, runs_near, way_of
+from gateway.detect.prefilter import Everything, Prefilter, build_prefilter
+from gateway.detect.rules import ANYHOW, PatternRecognizer, Rule, recognizer
+from gateway.detect.runs import digit_runs
+from gateway.detect.scanner import RequestScanner, catalogue
+from tests.detect.samples import IN_CONTEXT, NEGATIVE, POSITIVE
+
+CATALOGUE = catalogue(("内部", "Do Not Distribute"))
+WAYS = [way_of(found) for found in CATALOGUE]
+NEAR = [index for index, way in enumerate(WAYS) if not isinstance(way, Everywhere)]
+SAMPLES = [text for _, text in (*POSITIVE, *IN_CONTEXT, *NEGATIVE)]
+BETWEEN = [
+    "",
+    " ",
+    "-",
+    ".",
+    "x",
+    "A",
+    "号",
+    "(",
+    "+86",
+    "7",
+    ", ",
+    "phone ",
+    "ssn ",
+    "Dear ",
+    "name ",
+    "John ",
+    "\n",
+    "ſ",
+]
+# Wider and narrower than windows, so that these end between the pieces and within them.
+GAPS = [" - " * 20, "9" * 90, "and so on " * 9, "，好的" * 30, "patient " * 12, "John " * 9]
+needs_hyperscan = pytest.mark.skipif(not prefilter.HAS_HYPERSCAN, reason="no Hyperscan on this platform")
+
+
+@pytest.fixture(scope="module")
+def built() -> Prefilter:
+    """The prefilter over all recognizers of this build."""
+    spied: list[Prefilter] = []
+
+    def build(entries, always):
+        spied.append(build_prefilter(entries, always))
+        return Everything(frozenset())
+
+    RequestScanner(CATALOGUE, clock=lambda: 0.0, build=build)
+    return spied[0]
+
+
+def shown(index, candidate):
+    """What an expression can look like, and all that a rule finds if no check is asked."""
+    if not isinstance(candidate, PatternRecognizer) or candidate.name == "ipv6":  # which has its form from its check
+        return candidate, WAYS[index], st.nothing()
+    unchecked = replace(candidate, rule=replace(candidate.rule, check=None))
+    looks = st.from_regex(candidate.regex, fullmatch=True)
+    if candidate.context is not None:
+        looks |= st.from_regex(candidate.context, fullmatch=True)
+    return unchecked, replace(WAYS[index], recognizer=unchecked), looks
+
+
+@needs_hyperscan
+@pytest.mark.parametrize("index", NEAR, ids=[CATALOGUE[index].name for index in NEAR])
+@settings(max_examples=20)
+@given(data=st.data())
+def test_a_recognizer_finds_near_its_trigger_what_it_finds_in_the_whole_text(built, index, data):
+    candidate, way, looks = shown(index, CATALOGUE[index])
+    own = [text for text in SAMPLES if CATALOGUE[index].find(text, "")] or [""]
+    piece = st.sampled_from(own) | looks | st.sampled_from(SAMPLES) | st.sampled_from(BETWEEN) | st.sampled_from(GAPS)
+    text = "".join(data.draw(st.lists(piece, min_size=1, max_size=9)))
+    seen = dict(built.seen([text])).get(0, {})
+    found = list(way.find(text, seen[index])) if index in seen else []
+    assert found == list(candidate.find(text, ""))
+    # Where nobody says where, everywhere.
+    assert list(way.find(text, ())) == found
+
+
+def test_what_reaches_far_or_is_common_is_tried_everywhere():
+    rule = Rule("r", "E", "ab?c", 0.5)
+    assert isinstance(way_of(recognizer(rule)), AroundEnds)
+    assert isinstance(way_of(recognizer(replace(rule, head="a"))), AtHeads)
+    assert isinstance(way_of(recognizer(replace(rule, pattern="a[0-9]{4}", runs=frozenset((4,))))), AroundRuns)
+    assert isinstance(way_of(recognizer(replace(rule, is_common=True))), Everywhere)
+    assert isinstance(way_of(recognizer(replace(rule, pattern="ab{0,500}c"))), Everywhere)
+
+
+def test_a_window_reaches_as_far_as_a_match_and_the_words_that_it_needs():
+    far = Rule("r", "E", "[0-9]{5}", 0.5, context="cue", reach=30, after=20, trigger="cue")
+    way = way_of(recognizer(far))
+    for text in ("cue" + "." * 27 + "12345", "12345" + "." * 17 + "cue"):
+        ends = [text.index("cue") + 3]
+        assert [(found.start, found.end) for found in way.find(text, ends)] == [(text.index("1"), text.index("5") + 1)]
+        assert ends[0] - way.left <= 0
+        assert ends[0] + way.right >= len(text)
+
+
+def test_windows_that_touch_are_one():
+    assert list(merged([])) == []
+    assert list(merged([(-3, 4)])) == [(0, 4)]
+    assert list(merged([(-3, 4), (2, 3), (4, 9), (10, 12), (11, 30)])) == [(0, 9), (10, 30)]
+
+
+@pytest.mark.parametrize(
+    ("text", "windows", "runs"),
+    [
+        ("a1234b 123 0987x12345", [(0, 99)], {(4, "<>"): [(1, 5)], (4, ">"): [(11, 15)], (5, "<"): [(16, 21)]}),
+        ("号1234号", [(0, 99)], {(4, ""): [(1, 5)]}),
+        # Whole runs, whatever a window has of them.
+        ("x1234567890y", [(4, 9)], {(10, "<>"): [(1, 11)]}),
+        ("1234567890", [(3, 8)], {(10, ""): [(0, 10)]}),
+        ("1234 5678", [(0, 4)], {(4, ""): [(0, 4)]}),
+        ("1234567", [(5, 9)], {}),
+    ],
+)
+def test_runs_of_digits_are_told_by_their_length_and_the_letters_that_touch_them(text, windows, runs):
+    assert digit_runs(text, windows) == runs
+
+
+def test_runs_are_looked_for_near_what_was_seen():
+    text = "1234" + "." * 100 + "5678" + "." * 100 + "9012"
+    assert runs_near(text, [108]) == {(4, ""): [(104, 108)]}
+    assert runs_near(text, [212, 4]) == {(4, ""): [(0, 4), (208, 212)]}
+    assert runs_near(text, []) == {(4, ""): [(0, 4), (104, 108), (208, 212)]}
+
+
+def test_each_shape_of_a_run_has_its_recognizers():
+    rules = [
+        Rule("a", "E", "[0-9]{4}", 0.5, runs=frozenset((4,))),
+        Rule("b", "E", "[0-9]{4,5}", 0.5, runs=frozenset((4, 5)), letters=ANYHOW),
+        Rule("c", "E", "c", 0.5),
+    ]
+    shapes = by_shape([way_of(recognizer(rule)) for rule in rules])
+    assert shapes[4, ""] == {0, 1}
+    assert shapes[4, "<"] == shapes[5, "<>"] == {1}
+    assert len(shapes) == 8
