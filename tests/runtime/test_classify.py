@@ -1,7 +1,6 @@
 """Where the scanner may run and for how long; everything short of a finished scan counts as nothing covered."""
 
 import asyncio
-import dataclasses
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -168,8 +167,7 @@ async def test_a_full_scan_adds_its_findings_and_its_tier_and_keeps_the_rest(com
 
 async def test_a_full_scan_may_be_surer_of_what_was_found_before(complete):
     async def surer(evidence):
-        (found,) = evidence.findings
-        return with_models(replace(evidence, findings=(dataclasses.replace(found, score=0.9, detector="ner-en"),)))
+        return with_models(replace(evidence, findings=(Finding("PERSON", 0.9, "input", 0, 4, "ner-en"),)))
 
     (found,) = (await complete(surer, NAMED)).findings
     assert (found.score, found.detector) == (0.9, "ner-en")
