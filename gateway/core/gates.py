@@ -60,6 +60,7 @@ class _Gate:
         "interval_s",
         "is_cloud",
         "is_drained",
+        "is_spilling",
         "left_at",
         "limit",
         "line",
@@ -67,6 +68,7 @@ class _Gate:
         "room",
         "seen",
         "valves",
+        "watched",
     )
 
     def __init__(self, rules: GateRules) -> None:
@@ -81,6 +83,10 @@ class _Gate:
         self._usual = Valve(rules.spill.usual)
         self._by_label = {label: Valve(other) for label, other in rules.spill.by_label}
         self.valves = (self._usual, *self._by_label.values())
+        self.is_spilling = False
+        # From how many on, in flight and waiting, a valve may open: below it nobody need look at them.
+        lowest = min(one.open_at for one in (rules.spill.usual, *(other for _, other in rules.spill.by_label)))
+        self.watched = math.floor(lowest * self.room)
         self.full_since = self.left_at = 0.0
         self.interval_s: float | None = None
 
@@ -89,7 +95,7 @@ class _Gate:
         """1 when work that may leave finds no place; what the model servers say of themselves counts if it is more."""
         if not self.room:
             return math.inf
-        return max((self.in_flight + len(self.line)) / self.room, self.seen)
+        return max((self.in_flight + self.line.length) / self.room, self.seen)
 
     def valve(self, label: Label) -> Valve:
         """The valve for work of this label."""
@@ -100,11 +106,10 @@ class _Gate:
         return {None: self._usual.is_open} | {label: valve.is_open for label, valve in self._by_label.items()}
 
     def measure(self, now: float) -> None:
-        """Somebody leaves. Only the time in which no place was free says how fast places come free."""
-        if self.in_flight >= self.room:
-            interval = now - max(self.left_at, self.full_since)
-            known = self.interval_s
-            self.interval_s = interval if known is None else known + SMOOTHING * (interval - known)
+        """Somebody leaves while no place is free: only that says how fast places come free."""
+        interval = now - max(self.left_at, self.full_since)
+        known = self.interval_s
+        self.interval_s = interval if known is None else known + SMOOTHING * (interval - known)
         self.left_at = now
 
     def wait_s(self, now: float) -> float | None:
@@ -113,7 +118,7 @@ class _Gate:
             return None
         # A pool from which nobody has come for longer than usual drains no faster than that.
         since = now - max(self.left_at, self.full_since) if self.in_flight >= self.room else 0.0
-        return (len(self.line) + 1) * max(self.interval_s, since)
+        return (self.line.length + 1) * max(self.interval_s, since)
 
 
 class Gates:
@@ -141,7 +146,9 @@ class Gates:
             gate = self._gates[name]
             if not self._has_place(gate, asker):
                 continue
-            if not (asker.may_leave and spill and gate.valve(asker.label).turns_away(gate.pressure)):
+            if not (gate.is_spilling and asker.may_leave and spill):
+                return name
+            if not gate.valve(asker.label).turns_away(gate.pressure):
                 return name
             stayed = stayed or name
         if spill and self._is_open(asker, to):
@@ -153,7 +160,7 @@ class Gates:
     def enter(self, pool: str, now: float) -> tuple[Called, ...]:
         """Take the place in `pool` that `first` has named."""
         self._take(self._gates[pool], now)
-        return self._settle(now)
+        return self._settle(now) if self._changed else ()
 
     def wait(
         self, asker: Asker, to: Sequence[str], spill: Sequence[str], now: float
@@ -208,16 +215,18 @@ class Gates:
     def leave(self, pool: str, now: float, *, is_measured: bool = True) -> tuple[Called, ...]:
         """A place in `pool` is free again. A place that nobody has used says nothing about how fast they come free."""
         gate = self._gates[pool]
-        if is_measured:
+        if is_measured and gate.in_flight >= gate.room:
             gate.measure(now)
         gate.in_flight -= 1
+        if gate.is_spilling:
+            self._feel(gate, now)
+        if gate.line.length:
+            self._changed[pool] = None
         if gate.is_cloud:
             self._in_cloud -= 1
-        self._feel(gate, now)
-        self._look_at((pool,))
-        if gate.is_cloud and self._most_in_cloud is not None:
-            self._look_at(name for name, other in self._gates.items() if other.is_cloud)
-        return self._settle(now)
+            if self._most_in_cloud is not None:
+                self._look_at(name for name, other in self._gates.items() if other.is_cloud)
+        return self._settle(now) if self._changed else ()
 
     def press(self, pool: str, pressure: float, now: float) -> tuple[Called, ...]:
         """What the model servers of `pool` say of themselves: 1 is as much as they can take."""
@@ -353,23 +362,24 @@ class Gates:
             gate.full_since = now
         if gate.is_cloud:
             self._in_cloud += 1
-        self._feel(gate, now)
+        if gate.is_spilling or gate.in_flight + gate.line.length >= gate.watched:
+            self._feel(gate, now)
 
     def _feel(self, gate: _Gate, now: float) -> None:
-        pressure = gate.pressure
+        pressure, is_spilling = gate.pressure, False
         for valve in gate.valves:
             if valve.feel(pressure, now):
                 self._look_at(self._gates)
+            is_spilling = is_spilling or valve.is_open
+        gate.is_spilling = is_spilling
 
     def _look_at(self, names: Iterable[str]) -> None:
         for name in names:
-            if self._gates[name].line:
+            if self._gates[name].line.length:
                 self._changed[name] = None
 
     def _settle(self, now: float) -> tuple[Called, ...]:
         """Let in whoever could go in."""
-        if not self._changed:
-            return ()
         called: list[Called] = []
         while self._changed:
             gate = self._gates[next(iter(self._changed))]

@@ -55,17 +55,17 @@ class _Queue:
 
 
 class Line:
-    """Those who wait for one pool, at most `most` of them."""
+    """Those who wait for one pool, at most `most` of them; `length` is how many, for whoever looks at every request."""
 
-    __slots__ = ("_length", "_most", "_queues")
+    __slots__ = ("_most", "_queues", "length")
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._queues: dict[str, _Queue] = {}
-        self._length = 0
+        self.length = 0
 
     def __len__(self) -> int:
-        return self._length
+        return self.length
 
     def __iter__(self) -> Iterator[Waiter]:
         for queue in self._queues.values():
@@ -74,12 +74,12 @@ class Line:
     @property
     def is_full(self) -> bool:
         """Whether nobody more may wait here."""
-        return self._length >= self._most
+        return self.length >= self._most
 
     def join(self, waiter: Waiter) -> None:
         """Stand at the end of the tenant's queue. The line is not full, and `waiter` does not stand in it."""
         self._queues.setdefault(waiter.asker.tenant, _Queue()).waiters[waiter] = None
-        self._length += 1
+        self.length += 1
 
     def leave(self, waiter: Waiter) -> None:
         """Wait no more; nothing happens if it does not stand here."""
@@ -87,7 +87,7 @@ class Line:
         if queue is None or waiter not in queue.waiters:
             return
         del queue.waiters[waiter]
-        self._length -= 1
+        self.length -= 1
         if not queue.waiters:
             del self._queues[waiter.asker.tenant]
 

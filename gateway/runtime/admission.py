@@ -160,13 +160,18 @@ class Admission:
 
         One that `is_undecided`, since a full scan may yet send it out, has no claim to what is kept for those who stay.
         """
-        pools = (*allow.pools, *allow.if_scanned) if is_undecided else allow.pools
-        if before is None:
+        stays_out = self._cloud.isdisjoint
+        may_leave = not (stays_out(allow.to) and stays_out(allow.spill))
+        if allow.canary is not None and allow.canary.pool in self._cloud:
+            may_leave = True
+        if is_undecided and not stays_out(allow.if_scanned):
+            may_leave = True
+        if before is not None:
+            drawn = before.lot
+        else:
             self._number += 1
             drawn = lot(self._number)
-        else:
-            drawn = before.lot
-        return Asker(tenant.id, tenant.priority, allow.label, not self._cloud.isdisjoint(pools), drawn)
+        return Asker(tenant.id, tenant.priority, allow.label, may_leave, drawn)
 
     def free(self, to: Sequence[str], spill: Sequence[str] = (), asker: Asker | None = None) -> str | None:
         """The pool in which `asker` would have a place now."""
@@ -179,7 +184,9 @@ class Admission:
 
     def take(self, pool: str) -> Place:
         """The place in `pool` that `free` has just named; nothing may come in between."""
-        self._tell(self._gates.enter(pool, self._clock.monotonic()))
+        called = self._gates.enter(pool, self._clock.monotonic())
+        if called:
+            self._tell(called)
         return Place(self, pool)
 
     async def enter(
@@ -245,7 +252,9 @@ class Admission:
 
     def left(self, pool: str) -> None:
         """A slot of `pool` is free again: hand it to whose turn it is."""
-        self._tell(self._gates.leave(pool, self._clock.monotonic()))
+        called = self._gates.leave(pool, self._clock.monotonic())
+        if called:
+            self._tell(called)
 
     # What is said from outside
 

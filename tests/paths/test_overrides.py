@@ -9,9 +9,10 @@ import httpx
 
 from gateway.cli.main import main
 from gateway.core.controls import Drain, Order, SetBurst, Undrain
-from tests.fakes.house import house
+from tests.fakes.house import house, write_config
 from tests.fakes.model_server import ModelServer, delta
-from tests.fakes.process import process
+from tests.paths.served import serving
+from tests.paths.test_row_orders import recorded
 
 CARD = "My card: 4111 1111 1111 1111"
 
@@ -152,62 +153,52 @@ async def test_places_are_kept_for_work_that_must_stay(tmp_path):
         await asyncio.gather(*begun)
 
 
-def tidegate(running, capsys, monkeypatch, *line: str) -> tuple[int, dict | str]:
-    monkeypatch.setenv("TIDEGATE_ADMIN_LISTEN", f"127.0.0.1:{running.admin_port}")
+async def tidegate(capsys, config, *line: str) -> tuple[int, str]:
+    """The exit status of a command, run beside the loop, and what it said."""
     capsys.readouterr()
-    status = main([*line, "--config", str(running.config)])
-    said = capsys.readouterr().out
-    return status, json.loads(said) if "--json" in line else said
+    status = await asyncio.to_thread(main, [*line, "--config", str(config)])
+    return status, capsys.readouterr().out
 
 
-async def asked(running, count: int) -> list[str]:
+async def asked(port: int, key: str, count: int) -> list[str]:
     """Where `count` requests go, each over a connection of its own, so that every worker gets some."""
     body = {"model": "chat", "messages": [{"role": "user", "content": "hi"}]}
     pools = []
     for _ in range(count):
-        async with httpx.AsyncClient(base_url=running.url, trust_env=False, timeout=30) as client:
-            headers = {"authorization": f"Bearer {running.key}"}
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30) as client:
+            headers = {"authorization": f"Bearer {key}"}
             answer = await client.post("/v1/chat/completions", json=body, headers=headers)
             pools.append(answer.headers.get("x-tidegate-pool", str(answer.status_code)))
     return pools
 
 
-async def test_the_commands_reach_every_worker_within_a_second_and_a_restart_keeps_what_they_set(
-    tmp_path, capsys, monkeypatch
-):
+async def test_the_commands_reach_every_worker_and_a_restart_keeps_what_they_set(tmp_path, capsys, monkeypatch):
+    config = tmp_path / "config"
     async with ModelServer() as home, ModelServer() as burst:
         pools = {"home": home, "home-b": home, "burst": burst}
-        async with process(tmp_path / "a", pools, gateway="workers: 2\n") as running:
-            assert set(await asked(running, 8)) == {"home"}
-            status, said = await asyncio.to_thread(
-                tidegate, running, capsys, monkeypatch, "pool", "drain", "home", "--for", "30m", "--json"
-            )
-            assert (status, said["is_kept"], said["is_recorded"]) == (0, True, True)
-            (drained,) = said["controls"]["drained"]
-            assert abs(drained["until"] - time.time() - 1800) < 60
-            done = time.monotonic()
-            seen: set[str] = {"home"}
-            while "home" in seen:
-                seen = set(await asked(running, 8))
-                assert time.monotonic() - done < 20
-            assert seen == {"home-b"}
-            status, said = await asyncio.to_thread(tidegate, running, capsys, monkeypatch, "burst", "on")
+        key, _ = write_config(config, pools, gateway="workers: 2\n")
+        async with serving(config) as served:
+            await served.event("worker_ready", 2)
+            port = await served.port()
+            monkeypatch.setenv("TIDEGATE_ADMIN_LISTEN", (await served.event("admin_listening"))["listen"])
+            assert set(await asked(port, key, 8)) == {"home"}
+            status, said = await tidegate(capsys, config, "pool", "drain", "home", "--for", "30m", "--json")
+            told = json.loads(said)
+            assert (status, told["is_kept"], told["is_recorded"]) == (0, True, True)
+            assert abs(told["controls"]["drained"][0]["until"] - time.time() - 1800) < 60
+            # Both workers say so in their logs before they take another request.
+            await served.event("overrides_changed", 2)
+            assert set(await asked(port, key, 8)) == {"home-b"}
+            status, said = await tidegate(capsys, config, "burst", "on", "--language", "en")
             assert (status, "Burst is on" in said) == (0, True)
-            status, said = await asyncio.to_thread(tidegate, running, capsys, monkeypatch, "pool", "list")
+            status, said = await tidegate(capsys, config, "pool", "list", "--language", "en")
             assert "drained" in next(line for line in said.splitlines() if line.startswith("home "))
-            status, said = await asyncio.to_thread(
-                tidegate, running, capsys, monkeypatch, "pool", "undrain", "hone", "--language", "zh"
-            )
+            status, _ = await tidegate(capsys, config, "pool", "undrain", "hone")
             assert status == 1
-            assert await running.stopped() == 0
-            records = [
-                json.loads(line)
-                for path in (running.config / "state" / "audit").glob("2*-w0-*.jsonl")
-                for line in path.read_text().splitlines()
-            ]
-            kept = [one["override"]["change"] for one in records if "override" in one]
-            assert kept == ["pool drain home", "burst on"]
-            assert json.loads((running.config / "state" / "controls.json").read_text())["revision"] == 2
+            assert await served.stop() == 0
+        assert [one["change"] for one in recorded(config / "state", "override")] == ["pool drain home", "burst on"]
+        async with serving(config, {"TIDEGATE_WORKERS": "1"}) as again:
+            assert set(await asked(await again.port(), key, 4)) == {"burst"}
 
 
 async def test_a_stream_that_has_begun_outlives_every_override(tmp_path):
