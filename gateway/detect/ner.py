@@ -9,7 +9,7 @@ import asyncio
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from msgspec import structs
@@ -238,7 +238,7 @@ class _Findings:
             same = self.all[index]
             if start < same.end:
                 if same.score < score:
-                    self.all[index] = replace(same, score=score, detector=detector)
+                    self.all[index] = Finding(entity, score, path, same.start, same.end, detector, same.transforms)
                 return
         finding = Finding(entity, score, path, start, end, detector, transforms)
         self.all.append(finding)
