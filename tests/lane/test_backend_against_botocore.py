@@ -251,7 +251,7 @@ async def test_a_container_that_dies_midway_is_a_failure_on_every_route():
 @pytest.mark.parametrize(
     ("fault", "status"),
     [
-        (Refused("ThrottlingException"), 503),
+        (Refused("ThrottlingException"), 429),
         (Refused("ThrottlingException", status=429), 429),
         (Refused("ModelNotReadyException"), 429),
         (Refused("ServiceUnavailable"), 503),
