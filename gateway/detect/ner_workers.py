@@ -22,6 +22,7 @@ from gateway.detect.ner_worth import Named
 from gateway.telemetry import EventLog
 
 COMMAND: Final = (sys.executable, "-P", "-m", "gateway.cli.ner_worker")
+_LEAVING_S: Final = 0.5
 _INHERITED: Final = ("PATH", "LANG", "LD_LIBRARY_PATH")
 
 log = EventLog(__name__)
@@ -190,6 +191,8 @@ class _Child(asyncio.SubprocessProtocol):
         self._when_free = when_free
         self._frames = Frames()
         self._number = 0
+        self._is_leaving = False
+        self._is_killed = False
         self._exited = asyncio.Event()
         self._late: asyncio.TimerHandle | None = None
         self._transport: asyncio.SubprocessTransport | None = None
@@ -209,7 +212,7 @@ class _Child(asyncio.SubprocessProtocol):
         pipe.write(ner_frames.question(self._number, job.asked))
 
     def lose(self, reason: str) -> None:
-        """This worker is of no more use: its question goes unanswered, and the process is killed."""
+        """This worker is of no more use: its question goes unanswered. Who keeps it ends it."""
         if not self.gone.is_set():
             self.reason = reason
             job = self.job
@@ -218,16 +221,23 @@ class _Child(asyncio.SubprocessProtocol):
             self.ready.set()
             if job is not None:
                 job.settle(None)
-        if self._transport is not None and not self._exited.is_set():
-            with contextlib.suppress(ProcessLookupError):
-                self._transport.kill()
 
     async def end(self) -> None:
-        """Have the process end, and wait until it has."""
+        """Kill the process, and wait until it has ended."""
         self.lose(self.reason)
-        if self._transport is not None:
-            await self._exited.wait()
-            self._transport.close()
+        if self._transport is None:
+            return
+        if self._is_leaving:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LEAVING_S):
+                    await self._exited.wait()
+        # Once, and not where it ends by itself: asyncio loses its status if it is asked for at the same moment.
+        if not self._exited.is_set() and not self._is_killed:
+            self._is_killed = True
+            with contextlib.suppress(ProcessLookupError):
+                self._transport.kill()
+        await self._exited.wait()
+        self._transport.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The process runs."""
@@ -245,7 +255,8 @@ class _Child(asyncio.SubprocessProtocol):
             self.lose(f"answered nonsense: {nonsense}")
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:  # noqa: ARG002 -- asyncio's signature
-        """The process closed a pipe; without it there is no talking to it."""
+        """The process closed a pipe, mostly because it ends; without it there is no talking to it."""
+        self._is_leaving = True
         self.lose(self.reason)
 
     def process_exited(self) -> None:
