@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 
 from gateway.assemble import Worker
+from gateway.core.breaker import Breaker
 from gateway.detect.scanner import build_scanner
 from gateway.ports import FullScanner
 from gateway.runtime.authn import hash_of
@@ -71,6 +72,12 @@ class House:
     async def chat(self, text: str = "Hello", *, stream: bool = False, model: str = "chat", **more) -> httpx.Response:
         body = {"model": model, "messages": [{"role": "user", "content": text}], "stream": stream, **more}
         return await self.client.post("/v1/chat/completions", json=body, headers=self.headers())
+
+    def forget_faults(self) -> None:
+        """Believe every model server to be well again: the next fault is to meet a gateway that knows of none."""
+        for standings in self.worker._endpoints._standings.values():
+            for one in standings:
+                one.breaker, one.saturated_until = Breaker(one.pool.breaker), 0.0
 
     async def settled(self) -> None:
         """Wait until no exchange is under way."""

@@ -89,6 +89,7 @@ async def test_no_canary_is_in_anything_that_sagemaker_received_under_any_fault(
             for fault in EVERY_FAULT:
                 running.faults.clear()
                 running.faults.add(fault, times=faults.ALWAYS)
+                gateway.forget_faults()
                 requests = [drawn(rng, ["chat", "chat-cloud"]) for _ in range(REQUESTS)]
                 # One that is known to leave, so that no fault goes untried.
                 harmless = {"model": "chat", "messages": [{"role": "user", "content": f"Hello? ({fault!r})"}]}
