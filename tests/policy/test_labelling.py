@@ -125,7 +125,7 @@ def label_rules(draw: st.DrawFn) -> tuple[LabelRule, ...]:
     )
 
 
-@settings(max_examples=250)
+@settings(max_examples=250, deadline=None)
 @given(st.data())
 def test_what_is_done_is_the_highest_of_what_is_explained(policy: CompiledPolicy, data: st.DataObject) -> None:
     rules = data.draw(label_rules())
