@@ -117,7 +117,7 @@ def _pool(pool: Pool) -> str:
     times = pool.timeouts
     return (
         f"{pool.backend} {pool.model}, capabilities {capabilities}, credential {credential}, "
-        f"max_in_flight {pool.max_in_flight}, queue {pool.max_queued}, "
+        f"max_in_flight {pool.max_in_flight}, {pool.reserved} kept for home, queue {pool.max_queued}, "
         f"timeouts {times.connect_s:g}/{times.first_content_s:g}/{times.idle_s:g}/{times.total_s:g} s"
     )
 

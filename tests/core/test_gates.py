@@ -319,6 +319,31 @@ def test_retry_after_is_what_the_line_takes_at_the_rate_at_which_it_drains():
     assert house.gates.retry_after_s(("home",), house.now) == 60.0
 
 
+def test_retry_after_is_what_a_newcomer_would_have_waited():
+    """Four places of two seconds each, taken half a second apart: the ninth in line has its turn after 4.5 s."""
+    house = House(home(4, queue=8))
+    ends = []
+    for _ in range(4):
+        house.fill("home", 1)
+        ends.append(house.now + 2.0)
+        house.now += 0.5
+    for _ in range(20):
+        house.now = ends.pop(0)
+        house.leave()
+        house.fill("home", 1)
+        ends.append(house.now + 2.0)
+    for _ in range(8):
+        house.wait(STAYS)
+    told = house.gates.retry_after_s(("home",), house.now)
+    began, turns = house.now, 0
+    while turns < 9:
+        house.now = ends.pop(0)
+        house.leave()
+        turns += 1
+        ends.append(house.now + 2.0)
+    assert told == house.now - began == 4.5
+
+
 def test_a_quiet_night_does_not_count_as_slow_draining():
     house = House(home(1))
     house.fill("home", 1)
