@@ -100,6 +100,26 @@ def test_a_resident_id_in_chinese() -> None:
     )
 
 
+def test_a_refusal_says_what_the_rest_of_the_scan_would_open() -> None:
+    closed = unproved(
+        policy('  - {id: no, when: {label: ">= restricted"}, deny: Ask us.}\n  - {id: rest, when: {}, to: [home]}')
+    )
+    asked = facts(RESTRICTED, low=INTERNAL)
+    assert (
+        "If the rest of the scan finds nothing more: home as well." in explain(closed, None, asked, "en").splitlines()
+    )
+    refused = as_json(explanation(closed, None, asked))["decision"]
+    assert refused == {
+        "action": "deny",
+        "route": "no",
+        "code": "denied_by_policy",
+        "message": "Ask us.",
+        "if_scanned": ["home"],
+    }
+    certain = as_json(explanation(closed, None, facts(RESTRICTED)))["decision"]
+    assert certain == {"action": "deny", "route": "no", "code": "denied_by_policy", "message": "Ask us."}
+
+
 def test_a_scan_that_is_not_finished_says_what_it_would_open() -> None:
     told = explain(example(), None, facts(RESTRICTED, "chat-auto", low=INTERNAL), "en")
     assert "Label: restricted governs. What was found so far gives internal;" in told
