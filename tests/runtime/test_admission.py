@@ -244,7 +244,11 @@ async def test_a_refused_waiter_that_is_cancelled_in_the_same_moment_has_no_slot
 async def test_no_slot_is_lost_or_lent_twice_whatever_is_cancelled(seed):
     chance = random.Random(seed)
     limits = {"a": 2, "b": 3, "c": 1}
-    gates = admission(*(pool(name, limit) for name, limit in limits.items()))
+    gates = Admission(
+        [cloud(name, limit) if name == "b" else pool(name, limit, queue=6) for name, limit in limits.items()],
+        FakeClock(),
+        most_in_cloud=2,
+    )
     held = dict.fromkeys(limits, 0)
     turns: list[Turn] = []
 
@@ -253,7 +257,7 @@ async def test_no_slot_is_lost_or_lent_twice_whatever_is_cancelled(seed):
         turns.append(turn := Turn())
         try:
             place = await gates.enter(names[:1], names[1:], wait_s=chance.choice([0.001, 5]), turn=turn)
-        except (Overloaded, Forbidden):
+        except (Overloaded, Forbidden, Unavailable):
             return
         held[place.pool] += 1
         assert held[place.pool] <= limits[place.pool]
@@ -272,6 +276,10 @@ async def test_no_slot_is_lost_or_lent_twice_whatever_is_cancelled(seed):
             turn.change(names[:1], names[1:], wait_s=chance.choice([0.001, 5]))
         if turns and chance.random() < 0.2:
             chance.choice(turns).refuse(Forbidden())
+        if chance.random() < 0.3:
+            drained = chance.sample(sorted(limits), k=chance.randint(0, 2))
+            gates.control(chance.choice([None, 0.0, 0.5, 1.0]), drained)
+    gates.control(None, ())
     await asyncio.gather(*tasks, return_exceptions=True)
     assert {name: load.in_flight for name, load in gates.load().items()} == dict.fromkeys(limits, 0)
     assert all(load.waiting == 0 for load in gates.load().values())
