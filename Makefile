@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup run test test-slow test-models test-guards real-vllm check format lock bench eval clean
+.PHONY: help setup run test test-slow test-models test-guards simulate real-vllm check format lock bench eval clean
 
 help:  ## list what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,10 @@ test-models: $(VENV)/.ner  ## run the tests that need the models of the tier `ne
 
 test-guards: $(VENV)/.dev  ## remove each guard in tests/guards.toml in turn and see its test fail
 	@$(BIN)/python tests/guards.py
+
+simulate: $(VENV)/.dev  ## the data plane in virtual time: random faults, then the figures of resilience
+	@$(BIN)/python -m tests.simulation --scenarios 1000
+	@$(BIN)/python -m tests.simulation --figures
 
 real-vllm: $(VENV)/.dev  ## build the environment in which tests/real runs a real vLLM on CPU (3.4 GB)
 	@tests/real/vllm-environment $(VENV)/real/vllm

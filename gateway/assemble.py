@@ -9,7 +9,8 @@ import random
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
 from typing import Final
@@ -39,7 +40,7 @@ from gateway.detect.ner import ModelScanner
 from gateway.detect.ner_workers import NameWorkers, WorkerSettings
 from gateway.detect.scanner import build_scanner
 from gateway.pipeline import Pipeline
-from gateway.ports import FullScanner, Scanner
+from gateway.ports import Clock, FullScanner, Scanner
 from gateway.runtime import readings
 from gateway.runtime.admission import Admission
 from gateway.runtime.audit import AuditLog
@@ -70,6 +71,20 @@ _LATE_S: Final = 0.5
 """How long after its deadline a full scan is no longer waited for: it ends by itself, so this is only a second look."""
 
 
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a worker takes from outside besides its settings: time, chance, threads, and where its records go.
+
+    None stands for the real thing. Whoever gives others decides what time it is, as the simulation in the tests does.
+    """
+
+    clock: Clock = field(default_factory=SystemClock)
+    # A share of the traffic, a moment of waiting: no secrets.
+    chance: Callable[[], float] = field(default_factory=lambda: random.Random().random)  # noqa: S311
+    executor: Executor | None = None
+    audit: AuditLog | None = None
+
+
 class Worker:
     """One worker process's parts. `run` serves until `stop` is set, then drains.
 
@@ -85,6 +100,7 @@ class Worker:
         scanner: Scanner | None = None,
         full_scanner: FullScanner | None = None,
         certificate: str = "",
+        world: World | None = None,
         ask: Callable[[int, Order], bool] | None = None,
         board: Board | None = None,
     ) -> None:
@@ -92,13 +108,14 @@ class Worker:
         self._settings = settings
         self._number = number
         self._keyring = settings.keyring()
-        self._clock = SystemClock()
-        self._executor = ThreadPoolExecutor(SCAN_THREADS, thread_name_prefix="scan")
+        world = world or World()
+        self._clock, chance = world.clock, world.chance
+        self._executor = world.executor or ThreadPoolExecutor(SCAN_THREADS, thread_name_prefix="scan")
         gateway = settings.gateway
         scanner = scanner or build_scanner(settings.bundle.policy.markers, settings.bundle.recognizers)
         self._bundle = bundle = settings.bundle.with_scanner(scanner.digest)
         policy = bundle.policy
-        self._audit = AuditLog(
+        self._audit = world.audit or AuditLog(
             settings.state_dir / "audit",
             number,
             self._keyring,
@@ -133,7 +150,6 @@ class Worker:
             took_at_door=self._instruments.meter(measures.SCAN, "door"),
             took_in_full=self._instruments.meter(measures.SCAN, "models"),
         )
-        chance = random.Random().random  # noqa: S311 -- a share of the traffic, a moment of waiting: no secrets
         self._endpoints = Endpoints(
             bundle.topology, policy.zones, self._clock, chance=chance, shut=self._shut_by_capture()
         )
@@ -202,6 +218,7 @@ class Worker:
         """Whose readings are among the figures."""
         bundle, ask = self._bundle, self._instruments.ask
         ask(lambda: readings.of_pools(bundle.topology, self._admission, self._backends, self._endpoints.is_closed))
+        ask(lambda: readings.of_endpoints(bundle.topology, self._endpoints))
         ask(lambda: readings.of_audit(self._audit))
         ask(lambda: readings.of_memo(memo))
         ask(lambda: readings.of_replies(replies))

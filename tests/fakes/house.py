@@ -118,10 +118,14 @@ def write_config(
     queue: str = "5s",
     gateway: str = "",
     policy: str = POLICY,
+    root: str | None = None,
 ) -> tuple[str, str]:
-    """Write every file of a configuration into `folder`; returns the two API keys."""
+    """Write every file of a configuration into `folder`; returns the two API keys.
+
+    `root` is the root secret, for whoever wants the same run twice.
+    """
     (folder / "secrets").mkdir(parents=True)
-    root, admin = secrets.token_hex(32), secrets.token_hex(24)
+    root, admin = root or secrets.token_hex(32), secrets.token_hex(24)
     for name, value in (("root.key", root), ("admin.token", admin)):
         path = folder / "secrets" / name
         path.write_text(value)
