@@ -17,7 +17,7 @@ from msgspec import structs
 from gateway.core.findings import Evidence, Finding, Hit, Remembered, Tier
 from gateway.detect import decode, views
 from gateway.detect.leaves import Leaf, LeafKind, walk
-from gateway.detect.ner_text import Piece, has_script, pieces
+from gateway.detect.ner_text import Piece, pieces
 from gateway.detect.ner_worth import REPORTED, Named, Worth, worth
 from gateway.detect.scanner import MAX_FINDINGS
 from gateway.ports import Memo
@@ -167,21 +167,18 @@ class ModelScanner:
             except _TooMuch:
                 return None
             asked = tuple(pieces(plain))
-            if asked:
-                left -= len(plain)
-                if left < 0:
-                    return None
+            left -= len(plain) if asked else 0
             texts.append(_Text(places, key, asked, seen_through))
         return Reading(tuple(texts), tuple(known))
 
     def _plainly(self, text: str, longest: int) -> tuple[str, tuple[views.View, ...]]:
         """`text` as it reads, and the views that lead there; raises _TooMuch."""
         seen_through: list[views.View] = []
-        for _ in range(_LEVELS):
+        for level in range(_LEVELS + 1):
+            # Also where there seems to be nothing to read: what is encoded shows only when it is decoded.
             if len(text) > longest:
-                # Nothing to read is never too much, but a view of so much would take long.
-                if seen_through or has_script(text):
-                    raise _TooMuch
+                raise _TooMuch
+            if level == _LEVELS:
                 break
             view = self._plain.of(text, _untimed)
             decoded = self._decoder.of(view.text if view is not None else text, _untimed).view

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -125,8 +125,12 @@ async def test_a_request_with_too_much_that_is_new_is_not_read() -> None:
     assert await completed(script, chat("Please " + half * 3)) is NOTHING
 
 
-async def test_what_has_nothing_to_read_is_never_too_much() -> None:
-    assert await completed(Script(), chat("1234567 " * LONGEST)) is not NOTHING
+async def test_what_may_be_an_encoded_name_counts_like_any_other_text() -> None:
+    """`%e7%8e%8b` is 王: there is nothing to read in it before it is decoded."""
+    name = "%e7%8e%8b%e5%b0%8f%e6%98%8e "
+    found = await completed(Script("王小明"), chat(name * 100))
+    assert {one.transforms for one in found.findings} == {("url",)}
+    assert await completed(Script("王小明"), chat(name * LONGEST)) is NOTHING
 
 
 async def test_a_long_request_is_prepared_beside_the_loop() -> None:
@@ -184,7 +188,9 @@ async def test_one_text_in_many_places_is_read_once_and_found_in_all() -> None:
 async def test_what_the_scanner_remembers_and_what_the_models_do_are_kept_apart(scanner: RequestScanner) -> None:
     document, kept = chat("Ask John Smith, 13812345678."), memo()
     evidence = scanner.scan("chat", document, kept)
-    first = await completed(Script("John Smith"), document, evidence, memo=kept)
+    script = Script("John Smith")
+    first = await completed(script, document, evidence, memo=kept)
+    assert script.asked == [["Ask John Smith, 13812345678."]]
     assert scanner.scan("chat", document, kept) == scanner.scan("chat", document) == evidence
     assert await completed(Script(), document, scanner.scan("chat", document, kept), memo=kept) == first
 
@@ -236,6 +242,7 @@ async def test_somebody_who_stops_waiting_is_not_kept() -> None:
         await waiting
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.text(st.sampled_from("Jo Li王。Ｊ\u200b%20\n"), max_size=40), max_size=4),
     st.lists(

@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.detect import ner_frames
@@ -28,6 +28,7 @@ def test_a_question_and_its_answer_arrive_as_they_were_sent() -> None:
     assert ner_frames.read_said(body(ner_frames.frame(Loaded("abc")))) == Loaded("abc")
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=20), max_size=5), st.data())
 def test_frames_are_whole_however_they_come(bodies: list[bytes], data: st.DataObject) -> None:
     stream = b"".join(len(one).to_bytes(4, "big") + one for one in bodies)

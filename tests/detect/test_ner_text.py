@@ -1,7 +1,7 @@
 """Which parts of a text the models read, and that they read all of it that they could."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.detect.ner_text import AROUND, OVERLAP, PIECE, Language, has_script, pieces
@@ -38,6 +38,7 @@ def test_each_part_goes_to_the_models_that_know_its_script(text: str, expected: 
     assert has_script(text) is bool(expected)
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_pieces_are_parts_of_the_text_and_no_longer_than_a_model_reads_well(text: str) -> None:
     for piece in pieces(text):
@@ -47,6 +48,7 @@ def test_pieces_are_parts_of_the_text_and_no_longer_than_a_model_reads_well(text
         assert 0 < len(piece.text) <= PIECE
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_every_character_of_its_script_is_read_by_a_model(text: str) -> None:
     read = {language: set[int]() for language in Language}
@@ -79,6 +81,7 @@ def test_the_english_model_sees_little_of_a_chinese_text_around_a_name() -> None
     assert len(english.text) == AROUND + 4 + OVERLAP + AROUND
 
 
+@settings(deadline=None)
 @given(st.integers(0, 3 * PIECE))
 def test_a_name_in_a_text_without_sentences_is_in_one_piece_as_a_whole(place: int) -> None:
     text = "word " * (place // 5) + "John Smith " + "word " * PIECE
@@ -87,6 +90,7 @@ def test_a_name_in_a_text_without_sentences_is_in_one_piece_as_a_whole(place: in
     assert any(piece.start <= where and where + 10 <= piece.start + len(piece.text) for piece in pieces(text))
 
 
+@settings(deadline=None)
 @given(st.integers(PIECE - 30, PIECE + 30))
 def test_a_title_ends_no_sentence(place: int) -> None:
     text = ("word " * place)[:place] + " Please ask Dr. Smith today. " + "word " * PIECE

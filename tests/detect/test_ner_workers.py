@@ -27,7 +27,7 @@ def asked(text: str = "John writes") -> list[Piece]:
 
 
 async def until(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(100):
         while not is_so():  # noqa: ASYNC110 -- processes set no events of ours
             await asyncio.sleep(0.005)
 

@@ -1,7 +1,7 @@
 """What of a model's findings is believed: names that look like names, places with a number, nothing famous."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.entities import ENTITIES
@@ -83,6 +83,7 @@ def test_a_place_is_an_address_only_with_its_number(
     assert judged(language, text, kind) == expected
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(Language),
     st.sampled_from(Kind),
