@@ -94,6 +94,17 @@ IN_FLIGHT: Final = _state("pool_in_flight", "zone pool", "Requests that have a p
 LIMIT: Final = _state("pool_limit", "zone pool", "Places of a pool, over all workers.")
 QUEUED: Final = _state("pool_queued", "zone pool", "Requests that wait for a place in a pool now.")
 CLOSED: Final = _most("pool_closed", "zone pool", "1 while a pool is known to take nothing.")
+ENDPOINTS: Final = _state(
+    "endpoints", "zone pool state", "Servers of a pool, as each worker sees them: well, full, broken or unwell."
+)
+BREAKERS_OPENED: Final = _counter("breakers_opened", "zone pool", "Times that the breaker of a pool's server opened.")
+SAID_FULL: Final = _counter("said_full", "zone pool", "Answers of model servers that they are full.")
+SERVER_REQUESTS: Final = _most(
+    "server_requests", "zone pool state", "Requests that a pool's servers count themselves: running or waiting."
+)
+SERVER_CACHE: Final = _most(
+    "server_cache_share", "zone pool", "Share of the KV cache in use, on the mean of a pool's servers."
+)
 CONNECTIONS: Final = _state("upstream_connections", "zone pool state", "Connections to model servers: busy or idle.")
 DIALLED: Final = _counter("upstream_connections_opened", "zone pool", "Connections that were opened to model servers.")
 

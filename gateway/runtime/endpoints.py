@@ -7,6 +7,7 @@ can only take endpoints away from a decision: what has none left is tried at hom
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from gateway.core.balance import pick_by_load, pick_by_prefix, seed_of
@@ -41,6 +42,24 @@ class EndpointView:
     in_flight: int
     saturated_s: float
     server: ServerLoad | None
+
+    @property
+    def state(self) -> "State":
+        """All of that in one word."""
+        if not self.is_healthy:
+            return State.UNWELL
+        if self.breaker is not BreakerState.CLOSED:
+            return State.BROKEN
+        return State.FULL if self.saturated_s else State.WELL
+
+
+class State(StrEnum):
+    """What an endpoint is to whoever counts: at most one of what may be wrong with it, the worst first."""
+
+    UNWELL = "unwell"
+    BROKEN = "broken"
+    FULL = "full"
+    WELL = "well"
 
 
 class _Standing:
@@ -202,6 +221,9 @@ class Endpoints:
         self._standings: dict[str, tuple[_Standing, ...]] = {
             pool.name: tuple(_Standing(pool, endpoint) for endpoint in pool.endpoints) for pool in topology.pools
         }
+        # Per pool: breakers opened, servers that said they are full.
+        self.opened = dict.fromkeys(self._pools, 0)
+        self.said_full = dict.fromkeys(self._pools, 0)
         # Those against which something may speak; a pool without endpoints stands here by its name.
         self._troubled: set[_Standing | str] = {name for name, found in self._standings.items() if not found}
         # Whether nothing speaks against any endpoint of any pool, so that nobody needs to ask.
@@ -298,6 +320,7 @@ class Endpoints:
 
     def saturate(self, one: _Standing, now: float, seconds: float | None) -> None:
         """The server said that it is full, and perhaps for how long."""
+        self.said_full[one.pool.name] += 1
         until = now + min(seconds if seconds else 1.0, SATURATED_MOST_S)
         one.saturated_until = max(one.saturated_until, until)
         self._trouble(one)
@@ -321,6 +344,7 @@ class Endpoints:
         state = one.breaker.state
         if state is BreakerState.OPEN:
             one.was_unwell = False
+            self.opened[one.pool.name] += 1
             after_s = round(one.breaker.until - self._clock.monotonic(), 1)
             log.warning("breaker_opened", pool=one.pool.name, endpoint=one.endpoint.name, after_s=after_s)
         elif state is BreakerState.CLOSED:

@@ -6,6 +6,7 @@ One function per part, each a reader for `Instruments.ask`.
 import os
 import resource
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sized
 from typing import Final, Protocol
 
@@ -14,6 +15,7 @@ from gateway.core.topology import Topology
 from gateway.detect.memo import MemoStore
 from gateway.runtime.admission import Admission
 from gateway.runtime.audit import AuditLog
+from gateway.runtime.endpoints import Endpoints, State
 from gateway.runtime.instruments import Reading
 
 _PAGE: Final = resource.getpagesize()
@@ -48,6 +50,22 @@ def of_pools(
         yield measures.CONNECTIONS, (*labels, "busy"), total - idle
         yield measures.CONNECTIONS, (*labels, "idle"), idle
         yield measures.DIALLED, labels, dialled
+
+
+def of_endpoints(topology: Topology, endpoints: Endpoints) -> Iterator[Reading]:
+    """What is known of each pool's servers, and what they say of themselves."""
+    states = Counter((view.pool, view.state) for view in endpoints.views())
+    for pool in topology.pools:
+        labels = pool.zone, pool.name
+        for state in State:
+            yield measures.ENDPOINTS, (*labels, str(state)), states[pool.name, state]
+        yield measures.BREAKERS_OPENED, labels, endpoints.opened[pool.name]
+        yield measures.SAID_FULL, labels, endpoints.said_full[pool.name]
+        load = endpoints.server_load(pool.name)
+        if load is not None:
+            yield measures.SERVER_REQUESTS, (*labels, "running"), load.running
+            yield measures.SERVER_REQUESTS, (*labels, "waiting"), load.waiting
+            yield measures.SERVER_CACHE, labels, load.cache_share or 0.0
 
 
 def of_audit(audit: AuditLog) -> Iterator[Reading]:

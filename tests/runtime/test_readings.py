@@ -11,14 +11,16 @@ from gateway.core.figures import Family
 from gateway.core.findings import Remembered
 from gateway.core.labels import Label
 from gateway.core.records import Ending, Outcome
-from gateway.core.topology import Endpoint, Pool, Topology
+from gateway.core.topology import Endpoint, Pool, Topology, Zone
 from gateway.detect.memo import MemoStore
-from gateway.errors import AuditUnavailable
+from gateway.errors import AuditUnavailable, Saturated, UpstreamFailed
 from gateway.runtime import readings
 from gateway.runtime.admission import Admission
 from gateway.runtime.audit import AuditLog
+from gateway.runtime.endpoints import Endpoints
 from gateway.runtime.keyring import Keyring
 from gateway.stores.memory import MemoryTaintStore, NoTaintStore
+from gateway.wire.metrics_text import ServerLoad
 from tests.fakes.clock import FakeClock
 
 HOME = Pool("home", "onprem", Label(1), "vllm", "m", (Endpoint("h"),), max_in_flight=2)
@@ -104,3 +106,29 @@ def test_the_process_tells_its_memory_and_time(monkeypatch):
 
     monkeypatch.setattr(os, "open", refused)
     assert told(readings.of_process())[measures.RESIDENT, ()] > 0
+
+
+def test_every_pool_tells_how_its_servers_are_and_what_they_say():
+    many = Pool("many", "onprem", Label(1), "vllm", "m", tuple(Endpoint(name) for name in "abcd"))
+    topology, clock = Topology((many, BURST)), FakeClock()
+    zones = {name: Zone(name, None) for name in ("onprem", "cloud")}
+    endpoints = Endpoints(topology, zones, clock, chance=lambda: 0.5)
+    for number in range(5):
+        endpoints.begin("many", Endpoint("a"), is_first=True, now=clock.now).failed(UpstreamFailed(), clock.now)
+        if number < 2:
+            endpoints.was_unwell("many", Endpoint("b"), "status 503")
+            endpoints.begin("many", Endpoint("c"), is_first=True, now=clock.now).failed(
+                Saturated(retry_after_s=9), clock.now
+            )
+    endpoints.said("many", Endpoint("d"), ServerLoad(3.0, 1.0, 0.5))
+    seen = told(readings.of_endpoints(topology, endpoints))
+    home, burst = ("onprem", "many"), ("cloud", "burst")
+    for state in ("well", "full", "broken", "unwell"):
+        assert seen[measures.ENDPOINTS, (*home, state)] == 1
+        assert seen[measures.ENDPOINTS, (*burst, state)] == (state == "well")
+    assert seen[measures.BREAKERS_OPENED, home] == 1
+    assert seen[measures.SAID_FULL, home] == 2
+    assert seen[measures.SERVER_REQUESTS, (*home, "running")] == 3
+    assert seen[measures.SERVER_REQUESTS, (*home, "waiting")] == 1
+    assert seen[measures.SERVER_CACHE, home] == 0.5
+    assert (measures.SERVER_CACHE, burst) not in seen
