@@ -158,7 +158,7 @@ WORLDWIDE: tuple[Rule, ...] = (
         r"(?<![a-z])(?:(?:phone|tel|telephone|mobile|cell|desk|fax|office|home|work)\s?[:：]|(?:call|text"
         r"|reach|ring|phone)"
         r"(?:\s(?:me|us|him|her|them|someone))?\s(?:back\s)?(?:at|on))\s{0,3}"
-        r"(?P<v>[(+]{0,2}[0-9]{2,5}[)]?(?:[-. ]{1,2}[(]?[0-9]{2,4}[)]?){1,5}(?:\s?(?:x|ext\.?\s?)[0-9]{1,6})?)" + RIGHT,
+        r"(?P<v>[(+]{0,2}[0-9]{2,5}[)]?(?:[-. ]{1,2}[(]?[0-9]{2,6}[)]?){1,5}(?:\s?(?:x|ext\.?\s?)[0-9]{1,6})?)" + RIGHT,
         0.6,
         check=_is_local_phone,
         ignore_case=True,
@@ -168,7 +168,7 @@ WORLDWIDE: tuple[Rule, ...] = (
     Rule(
         "phone-before-cue",
         "PHONE",
-        r"(?<![0-9A-Za-z.,])(?P<v>[(+]{0,2}[0-9]{2,5}[)]?(?:[-. ]{0,2}[0-9]{2,6}){1,5})\s?[-(]\s?(?:office"
+        r"(?<![0-9A-Za-z.])(?<![0-9],)(?P<v>[(+]{0,2}[0-9]{2,5}[)]?(?:[-. ]{0,2}[0-9]{2,6}){1,5})\s?[-(]\s?(?:office"
         r"|fax|mobile|cell|desk|home|work|direct)(?![a-z])",
         0.6,
         check=_is_local_phone,
