@@ -6,6 +6,7 @@ all was decided at the door, before `start`. A connection serves again only afte
 """
 
 import asyncio
+import contextlib
 import select
 import ssl
 from collections import deque
@@ -26,6 +27,9 @@ IDLE_S: Final = 4.0
 
 MAX_IDLE: Final = 512
 """Unused connections kept per endpoint; beyond it they are closed when they come back."""
+
+MAX_STARTS: Final = 1024
+"""Heads of requests kept ready: there are a few for each endpoint."""
 
 
 log = EventLog(__name__)
@@ -168,6 +172,9 @@ class Http1Backend:
         kind = endpoint, message.method, message.target, message.headers
         start = self._starts.get(kind)
         if start is None:
+            if len(self._starts) >= MAX_STARTS:
+                # Names come to stand for other addresses: what is no longer asked must not stay for ever.
+                self._starts.clear()
             start = self._starts[kind] = self._start_of(message, endpoint)
         return request_bytes(start, message.body)
 
@@ -182,8 +189,14 @@ class Http1Backend:
         )
 
     def lost(self, connection: "_Connection") -> None:
-        """A connection is gone."""
+        """A connection is gone; one that was idle leaves nothing behind, nor does the endpoint whose last it was."""
         self._open.discard(connection)
+        idle = self._idle.get(connection.endpoint)
+        if idle is not None and not connection.is_busy:
+            with contextlib.suppress(ValueError):
+                idle.remove(connection)
+            if not idle:
+                del self._idle[connection.endpoint]
 
     def returned(self, connection: "_Connection") -> None:
         """A connection ended its exchange cleanly and may serve again."""
@@ -218,6 +231,11 @@ class _Connection(asyncio.Protocol):
     def peer(self) -> Peer:
         """Who is at the other end."""
         return self._peer
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an exchange is under way."""
+        return self._receiver is not None
 
     @property
     def is_usable(self) -> bool:

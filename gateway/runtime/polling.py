@@ -98,8 +98,12 @@ class Poller:
 
     async def poll(self) -> None:
         """Ask every endpoint once, all at the same time."""
+        endpoints = self._endpoints.endpoints_of(self._pool.name)
+        self._has_no_health.intersection_update(endpoints)
+        for gone in self._metrics_missed.keys() - set(endpoints):
+            del self._metrics_missed[gone]
         async with asyncio.TaskGroup() as group:
-            for endpoint in self._endpoints.endpoints_of(self._pool.name):
+            for endpoint in endpoints:
                 group.create_task(self._ask(endpoint))
         if self._pool.polling.metrics is not None:
             load = self._endpoints.server_load(self._pool.name)

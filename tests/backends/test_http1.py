@@ -444,3 +444,30 @@ async def test_an_address_that_swallows_everything_leaves_time_for_the_next(back
         connection = await backend.connect(endpoint, timeout_s=0.2, may_dial=lambda _: True)
         assert connection.is_usable
         assert dialled == ["192.0.2.1", "127.0.0.1"]
+
+
+async def test_an_endpoint_that_is_gone_leaves_nothing_behind(backend):
+    async with ModelServer() as server:
+        endpoint = endpoint_of(server)
+        await exchange(backend, endpoint)
+        assert backend._idle
+    while backend._open:  # noqa: ASYNC110 -- the backend's own record
+        await asyncio.sleep(0.005)
+    assert not backend._idle
+
+
+async def test_heads_that_are_kept_ready_have_a_bound(backend, monkeypatch):
+    monkeypatch.setattr("gateway.backends.http1.MAX_STARTS", 3)
+    for number in range(10):
+        assert b"host: a" in backend.request_for(MESSAGE, Endpoint(f"a{number}", "a", 80))
+        assert len(backend._starts) <= 3
+
+
+async def test_an_address_that_was_looked_up_before_is_dialled_under_its_name(backend):
+    async with ModelServer() as server:
+        ear = await exchange(backend, Endpoint("a", "nowhere.invalid", server.port, address="127.0.0.1"))
+        assert ear.heard == [200, "end"]
+        assert server.requests[0].headers["host"] == f"nowhere.invalid:{server.port}"
+        elsewhere = Endpoint("a", "localhost", server.port, address="127.0.0.1")
+        with pytest.raises(UpstreamUnreachable):
+            await backend.connect(elsewhere, timeout_s=2, may_dial=lambda _: False, fresh=True)

@@ -253,6 +253,16 @@ async def test_a_name_is_looked_up_and_what_lies_outside_the_zone_is_left_out():
             assert it.endpoints.endpoints_of("home") == found
 
 
+async def test_what_was_noted_of_an_address_is_forgotten_with_it():
+    async with world(dns=Endpoint("gpu.internal", "gpu.internal", 9)) as it:
+        for number in range(5):
+            it.addresses = [f"127.0.0.{number + 1}"]
+            await it.poller.resolve()
+            await it.poller.poll()
+        assert len(it.poller._metrics_missed) == 1
+        assert len(it.endpoints.views()) == 1
+
+
 async def test_a_pool_with_a_list_looks_nothing_up():
     async with world() as it:
         it.addresses = OSError(5, "must not be asked")
