@@ -219,7 +219,6 @@ class Worker:
         bundle, ask = self._bundle, self._instruments.ask
         ask(lambda: readings.of_pools(bundle.topology, self._admission, self._backends, self._endpoints.is_closed))
         ask(lambda: readings.of_endpoints(bundle.topology, self._endpoints))
-        ask(lambda: readings.of_endpoints(bundle.topology, self._endpoints))
         ask(lambda: readings.of_audit(self._audit))
         ask(lambda: readings.of_memo(memo))
         ask(lambda: readings.of_replies(replies))
