@@ -95,7 +95,7 @@ NAMES: tuple[Rule, ...] = (
         rf"(?<![A-Za-z])(?:(?<![0-9])[0-9]{{1,6}}\s)?[A-Za-zÀ-ž]{{2,24}}(?:{_STREET_ENDS})\s[0-9]{{1,4}}[a-z]?{RIGHT}",
         0.7,
         ignore_case=True,
-        trigger=rf"(?i)(?:{_STREET_ENDS})\s[0-9]",
+        trigger=rf"(?i)(?:{_STREET_ENDS})\s[0-9]".replace(r"\s?", ""),
     ),
     # "Erzsébet tér 19."
     _address(
@@ -191,7 +191,7 @@ NAMES: tuple[Rule, ...] = (
         context=r"(?:apt\.?|apartment|(?<!test )suite|flat)\s[0-9]{1,5}",
         reach=20,
         after=14,
-        trigger=r"[0-9]\s[A-ZÀ-Þ][^\s,;:0-9]{2,24}\s(?:[A-ZÀ-Þ][^\s,;:0-9]{1,24}\s){0,2}[0-9]",
+        trigger=r"(?i)(?:apt\.?|apartment|suite|flat)\s[0-9]",  # the words, which are rarer than the numbers
         tier=Tier.NAMES,
     ),
     # The last line of an address: "Apt. 595 … Denmark 35018".
@@ -204,7 +204,7 @@ NAMES: tuple[Rule, ...] = (
         context=r"(?<![a-z])(?:apt\.?|apartment|(?<!test )suite|flat|p\.?o\.? box|postbox)\s[0-9]{1,5}",
         reach=72,
         unless=r"(?:port|error|order|ticket|number|id|code|invoice|case|row|line|version|seed|room|about|than)\s\Z",
-        trigger=r"[0-9]{5}",
+        trigger=r"(?i)(?:apt\.?|apartment|suite|flat|box)\s[0-9]",
         tier=Tier.NAMES,
     ),
     _address(
