@@ -179,20 +179,32 @@ class RequestScanner:
     def _worth(self, seen: Seen, chunk: str, joins: Sequence[int], *, is_part: bool) -> Seen:
         """What of `seen` is worth trying: tables where one can be, and where texts meet, what may reach from one into
         the other. All else is found in the texts themselves."""
+        if joins:
+            first, last = joins[0], joins[-1]
+            worth: dict[int, Sequence[int]] = {}
+            for index, ends in seen.items():
+                left, right = self._reaches[index]
+                if not left or not ends:
+                    worth[index] = ends
+                elif ends[-1] >= first - right and ends[0] <= last + left:
+                    worth[index] = [end for end in ends if first - right <= end <= last + left]
+            seen = worth
         if not self._of_tables.isdisjoint(seen):
             # Far below a header is only what another part of the text may hold.
             without = self._of_tables if not tables.may_be_in(chunk) else () if is_part else (self._table_gate,)
             seen = {index: ends for index, ends in seen.items() if index not in without}
-        if not joins:
-            return seen
-        worth: dict[int, Sequence[int]] = {}
-        first, last = joins[0], joins[-1]
-        for index, ends in seen.items():
-            left, right = self._reaches[index]
-            near = [end for end in ends if first - right <= end <= last + left] if left else ends
-            if near or not ends:
-                worth[index] = near
-        return worth
+        if not self._near_digits.keys().isdisjoint(seen):
+            seen = self._with_runs(seen, self._runs(seen, chunk))
+        return seen
+
+    def _runs(self, seen: Seen, chunk: str) -> DigitRuns:
+        """The runs of digits near what triggered those rules that know which they need."""
+        return nearby.runs_near(chunk, {end for index in seen if index in self._near_digits for end in seen[index]})
+
+    def _with_runs(self, seen: Seen, runs: DigitRuns) -> Seen:
+        """`seen`, without the rules of which no run is among `runs`."""
+        wanted = frozenset[int]().union(*[self._by_shape[shape] for shape in runs if shape in self._by_shape])
+        return {index: ends for index, ends in seen.items() if index not in self._near_digits or index in wanted}
 
     def _recognize(
         self, seen: Seen, source: Source, offset: int, chunk: str, joins: Sequence[int], level: int, deadline: float
@@ -205,15 +217,8 @@ class RequestScanner:
         # or by the leaf that a seam begins with.
         shown = OVERLAP if offset else joins[0] if joins and not has_head else 0
         hits = source.seen.hits
-        triggered = sorted(seen)
-        runs: DigitRuns = {}
-        if not self._near_digits.keys().isdisjoint(triggered):
-            # Of the rules that know their runs of digits, those whose runs are there.
-            near = [index for index in triggered if index in self._near_digits]
-            runs = nearby.runs_near(chunk, {end for index in near for end in seen[index]})
-            wanted = frozenset[int]().union(*[self._by_shape[shape] for shape in runs if shape in self._by_shape])
-            triggered = [index for index in triggered if index not in self._near_digits or index in wanted]
-        for index in triggered:
+        runs = {} if self._near_digits.keys().isdisjoint(seen) else self._runs(seen, chunk)
+        for index in sorted(seen):
             if index >= len(self._ways):
                 source.gates.add(index)
                 continue

@@ -205,7 +205,9 @@ def seam_joins(seam: Seam, leaves: Sequence[Leaf], offset: int = 0) -> Sequence[
     _, first, last, glue, _, _, is_pair = seam
     place = min(len(leaves[first].text), SEAM - len(glue)) - offset
     joins = [place]
-    for leaf in () if is_pair else leaves[first + 1 : last]:
+    if is_pair or last == first + 1:
+        return joins
+    for leaf in leaves[first + 1 : last]:
         place += len(leaf.text) + len(glue)
         joins.append(place)
     return joins

@@ -75,7 +75,7 @@ CUSTOMERS = {
     "returns text": returning("ACME"),
     "returns a mapping": returning({"entity": "ACME"}),
     "returns tuples": returning([("ACME", 0.9, 0, 1)]),
-    "returns a lie": returning([object.__new__(Liar)]),
+    "returns a lie": returning([Liar("ACME", 0.9, "", 0, 1, "acme")]),
     "finds before the text": one(start=-1),
     "finds behind the text": one(end=10_000),
     "finds nothing at a place": one(start=1, end=1),
