@@ -23,6 +23,12 @@ def test_every_step_that_is_measured_alone_still_runs() -> None:
     assert steps == ["parse", "scan", "scan", "label", "decide", "encode", "mint and door", "stream", "stream"]
 
 
+def test_every_text_that_is_made_to_stall_a_scan_still_runs(tmp_path: Path) -> None:
+    ran = _run("detect.py", "--once", "--only", "evil", "--json", str(tmp_path / "detect.json"))
+    assert ran.returncode == 0, ran.stderr
+    assert len(json.loads((tmp_path / "detect.json").read_text())["evil, 2,000"]["cases"]) > 55
+
+
 def test_every_decision_that_is_measured_still_runs() -> None:
     ran = _run("decide.py", "--once")
     assert ran.returncode == 0, ran.stderr
