@@ -217,13 +217,15 @@ class Worker:
     def _let_read(self, memo: MemoStore, replies: MemoryTaintStore | NoTaintStore) -> None:
         """Whose readings are among the figures."""
         bundle, ask = self._bundle, self._instruments.ask
-        ask(lambda: readings.of_pools(bundle.topology, self._admission, self._backends, self._endpoints.is_closed))
+        about = bundle.topology, bundle.policy.order, self._admission, self._backends
+        ask(lambda: readings.of_pools(*about, self._endpoints.is_closed))
         ask(lambda: readings.of_endpoints(bundle.topology, self._endpoints))
+        ask(lambda: readings.of_overrides(self._desk, bundle.epoch))
         ask(lambda: readings.of_audit(self._audit))
         ask(lambda: readings.of_memo(memo))
         ask(lambda: readings.of_replies(replies))
         ask(readings.of_process)
-        serving = version("tidegate"), bundle.digest, str(bundle.epoch)
+        serving = version("tidegate"), bundle.digest
         ask(
             lambda: (
                 (measures.UNDER_WAY, (), self._pipeline.in_flight),

@@ -85,6 +85,9 @@ UNSCANNED: Final = _counter("unscanned", "carrier", "Parts of requests that noth
 SCAN_FAILURES: Final = _counter(
     "scan_failures", "reason", "Scans that did not come to their end, so that the highest label counted."
 )
+FULL_SCANS: Final = _counter(
+    "full_scans", "because ending", "Runs of the models before a request may leave, by why and what came of them."
+)
 MEMO: Final = _counter("memo_lookups", "result", "Texts that were looked up in the memo of earlier scans: hit or miss.")
 MEMO_ENTRIES: Final = _state("memo_entries", "", "Texts of which the memo remembers what was seen.")
 MEMO_BYTES: Final = _state("memo_bytes", "", "About how many bytes the memo takes.")
@@ -94,16 +97,32 @@ IN_FLIGHT: Final = _state("pool_in_flight", "zone pool", "Requests that have a p
 LIMIT: Final = _state("pool_limit", "zone pool", "Places of a pool, over all workers.")
 QUEUED: Final = _state("pool_queued", "zone pool", "Requests that wait for a place in a pool now.")
 CLOSED: Final = _most("pool_closed", "zone pool", "1 while a pool is known to take nothing.")
-ENDPOINTS: Final = _state(
-    "endpoints", "zone pool state", "Servers of a pool, as each worker sees them: well, full, broken or unwell."
+RESERVED: Final = _state("pool_reserved", "zone pool", "Places of a pool that only work which must stay home may take.")
+PRESSURE: Final = _most(
+    "pool_pressure", "zone pool", "How much of what work that may leave can have of a pool is taken: 1 is all of it."
 )
+SPILLING: Final = _state(
+    "pool_spilling",
+    "zone pool label",
+    "Workers in which work of a label may leave a pool for the next; `any` is the rest.",
+)
+DRAINED: Final = _most("pool_drained", "zone pool", "1 while operations have drained a pool.")
+BURST_SHARE: Final = _most(
+    "burst_share", "", "The share of what may leave that operations send away; none while pressure decides."
+)
+ENDPOINTS: Final = _state(
+    "endpoints", "zone pool endpoint state", "Workers by how they see an endpoint: well, full, broken or unwell."
+)
+ENDPOINT_IN_FLIGHT: Final = _state("endpoint_in_flight", "zone pool endpoint", "Requests under way at an endpoint.")
 BREAKERS_OPENED: Final = _counter("breakers_opened", "zone pool", "Times that the breaker of a pool's server opened.")
 SAID_FULL: Final = _counter("said_full", "zone pool", "Answers of model servers that they are full.")
 SERVER_REQUESTS: Final = _most(
-    "server_requests", "zone pool state", "Requests that a pool's servers count themselves: running or waiting."
+    "server_requests",
+    "zone pool endpoint state",
+    "Requests that a model server counts itself, those of others included: running or waiting.",
 )
 SERVER_CACHE: Final = _most(
-    "server_cache_share", "zone pool", "Share of the KV cache in use, on the mean of a pool's servers."
+    "server_cache_share", "zone pool endpoint", "The share of its KV cache that a model server says is in use."
 )
 CONNECTIONS: Final = _state("upstream_connections", "zone pool state", "Connections to model servers: busy or idle.")
 DIALLED: Final = _counter("upstream_connections_opened", "zone pool", "Connections that were opened to model servers.")
@@ -126,7 +145,8 @@ CLIENTS: Final = _state("client_connections", "", "Connections of clients.")
 CPU: Final = _counter("worker_cpu_seconds", "", "Processor time of the workers.")
 RESIDENT: Final = _state("worker_resident_bytes", "", "Resident memory of the workers.")
 LATENESS: Final = _spread("loop_delay", "", _LATE_S, "How late a timer of a worker's loop came, 4 times a second.")
-BUNDLE: Final = _state("bundle", "version bundle epoch", "Workers by the version and the bundle that they serve.")
+BUNDLE: Final = _state("bundle", "version bundle", "Workers by the version and the bundle that they serve.")
+EPOCH: Final = _most("epoch", "", "A number that rises whenever something is tightened.")
 
 
 def _table(families: Iterable[object]) -> Mapping[str, Family]:

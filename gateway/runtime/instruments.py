@@ -21,6 +21,7 @@ from gateway.core.measures import (
     FAILOVERS,
     FINDINGS,
     FIRST_TOKEN,
+    FULL_SCANS,
     NONE,
     OTHER,
     QUEUE_WAIT,
@@ -96,6 +97,7 @@ class Instruments:
         self._entities: dict[str, int] = {}
         self._carriers: dict[str, int] = {}
         self._failures: dict[str, int] = {}
+        self._full_scans: dict[Labels, int] = {}
         self._spreads: dict[tuple[Family, Labels], Spread] = {}
         self._readers: list[Callable[[], Iterable[Reading]]] = []
 
@@ -142,6 +144,9 @@ class Instruments:
             self._waited(kind[1], call.queued_s)
         if error is not None:
             _count(self._refusals, error.error_code or OTHER)
+        if call.full_scan is not None:
+            scanned = call.full_scan.because, call.full_scan.ending
+            self._full_scans[scanned] = self._full_scans.get(scanned, 0) + 1
         evidence = call.evidence
         if evidence is not None and (evidence.findings or evidence.coverage.unscanned or evidence.coverage.failure):
             self._saw(evidence)
@@ -171,6 +176,8 @@ class Instruments:
             account.add(ATTEMPTS.name, (self._zone(pool), pool, ending), tries)
         for pool, failures in self._failovers.items():
             account.add(FAILOVERS.name, (self._zone(pool), pool), failures)
+        for scanned, runs in self._full_scans.items():
+            account.add(FULL_SCANS.name, tuple(map(str, scanned)), runs)
         for family, words in (
             (REFUSALS, self._refusals),
             (FINDINGS, self._entities),

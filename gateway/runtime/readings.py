@@ -6,17 +6,21 @@ One function per part, each a reader for `Instruments.ask`.
 import os
 import resource
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sized
 from typing import Final, Protocol
 
 from gateway.core import measures
+from gateway.core.labels import Label, LabelOrder
 from gateway.core.topology import Topology
 from gateway.detect.memo import MemoStore
 from gateway.runtime.admission import Admission
 from gateway.runtime.audit import AuditLog
-from gateway.runtime.endpoints import Endpoints, State
+from gateway.runtime.controls import ControlDesk
+from gateway.runtime.endpoints import Endpoints
 from gateway.runtime.instruments import Reading
+
+ANY: Final = "any"
+"""The label of spill for whatever has no thresholds of its own."""
 
 _PAGE: Final = resource.getpagesize()
 
@@ -36,15 +40,25 @@ class ReplyStore(Sized, Protocol):
 
 
 def of_pools(
-    topology: Topology, admission: Admission, backends: Mapping[str, Connected], is_closed: Callable[[str], bool]
+    topology: Topology,
+    order: LabelOrder,
+    admission: Admission,
+    backends: Mapping[str, Connected],
+    is_closed: Callable[[str], bool],
 ) -> Iterator[Reading]:
-    """Places, queues and connections, pool by pool."""
+    """Places, queues, pressure and connections, pool by pool."""
     load = admission.load()
     for pool in topology.pools:
         labels = pool.zone, pool.name
         yield measures.IN_FLIGHT, labels, load[pool.name].in_flight
         yield measures.LIMIT, labels, load[pool.name].limit
         yield measures.QUEUED, labels, load[pool.name].waiting
+        yield measures.RESERVED, labels, load[pool.name].reserved
+        yield measures.PRESSURE, labels, load[pool.name].pressure
+        yield measures.SPILLING, (*labels, ANY), load[pool.name].is_spilling
+        for label, is_open in load[pool.name].labels_spilling.items():
+            yield measures.SPILLING, (*labels, order.name(Label(label))), is_open
+        yield measures.DRAINED, labels, load[pool.name].is_drained
         yield measures.CLOSED, labels, is_closed(pool.name)
         total, idle, dialled = backends[pool.name].connections
         yield measures.CONNECTIONS, (*labels, "busy"), total - idle
@@ -54,18 +68,25 @@ def of_pools(
 
 def of_endpoints(topology: Topology, endpoints: Endpoints) -> Iterator[Reading]:
     """What is known of each pool's servers, and what they say of themselves."""
-    states = Counter((view.pool, view.state) for view in endpoints.views())
     for pool in topology.pools:
-        labels = pool.zone, pool.name
-        for state in State:
-            yield measures.ENDPOINTS, (*labels, str(state)), states[pool.name, state]
-        yield measures.BREAKERS_OPENED, labels, endpoints.opened[pool.name]
-        yield measures.SAID_FULL, labels, endpoints.said_full[pool.name]
-        load = endpoints.server_load(pool.name)
-        if load is not None:
-            yield measures.SERVER_REQUESTS, (*labels, "running"), load.running
-            yield measures.SERVER_REQUESTS, (*labels, "waiting"), load.waiting
-            yield measures.SERVER_CACHE, labels, load.cache_share or 0.0
+        yield measures.BREAKERS_OPENED, (pool.zone, pool.name), endpoints.opened[pool.name]
+        yield measures.SAID_FULL, (pool.zone, pool.name), endpoints.said_full[pool.name]
+    for view in endpoints.views():
+        labels = view.zone, view.pool, view.endpoint
+        yield measures.ENDPOINTS, (*labels, str(view.state)), 1
+        yield measures.ENDPOINT_IN_FLIGHT, labels, view.in_flight
+        if view.server is not None:
+            yield measures.SERVER_REQUESTS, (*labels, "running"), view.server.running
+            yield measures.SERVER_REQUESTS, (*labels, "waiting"), view.server.waiting
+            if view.server.cache_share is not None:
+                yield measures.SERVER_CACHE, labels, view.server.cache_share
+
+
+def of_overrides(desk: ControlDesk, epoch: int) -> Iterator[Reading]:
+    """What operations have ordered. `epoch` is the bundle's."""
+    yield measures.EPOCH, (), epoch + desk.epoch
+    if desk.controls.share is not None:
+        yield measures.BURST_SHARE, (), desk.controls.share
 
 
 def of_audit(audit: AuditLog) -> Iterator[Reading]:

@@ -9,7 +9,7 @@ from gateway.core.figures import Account
 from gateway.core.findings import Coverage, Evidence, Finding, Unscanned
 from gateway.core.labels import Label, LabelOrder
 from gateway.core.measures import NONE, OTHER
-from gateway.core.records import Ending, Usage
+from gateway.core.records import Ending, FullScan, ScanEnding, ScanReason, Usage
 from gateway.core.topology import Endpoint, Pool, Topology
 from gateway.errors import Overloaded, TidegateError, Unauthenticated
 from gateway.ports import Inbound
@@ -163,6 +163,15 @@ def test_what_detection_saw_is_counted_without_what_a_marker_says():
     assert counted(instruments, measures.FINDINGS) == {("EMAIL",): 2, ("MARKER",): 2}
     assert counted(instruments, measures.UNSCANNED) == {("image",): 1}
     assert counted(instruments, measures.SCAN_FAILURES) == {("deadline",): 1}
+
+
+def test_a_full_scan_counts_by_why_it_ran_and_what_came_of_it():
+    instruments = fresh()
+    for ending in (ScanEnding.COMPLETED, ScanEnding.COMPLETED, ScanEnding.INCOMPLETE):
+        made = call()
+        made.full_scan = FullScan(ScanReason.NO_PLACE, ending, 40.0)
+        instruments.settled(made, Ending.REFUSED, None, now=100.1)
+    assert counted(instruments, measures.FULL_SCANS) == {("no_place", "completed"): 2, ("no_place", "incomplete"): 1}
 
 
 def test_words_beyond_all_reason_count_as_one():
