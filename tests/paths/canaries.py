@@ -129,7 +129,7 @@ def readings(text: str) -> Iterator[str]:
 
 def visible(start_line: str, headers: dict[str, str], body: bytes) -> list[str]:
     """Every reading of one received request."""
-    parts = list(strings(json.loads(body)))
+    parts = list(strings(json.loads(body))) if body else []
     sources = [body.decode("utf-8", "replace"), start_line, *map(": ".join, headers.items()), "".join(parts)]
     return [reading for source in (*sources, *parts) for reading in readings(source)]
 

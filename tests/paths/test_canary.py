@@ -46,7 +46,7 @@ async def live(folder: Path, seed: int, count: int, tally: Tally, monkeypatch, c
         unrecorded: list[str] = []
 
         def arrived(peer: Peer) -> None:
-            arrivals = len(burst.requests) + len(burst_b.requests)
+            arrivals = sum(not is_question_between_requests(one) for one in (*burst.requests, *burst_b.requests))
             if sum("intent" in line for line in recorded(audit)) < arrivals:
                 unrecorded.append(peer.received.body.decode())
 
@@ -84,13 +84,19 @@ async def live(folder: Path, seed: int, count: int, tally: Tally, monkeypatch, c
         tally.requests += count
         tally.canaries += sum(bool(one.needles) for one in requests)
         tally.answered += sum(name is not None for name in ids)
-        tally.to_the_cloud += len(burst.requests) + len(burst_b.requests)
+        received = (*burst.requests, *burst_b.requests)
+        tally.to_the_cloud += sum(not is_question_between_requests(one) for one in received)
 
 
 def recorded(audit: Path) -> list[dict]:
     """The whole lines of all segments, as plain JSON."""
     lines = [line for path in audit.glob("2*.jsonl") for line in path.read_bytes().split(b"\n")[:-1]]
     return [json.loads(line) for line in lines]
+
+
+def is_question_between_requests(arrived) -> bool:
+    """Whether it asks the server how it is, on nobody's behalf."""
+    return arrived.start_line.startswith("GET ") and not arrived.body
 
 
 def judge(seed: int, made: World, requests: list[Drawn], failed: dict[str, bool], received: tuple) -> None:
@@ -101,6 +107,8 @@ def judge(seed: int, made: World, requests: list[Drawn], failed: dict[str, bool]
         everything = "\n".join(seen)
         for one, needle in planted:
             assert needle not in everything, f"seed {seed}: leaked {one.about}: {one.body}"
+        if is_question_between_requests(arrived):
+            continue
         (sender,) = [one for one in requests if one.tag in everything]
         where = f"seed {seed}: {sender.about} of {'hospital' if sender.is_plain_tenant else 'bank'} left"
         assert sender.may_leave, where

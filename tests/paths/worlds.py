@@ -197,6 +197,9 @@ FAULTS: dict[bool, tuple[Script, ...]] = {
 
 def scripted(rng: random.Random, faults: float, seen: Callable[[Peer], None] = lambda peer: None) -> Script:
     async def script(peer: Peer) -> None:
+        if peer.received.start_line.startswith("GET "):  # how it is, asked between requests
+            await peer.answer(404, b"{}")
+            return
         seen(peer)
         chance = rng.random()
         possible = FAULTS["text/event-stream" in peer.received.headers["accept"]]
