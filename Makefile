@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup run test test-slow test-models test-guards simulate real-vllm check format lock bench eval clean
+.PHONY: help setup run test test-slow test-models test-guards simulate real-vllm check format lock bench bench-peers eval clean
 
 help:  ## list what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -99,6 +99,9 @@ lock: $(VENV)/.python  ## generate requirements/*.lock anew
 bench: $(VENV)/.demo  ## measure against nginx, side by side
 	@$(BIN)/python bench/path.py
 	@$(BIN)/python bench/run.py
+
+bench-peers: $(VENV)/.demo  ## install Envoy and vllm-router for `make bench` (about 200 MB)
+	@$(BIN)/python bench/peers.py
 
 eval: $(VENV)/.eval  ## measure what the detector finds, beside plain Presidio, and write docs/detection.md
 	@$(BIN)/python bench/eval/run.py
