@@ -9,7 +9,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from itertools import pairwise
 from pathlib import Path
@@ -23,10 +23,12 @@ from gateway.backends.name_lookup import NameLookup
 from gateway.cli.checkup import Check, live, missing, wrong
 from gateway.config.addresses import Listen, Tcp
 from gateway.config.secret_source import SecretEnv
+from gateway.core import controls
 from gateway.core.topology import Pool, Zone, address_of
 from gateway.detect.foreign import ForeignRecognizer
 from gateway.detect.ner_models import are_installed
 from gateway.runtime import certified
+from gateway.runtime.control_book import FILE as CONTROLS_FILE
 from gateway.runtime.keyring import Purpose
 from gateway.settings import Settings
 
@@ -44,6 +46,7 @@ def configuration(settings: Settings, digest: str, now: datetime, addresses: Add
     """Everything about a configuration whose bundle is called `digest`."""
     yield from of_root_secret(settings)
     yield from of_state(settings.state_dir)
+    yield from of_overrides(settings.state_dir / CONTROLS_FILE, now)
     yield of_certificate(settings, digest)
     yield from of_ports(settings, now)
     yield from of_zones(settings.bundle.topology.pools, settings.bundle.policy.zones, addresses)
@@ -97,6 +100,28 @@ def of_state(state_dir: Path) -> Iterator[Check]:
     audit = state_dir / "audit"
     folder = audit if audit.exists() else state_dir
     yield live("audit", folder=audit) if _takes_files(folder) else wrong("audit_shut", folder=folder)
+
+
+def of_overrides(path: Path, now: datetime) -> Iterator[Check]:
+    """What operations have set and has not ended; a file of them that cannot be read closes burst at every start."""
+    try:
+        kept = controls.read(path.read_bytes())
+    except FileNotFoundError:
+        return
+    except OSError:
+        kept = None
+    if kept is None:
+        yield wrong("overrides_unreadable", file=path)
+        return
+    found = controls.standing(kept, now.timestamp())
+    if found.burst is not None:
+        yield _override(f"burst {controls.share_words(found.burst.share)}", found.burst.until, found.burst.by)
+    for one in found.drained:
+        yield _override(f"pool drain {one.pool}", one.until, one.by)
+
+
+def _override(words: str, until: float, by: str) -> Check:
+    return live("override", words=words, until=f"{datetime.fromtimestamp(until, UTC):%Y-%m-%d %H:%M} UTC", by=by)
 
 
 def _takes_files(folder: Path) -> bool:

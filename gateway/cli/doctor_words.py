@@ -99,6 +99,14 @@ SAYS: Final[Table] = MappingProxyType(
         "state_shut": ("Nothing can be written to {folder}.", "无法写入 {folder}。"),
         "state_open": ("Others can write to {folder}.", "其他用户可以写入 {folder}。"),
         "state_of_another": ("{folder} belongs to another user.", "{folder} 属于另一用户。"),
+        "override": (
+            "Operations have set `{words}` until {until} ({by}).",
+            "运维已设置 `{words}`，到 {until}（{by}）。",
+        ),
+        "overrides_unreadable": (
+            "{file} cannot be read: what operations have set is unknown, and burst closes for an hour at every start.",
+            "无法读取 {file}：运维设置未知，每次启动后溢出关闭一小时。",
+        ),
         "audit": ("The audit log can be written to {folder}.", "审计日志可写入 {folder}。"),
         "audit_shut": (
             "The audit log cannot be written to {folder}, so nothing is admitted.",
@@ -213,6 +221,10 @@ MENDS: Final[Table] = MappingProxyType(
         ),
         "state_open": ("`chmod 700` it.", "运行 `chmod 700`。"),
         "state_of_another": ("Run as that user, or `chown` it.", "请以该用户身份运行，或修改属主。"),
+        "overrides_unreadable": (
+            "Move it away, start the gateway, and set with `tidegate burst` and `tidegate pool` what should hold.",
+            "移走该文件并启动网关，再用 `tidegate burst` 与 `tidegate pool` 重新设置。",
+        ),
         "audit_shut": ("Correct its owner, or mount it writable.", "修正其属主，或以可写方式挂载。"),
         "tls_off": (
             "Set `tls` in gateway.yaml, or listen on 127.0.0.1 behind something that has TLS.",

@@ -23,6 +23,7 @@ from gateway.cli.doctor_words import MENDS, SAYS
 from gateway.cli.main import main
 from gateway.cli.proved import load_proved, shown
 from gateway.config.addresses import Tcp, Unix
+from gateway.core.controls import NOTHING_SET, Drain, Order, SetBurst, ordered, write
 from gateway.core.topology import Proxy, SageMakerTarget
 from gateway.detect.foreign import ForeignRecognizer
 from gateway.detect.ner_text import Language, Piece
@@ -211,6 +212,30 @@ def test_a_folder_that_takes_no_files_is_found_whatever_its_permissions_say(tmp_
     shut = Path("/proc/self/fdinfo")
     assert keys_of(checkup_config.of_state(shut / "state")) == ["state_shut"]
     assert "audit_shut" in keys_of(checkup_config.of_state(shut))
+
+
+def test_what_operations_have_set_is_named_until_it_ends(tmp_path: Path) -> None:
+    path = tmp_path / "controls.json"
+    assert list(checkup_config.of_overrides(path, NOW)) == []
+    kept = NOTHING_SET
+    for change in (SetBurst(0.25), Drain("gpu"), Drain("old")):
+        for_s = 60.0 if change == Drain("old") else 3600.0
+        kept = ordered(kept, Order(change, "ops", for_s), NOW.timestamp())
+    path.write_bytes(write(kept))
+    later = NOW + timedelta(seconds=61)
+    found = list(checkup_config.of_overrides(path, later))
+    assert [(check.state, check.gaps["words"], check.gaps["by"]) for check in found] == [
+        (State.LIVE, "burst 25%", "ops"),
+        (State.LIVE, "pool drain gpu", "ops"),
+    ]
+    assert found[0].gaps["until"] == f"{NOW + timedelta(hours=1):%Y-%m-%d %H:%M} UTC"
+
+
+def test_overrides_that_nobody_can_read_are_to_be_mended(tmp_path: Path) -> None:
+    path = tmp_path / "controls.json"
+    path.write_text("{")
+    assert [check.key for check in checkup_config.of_overrides(path, NOW)] == ["overrides_unreadable"]
+    assert [check.key for check in checkup_config.of_overrides(tmp_path, NOW)] == ["overrides_unreadable"]
 
 
 def test_the_certificate_on_the_disk_must_be_ours_and_for_these_files(folder: Path) -> None:
