@@ -23,7 +23,6 @@ from gateway.config.secret_source import SecretFile, SecretSource
 from gateway.config.tenants_file import TenantsFile
 from gateway.core import written
 from gateway.core.facts import Tenant
-from gateway.core.findings import Tier
 from gateway.core.reading import Reader
 from gateway.core.topology import Topology
 from gateway.core.written import Document, Place, Unreadable
@@ -161,11 +160,6 @@ class _Read:
     tenants_digest: str
     recognizers: tuple[Recognizer, ...]
 
-    @property
-    def tiers_of_classes(self) -> tuple[Tier, ...]:
-        """What tenant classes ask for, whatever the policy does."""
-        return (Tier.NER,) if self.tenants.full_scans else ()
-
     def bundle(self, policy: CompiledPolicy, keys: Sequence[KeyRecord]) -> Bundle:
         return Bundle(
             policy=policy,
@@ -175,7 +169,7 @@ class _Read:
             pools_digest=self.pools_digest,
             tenants_digest=self.tenants_digest,
             recognizers=self.recognizers,
-            models_digest=ner_models.digest_for({*policy.labels.required, *self.tiers_of_classes}),
+            models_digest=ner_models.digest_for({*policy.labels.required, *self.tenants.tiers}),
         )
 
 

@@ -56,7 +56,13 @@ def _diff(arguments: argparse.Namespace) -> int:
     new_files = policy_files.named(arguments, arguments.new)
     old, new = policy_files.load(_old_files(arguments, new_files)), policy_files.load(new_files)
     with still_at("Comparing the policies"):
-        found = diff(old.policy, new.policy, (old.attested, new.attested), (_classes(old), _classes(new)))
+        found = diff(
+            old.policy,
+            new.policy,
+            (old.attested, new.attested),
+            (_classes(old), _classes(new)),
+            (old.full_scans, new.full_scans),
+        )
     version = _version(old, new)
     failed = _failed(arguments.fail_on, found, version)
     if arguments.json:

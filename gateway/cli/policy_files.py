@@ -17,6 +17,7 @@ from gateway.cli.problem_report import Misuse
 from gateway.config import gateway_file, pools_file, tenants_file
 from gateway.core import written
 from gateway.core.facts import Tenant
+from gateway.core.findings import Tier
 from gateway.core.labels import Label
 from gateway.core.problems import Problem, Problems
 from gateway.core.reading import Reader
@@ -62,6 +63,7 @@ class Loaded:
     bundle: Bundle | None
     tenants: Mapping[str, Tenant]
     attested: Mapping[str, Label]
+    full_scans: frozenset[str] = frozenset()
     recognizers: tuple[Recognizer, ...] = ()
 
 
@@ -127,6 +129,8 @@ def load(files: PolicyFiles) -> Loaded:
     classes: Mapping[str, Label | None] | None = None
     tenants: Mapping[str, Tenant] = {}
     attested: Mapping[str, Label] = {}
+    full_scans: frozenset[str] = frozenset()
+    tiers: tuple[Tier, ...] = ()
     pools_digest = tenants_digest = ""
     if files.pools is not None:
         other = read(files.pools)
@@ -140,6 +144,7 @@ def load(files: PolicyFiles) -> Loaded:
         of_tenants = Reader(other.problems)
         found = tenants_file.read(other.root, of_tenants, frame.order, frame.ceiling, frame.default)
         classes, tenants, attested = found.class_ceilings, found.tenants, found.attested
+        full_scans, tiers = frozenset(found.full_scans), found.tiers
         others += of_tenants.problems
         tenants_digest = _digest(other)
     own = Registry()
@@ -156,9 +161,9 @@ def load(files: PolicyFiles) -> Loaded:
     bundle = None
     if topology is not None:
         digest = scanner_digest(compiled.markers, own.recognizers)
-        models = ner_models.digest_for(compiled.labels.required)
+        models = ner_models.digest_for({*compiled.labels.required, *tiers})
         bundle = Bundle(compiled, topology, tenants, (), pools_digest, tenants_digest, own.recognizers, digest, models)
-    return Loaded(files, compiled, bundle, tenants, attested, own.recognizers)
+    return Loaded(files, compiled, bundle, tenants, attested, full_scans, own.recognizers)
 
 
 def read(path: Path, *, end_marker: bool = False) -> Document:

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from gateway.core.facts import Tenant
+from gateway.core.findings import Tier
 from gateway.core.labels import Label, LabelOrder
 from gateway.core.reading import Reader, Word, shown
 from gateway.core.waiting import LEAST_PRIORITY, MOST_PRIORITY, USUAL_PRIORITY
@@ -33,6 +34,11 @@ class TenantsFile:
     tenants: Mapping[str, Tenant]
     attested: Mapping[str, Label]
     full_scans: Mapping[str, Place]
+
+    @property
+    def tiers(self) -> tuple[Tier, ...]:
+        """The tiers that some class asks for, whatever the policy does."""
+        return (Tier.NER,) if self.full_scans else ()
 
 
 def read(

@@ -17,8 +17,8 @@ from gateway.core.topology import Network, Tls, Zone
 from gateway.policy import diff_labels
 from gateway.policy.answers import Allowed, Answer, Destination, cloud, destination, pools_of
 from gateway.policy.compiled import CompiledPolicy, CompiledPool, Fact
-from gateway.policy.diff_labels import Attested, Circumstance, Combined, Grounds, Labelling, Pair
-from gateway.policy.diff_tenants import NOBODY, Moved, TenantClasses, moved, with_attested, with_classes
+from gateway.policy.diff_labels import Attested, Circumstance, Combined, FullScans, Grounds, Labelling, Pair
+from gateway.policy.diff_tenants import NOBODY, Moved, TenantClasses, moved, with_asking, with_attested, with_classes
 from gateway.policy.diff_walk import MOST_NODES, Shared, TooLarge, Walked, shared_labels, walk
 from gateway.policy.regions import Region, region_of
 
@@ -124,17 +124,19 @@ def diff(
     new: CompiledPolicy,
     attested: tuple[Attested, Attested] = (NO_ONE, NO_ONE),
     tenants: tuple[TenantClasses, TenantClasses] = (NOBODY, NOBODY),
+    full_scans: tuple[FullScans, FullScans] = (frozenset(), frozenset()),
     *,
     most_nodes: int = MOST_NODES,
 ) -> Diff:
     """How `new` differs from `old`. `attested` is what the classes of either tenants.yaml vouch for, `tenants` who is
-    in them."""
+    in them, `full_scans` which of them ask for the models always."""
     moves = moved(*tenants)
     left, come_to = {move.name: move.was for move in moves}, {move.name: move.becomes for move in moves}
     old, new = with_classes(old, left), with_classes(new, come_to)
     attested = with_attested(attested[0], left), with_attested(attested[1], come_to)
     unknown = [*_unplaced("old", old), *_unplaced("new", new)]
-    labelling = diff_labels.compare(old, new, attested)
+    asking = with_asking(full_scans[0], left), with_asking(full_scans[1], come_to)
+    labelling = diff_labels.compare(old, new, attested, asking)
     unknown += [Unknown("untried", ", ".join(entities)) for entities in labelling.untried]
     try:
         walked = walk(old, new, shared_labels(old, new), most_nodes=most_nodes)
@@ -218,7 +220,7 @@ class _Opened:
 
 
 def _opened(old: CompiledPolicy, new: CompiledPolicy, labelling: Labelling, most_nodes: int) -> _Opened:
-    every = labelling.pairs.union(*labelling.attested.values())
+    every = labelling.pairs.union(*labelling.of_class.values())
     pairs = [pair for pair in sorted(every) if old.order.name(pair[0]) != new.order.name(pair[1])]
     labels = [Shared(f"{old.order.name(was)} {new.order.name(becomes)}", was, becomes) for was, becomes in pairs]
     walked = walk(old, new, labels, most_nodes=most_nodes)
@@ -244,14 +246,14 @@ def _label_changes(
     found: list[tuple[Grounds, Pair, tuple[Change, ...]]] = []
     for change in labelling.changes:
         match change.grounds:
-            case Circumstance(kind="attested", name=tenant_class):
+            case Circumstance(kind="attested" | "unread", name=tenant_class):
                 found.append((change.grounds, change.pair, opened.changes(change.pair, tenant_class)))
             case grounds:
                 found.append((grounds, change.pair, opened.changes(change.pair)))
     shown = {place for _, _, changes in found for change in changes for place in change.gained}
     # Only what no ground alone explains is said of combinations.
     combined: list[tuple[Pair, str | None]] = [(pair, None) for pair in sorted(labelling.pairs)]
-    combined += [(pair, name) for name, pairs in labelling.attested.items() for pair in sorted(pairs)]
+    combined += [(pair, name) for name, pairs in labelling.of_class.items() for pair in sorted(pairs)]
     for pair, name in combined:
         changes = opened.changes(pair, name)
         if not {place for change in changes for place in change.gained} <= shown:

@@ -48,8 +48,8 @@ class Together:
 
 @dataclass(frozen=True, slots=True)
 class Circumstance:
-    """Something else than findings: `kind` is nothing, unnamed, carrier, tier, failure, history or attested (by the
-    tenant class `name`)."""
+    """Something else than findings: `kind` is nothing, unnamed, carrier, tier, failure, history, attested (by the
+    tenant class `name`) or unread (by the models, of that class)."""
 
     kind: str
     name: str = ""
@@ -75,29 +75,43 @@ class Relabelled:
 class Labelling:
     """Every difference, every pair of labels that one request can have under the two, and what was not tried.
 
-    `pairs` hold for requests of every class; `attested` adds, by class, those where nothing was found and the class
-    vouches for the label.
+    `pairs` hold for requests of every class; `of_class` adds, by class, those where nothing was found and the class
+    vouches for the label, or where the models did not get through and the class asks for them.
     """
 
     changes: tuple[Relabelled, ...]
     pairs: frozenset[Pair]
-    attested: Mapping[str, frozenset[Pair]]
+    of_class: Mapping[str, frozenset[Pair]]
     untried: tuple[tuple[str, ...], ...]
 
 
 Attested = Mapping[str, Label]
 """The label that each tenant class of tenants.yaml vouches for, if it does."""
+FullScans = frozenset[str]
+"""The tenant classes of tenants.yaml that ask for a full scan always."""
 
 
-def compare(old: CompiledPolicy, new: CompiledPolicy, attested: tuple[Attested, Attested]) -> Labelling:
+def compare(
+    old: CompiledPolicy,
+    new: CompiledPolicy,
+    attested: tuple[Attested, Attested],
+    full_scans: tuple[FullScans, FullScans],
+) -> Labelling:
     """How `old` and `new` turn evidence into labels differently."""
-    return _Comparison(old, new, attested).labelling()
+    return _Comparison(old, new, attested, full_scans).labelling()
 
 
 class _Comparison:
-    def __init__(self, old: CompiledPolicy, new: CompiledPolicy, attested: tuple[Attested, Attested]) -> None:
+    def __init__(
+        self,
+        old: CompiledPolicy,
+        new: CompiledPolicy,
+        attested: tuple[Attested, Attested],
+        full_scans: tuple[FullScans, FullScans],
+    ) -> None:
         self._old, self._new = old, new
         self._attested = attested
+        self._full_scans = full_scans
         self._rules = (*old.labels.rules, *new.labels.rules)
         self._pairs: set[Pair] = set()
         self._untried: list[tuple[str, ...]] = []
@@ -107,13 +121,33 @@ class _Comparison:
         both = [name for name in self._old.order.names if name in self._new.order.names]
         # A reply on record brings its label along, by name, whatever else is found.
         shared = {(self._old.order.rank(name), self._new.order.rank(name)) for name in both}
-        attested: dict[str, frozenset[Pair]] = {}
-        for name in dict.fromkeys((*self._attested[0], *self._attested[1])):
-            pair = self._attests(name)
-            attested[name] = _closed({pair, *shared})
+        of_class: dict[str, set[Pair]] = {}
+        for grounds, pair in self._classes():
+            of_class.setdefault(grounds.name, set(shared)).add(pair)
             if self._differs(pair):
-                changes.append(Relabelled(Circumstance("attested", name), pair))
-        return Labelling(tuple(changes), _closed(self._pairs | shared), attested, tuple(self._untried))
+                changes.append(Relabelled(grounds, pair))
+        closed = {name: _closed(pairs) for name, pairs in of_class.items()}
+        return Labelling(tuple(changes), _closed(self._pairs | shared), closed, tuple(self._untried))
+
+    def _classes(self) -> Iterator[tuple[Circumstance, Pair]]:
+        """What is so for the requests of one class alone."""
+        for name in dict.fromkeys((*self._attested[0], *self._attested[1])):
+            yield Circumstance("attested", name), self._attests(name)
+        was, becomes = self._full_scans
+        for name in sorted(was ^ becomes):
+            yield Circumstance("unread", name), self._unread(name)
+
+    def _unread(self, tenant_class: str) -> Pair:
+        """Where the models did not get through: the top label for a class that asks for them, the policy's for others.
+
+        What the class vouches for stands as well.
+        """
+        evidence = Evidence((), Coverage(_ALL_TIERS - {Tier.NER}))
+        old, new = (
+            compiled.order.top if tenant_class in asks else label(compiled, evidence, attested.get(tenant_class))[1]
+            for compiled, asks, attested in zip((self._old, self._new), self._full_scans, self._attested, strict=True)
+        )
+        return old, new
 
     def _attests(self, tenant_class: str) -> Pair:
         old, new = self._attested

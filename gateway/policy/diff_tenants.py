@@ -53,3 +53,8 @@ def with_classes(compiled: CompiledPolicy, same_as: Mapping[str, str]) -> Compil
 def with_attested(attested: Mapping[str, Label], same_as: Mapping[str, str]) -> Mapping[str, Label]:
     """`attested` with what the classes of `same_as` vouch for."""
     return {**attested, **{name: attested[other] for name, other in same_as.items() if other in attested}}
+
+
+def with_asking(full_scans: frozenset[str], same_as: Mapping[str, str]) -> frozenset[str]:
+    """`full_scans` with those classes of `same_as` that stand for one of them."""
+    return full_scans | {name for name, other in same_as.items() if other in full_scans}

@@ -92,6 +92,10 @@ SENTENCES: Final[Table] = MappingProxyType(
             "a request of the class {name} in which nothing was found",
             "租户类别 {name} 中未检出任何内容的请求",
         ),
+        "unread": (
+            "a request of the class {name} that the models did not get through",
+            "租户类别 {name} 中模型未能读完的请求",
+        ),
         "combined": ("several of these in one request", "同一请求中同时具备上述多项"),
         "places": ("Pools that are somewhere else, or of another kind:", "所在位置或属性改变的资源池："),
         "place_changed": ("  · {pool}: {was} → {becomes}", "  · {pool}：{was} → {becomes}"),

@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli import policy_files
+from gateway.cli.policy_files import PolicyFiles
+from gateway.detect.scanner import scanner_digest
+from gateway.settings import load_bundle
 from tests.cli.policy_runs import one_scanner_for_each_policy as one_scanner_for_each_policy
 from tests.cli.policy_runs import run
 from tests.config.folder import edit, make
@@ -70,6 +74,26 @@ def test_a_tenant_that_comes_to_a_class_which_may_let_out_more_is_new_access(fol
     assert "tenant class hospital → default" in out
     shown = json.loads(compare(capsys, folder, "--json")[1])
     assert shown["tenants_moved"] == [{"tenants": ["ward"], "was": "hospital", "becomes": "default"}]
+
+
+def test_a_class_that_the_models_do_not_read_always_any_more_closes_the_gate(folder: Path, capsys: Capsys) -> None:
+    edit(folder / "old", "tenants.yaml", "{ceiling: internal}", "{ceiling: internal, full_scan: always}")
+    status, out, _ = compare(capsys, folder, *GATE)
+    assert (status, "New cloud access: YES." in out) == (1, True)
+    assert "a request of the class default that the models did not get through: restricted → internal" in out
+    edit(folder, "tenants.yaml", "{ceiling: internal}", "{ceiling: internal, full_scan: always}")
+    assert compare(capsys, folder, *GATE)[0] == 0
+
+
+def test_the_bundle_is_the_one_that_a_gateway_would_run_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.detect.ner_models.are_installed", lambda: True)
+    monkeypatch.setattr("gateway.detect.ner_models.models_digest", lambda: "of the models")
+    edit(folder, "tenants.yaml", "{ceiling: internal}", "{ceiling: internal, full_scan: always}")
+    files = PolicyFiles(folder / "policy.yaml", folder / "pools.yaml", folder / "tenants.yaml")
+    seen, live = policy_files.load(files).bundle, load_bundle(folder, {})[1]
+    assert seen is not None
+    assert seen.models_digest == "of the models"
+    assert seen.digest == live.with_scanner(scanner_digest(live.policy.markers)).digest
 
 
 def test_a_tenant_that_comes_to_a_class_which_stays_home_opens_no_gate(folder: Path, capsys: Capsys) -> None:

@@ -24,10 +24,11 @@ from gateway.policy.diff_text import said
 from gateway.policy.labelling import label
 from gateway.policy.regions import boxes_of
 
-from .changing import World, lies_in, requests, rows, worlds
+from .changing import CLASSES, World, lies_in, requests, rows, worlds
 from .making import INTERNAL, POOLS, PUBLIC, RESTRICTED, policy, pool, unproved
 
 THOROUGH = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+NOBODY_ASKS: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
 ENTITIES = ("PERSON", "EMAIL", "CN_MOBILE", "URL", "MARKER:secret", "SWIFT")
 
 
@@ -48,7 +49,8 @@ def evidences(draw: st.DrawFn) -> Evidence:
     for entity in draw(st.lists(st.sampled_from(ENTITIES), max_size=3, unique=True)):
         for _ in range(draw(st.integers(1, 4))):
             found.append(Finding(entity, draw(st.sampled_from((0.0, 0.3, 0.4, 0.6, 0.7, 1.0))), "m", 0, 1, "t"))
-    tiers = draw(st.sampled_from((frozenset(Tier), frozenset(Tier), frozenset({Tier.NAMES}))))
+    most = frozenset(Tier) - {Tier.NER}
+    tiers = draw(st.sampled_from((frozenset(Tier), frozenset(Tier), most, frozenset({Tier.NAMES}))))
     unscanned = draw(st.sampled_from(((), (), (Unscanned("image", "m"),))))
     taint = draw(st.sampled_from((None, None, Label(2))))
     return Evidence(tuple(found), Coverage(tiers, unscanned), draw(st.sampled_from(History)), taint)
@@ -93,17 +95,20 @@ def test_a_policy_does_not_differ_from_itself(data: st.DataObject) -> None:
 def test_no_evidence_and_no_request_gains_a_way_out_unsaid(data: st.DataObject) -> None:
     old, new = (world.compiled() for world in data.draw(pairs()))
     attested = ({"press": Label(0)} if data.draw(st.booleans()) else {}, {"bank": Label(0)})
-    found = diff(old, new, attested)
+    asking = data.draw(st.frozensets(st.sampled_from(CLASSES))), data.draw(st.frozensets(st.sampled_from(CLASSES)))
+    found = diff(old, new, attested, full_scans=asking)
     of_old, of_new = Places(old), Places(new)
     for _ in range(15):
         evidence = data.draw(evidences())
         facts: RequestFacts = data.draw(requests())
         both = []
-        for compiled, vouched in zip((old, new), attested, strict=True):
+        for compiled, vouched, asks in zip((old, new), attested, asking, strict=True):
             known = {f"MARKER:{marker.casefold()}" for marker in compiled.markers}
             seen = tuple(one for one in evidence.findings if not one.entity.startswith("MARKER") or one.entity in known)
             scanned = Evidence(seen, evidence.coverage, evidence.history, evidence.taint)
             high = label(compiled, scanned, vouched.get(facts.tenant_class))[1]
+            if facts.tenant_class in asks and Tier.NER not in scanned.coverage.tiers:
+                high = compiled.order.top
             both.append(structs.replace(facts, label_low=high, label_high=high))
         gained = cloud(of_new.answer(decide(new, both[1]))) - cloud(of_old.answer(decide(old, both[0])))
         assert not gained or found.new_cloud_access
@@ -131,7 +136,9 @@ def test_no_tenant_that_moves_gains_a_way_out_unsaid(data: st.DataObject) -> Non
 @given(st.data())
 def test_one_entity_gets_another_label_exactly_where_it_says(data: st.DataObject) -> None:
     old, new = (world.compiled() for world in data.draw(pairs()))
-    changes = [one for one in diff_labels.compare(old, new, ({}, {})).changes if isinstance(one.grounds, Found)]
+    changes = [
+        one for one in diff_labels.compare(old, new, ({}, {}), NOBODY_ASKS).changes if isinstance(one.grounds, Found)
+    ]
     for entity in ENTITIES[:4]:
         score, count = data.draw(st.sampled_from((0.0, 0.39, 0.4, 0.7, 1.0))), data.draw(st.integers(1, 5))
         evidence = Evidence((Finding(entity, score, "", 0, 0, ""),) * count, Coverage(frozenset(Tier)))
@@ -227,6 +234,23 @@ def test_a_class_that_vouches_for_less_is_seen() -> None:
     # Nothing of this class leaves, whatever it vouches for.
     home = unproved(policy(rows, MODELS), POOLS, {"press": None, "bank": INTERNAL})
     assert not diff(home, home, ({}, {"press": PUBLIC})).new_cloud_access
+
+
+def test_a_class_that_is_not_read_always_any_more_is_seen() -> None:
+    rows = "  - {id: rest, when: {}, to: [home], spill: [burst]}"
+    plain = unproved(policy(rows, MODELS), POOLS, {"press": INTERNAL, "bank": INTERNAL})
+    asks = frozenset({"press"})
+    found = diff(plain, plain, full_scans=(asks, frozenset()))
+    assert [one.grounds for one in found.labels] == [Circumstance("unread", "press")]
+    assert found.new_cloud_access
+    assert "a request of the class press that the models did not get through: restricted → internal" in said(found, "en")
+    assert not diff(plain, plain, full_scans=(frozenset(), asks)).new_cloud_access
+    assert diff(plain, plain, full_scans=(asks, asks)).is_empty
+    moves = ({"t": "press"}, {"t": "bank"})
+    assert diff(plain, plain, tenants=moves, full_scans=(asks, asks)).new_cloud_access
+    # Where the policy asks for the models of everybody, nobody is read less.
+    strict = unproved(policy(rows, MODELS, label=", tiers: [structured, names, ner]"), POOLS, {"press": INTERNAL})
+    assert diff(strict, strict, full_scans=(asks, frozenset())).is_empty
 
 
 def test_what_the_class_vouches_for_that_a_tenant_comes_to_is_compared() -> None:
