@@ -50,7 +50,7 @@ class Breaker:
     """One endpoint's breaker. `now` is monotonic seconds; `chance` is from 0 to below 1.
 
     Of each attempt it hears one of `answered`, `failed` and `dropped`, and after `answered` at most one of `completed`
-    and `broke_off`. `opened_at` and `until` say when it opened last and from when on a probe may go.
+    and `broke_off`. `until` says from when on a probe may go.
     """
 
     __slots__ = (
@@ -62,14 +62,12 @@ class Breaker:
         "_rules",
         "_starts",
         "_ticket",
-        "opened_at",
         "state",
         "until",
     )
 
     def __init__(self, rules: BreakerRules) -> None:
         self.state = BreakerState.CLOSED
-        self.opened_at = 0.0
         self.until = 0.0
         self._rules = rules
         self._starts = _Record(rules)
@@ -159,7 +157,6 @@ class Breaker:
         self._openings = 1 if calm else self._openings + 1
         open_s = min(rules.open_s * 2.0 ** min(self._openings - 1, 16), rules.longest_s)
         self.state = BreakerState.OPEN
-        self.opened_at = now
         self.until = now + open_s * (1 + rules.jitter * (2 * chance - 1))
         self._ticket = Ticket(self._ticket.era + 1)
         self._has_probe = False

@@ -73,6 +73,7 @@ class _Standing:
         "in_flight",
         "is_healthy",
         "pool",
+        "resorted",
         "saturated_until",
         "seed",
         "server",
@@ -91,6 +92,7 @@ class _Standing:
         self.is_healthy = True
         self.unwell = 0
         self.was_unwell = False
+        self.resorted = 0
         self.server: ServerLoad | None = None
         self._said_at_in_flight = 0
 
@@ -221,6 +223,7 @@ class Endpoints:
         self._standings: dict[str, tuple[_Standing, ...]] = {
             pool.name: tuple(_Standing(pool, endpoint) for endpoint in pool.endpoints) for pool in topology.pools
         }
+        self._resorts = 0
         # Per pool: breakers opened, servers that said they are full.
         self.opened = dict.fromkeys(self._pools, 0)
         self.said_full = dict.fromkeys(self._pools, 0)
@@ -281,9 +284,14 @@ class Endpoints:
             for one in self._standings[pool]:
                 if not one.is_ejected:
                     return None
-                if found is None or one.breaker.opened_at > found.breaker.opened_at:
+                if found is None or one.resorted < found.resorted:
                     found = one
-        return None if found is None else (found.pool.name, found.endpoint)
+        if found is None:
+            return None
+        # In turns: one of them may have recovered, and the others would hide it.
+        self._resorts += 1
+        found.resorted = self._resorts
+        return found.pool.name, found.endpoint
 
     def retry_after_s(self, pools: Iterable[str]) -> float:
         """When to ask again, if none of `pools` admits anything now: in a second at least, in a minute at most."""
