@@ -20,9 +20,13 @@ class Borrower:
 
     rules: tuple[tuple[re.Pattern[str], PatternRecognizer], ...]
 
-    def called(self, words: str) -> list[PatternRecognizer]:
-        """The rules that these words call for."""
-        return [found for cue, found in self.rules if cue.search(words)]
+    def called(self, words: str, digits: int = 0) -> list[PatternRecognizer]:
+        """The rules that these words call for; of those that know their runs, only those that may be of `digits`."""
+        return [found for cue, found in self.rules if _may_have(found.rule, digits) and cue.search(words)]
+
+
+def _may_have(rule: Rule, digits: int) -> bool:
+    return not digits or not rule.runs or (digits in rule.runs and "" in rule.letters)
 
 
 def found_beside(

@@ -162,7 +162,7 @@ class GroupedRecognizer:
                 continue
             start, end = run.starts[first], run.ends[last]
             before = run.text[max(0, start - _WORDS_BEFORE) : start]
-            called = self.told.called(before)
+            called = self.told.called(before, len(digits))
             if called:
                 after = run.text[end : end + _WORDS_BEHIND]
                 for entity, score, _, _ in found_beside(called, before, digits, after, whole=True):

@@ -186,8 +186,8 @@ class RequestScanner:
                 left, right = self._reaches[index]
                 if not left or not ends:
                     worth[index] = ends
-                elif ends[-1] >= first - right and ends[0] <= last + left:
-                    worth[index] = [end for end in ends if first - right <= end <= last + left]
+                elif near := [end for end in ends if first - right <= end <= last + left]:
+                    worth[index] = near
             seen = worth
         if not self._of_tables.isdisjoint(seen):
             # Far below a header is only what another part of the text may hold.
