@@ -65,7 +65,7 @@ def test_a_quick_run_measures_every_row(tmp_path: Path) -> None:
         pytest.skip("the load generator and the mock model server are not beside this repository")
     ran = _run("run.py", "--quick", "--only", "requests", "--json", str(tmp_path / "run.json"))
     assert ran.returncode == 0, ran.stdout
-    assert "tidegate, full path, all text new, 1.3 KB" in (tmp_path / "run.md").read_text()
+    assert "tidegate, full path, (b) all new, nothing found, 1.3 KB" in (tmp_path / "run.md").read_text()
 
 
 def test_without_its_tools_it_says_that_nothing_was_measured(tmp_path: Path) -> None:
