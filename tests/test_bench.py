@@ -49,6 +49,13 @@ def test_the_path_that_is_measured_in_one_process_still_runs(tmp_path: Path) -> 
     assert all(row["calls"] > 1 for row in rows.values())
 
 
+def test_what_counting_costs_is_still_measured() -> None:
+    ran = _run("instruments.py", "--once")
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith("ours ")
+    assert "an account of 500 kinds" in ran.stdout
+
+
 def test_the_simulated_day_still_runs_and_kept_places_shorten_the_wait_of_what_must_stay(tmp_path: Path) -> None:
     ran = _run("overflow.py", "--once", "--json", str(tmp_path / "day.json"), "--svg", str(tmp_path / "day.svg"))
     assert ran.returncode == 0, ran.stderr

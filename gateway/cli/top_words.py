@@ -13,7 +13,7 @@ SENTENCES: Final[Table] = MappingProxyType(
         ),
         "rates": (
             "requests {requests}/s · refused or failed {bad}/s · spilled {spilled}/s · failed over {failovers}/s",
-            "请求 {requests}/秒 · 拒绝或失败 {bad}/秒 · 外溢 {spilled}/秒 · 切换 {failovers}/秒",
+            "请求 {requests}/秒 · 拒绝或失败 {bad}/秒 · 溢出 {spilled}/秒 · 切换 {failovers}/秒",
         ),
         "tokens": (
             "tokens/s: prompt {prompt}, completion {completion} · CPU {cpu}",
@@ -35,12 +35,12 @@ SENTENCES: Final[Table] = MappingProxyType(
             "! The record of replies proves nothing now: requests with a history stay home.",
             "! 回答记录当前不可作为依据：带历史消息的请求留在本地。",
         ),
-        "burst_auto": ("burst: by pressure", "外溢：按压力"),
+        "burst_auto": ("burst: by pressure", "溢出：按压力"),
         "burst_share": (
             "! burst: operations send {share} of what may leave",
-            "! 外溢：运维指定可外发请求的 {share}",
+            "! 溢出：运维指定可外发请求的 {share} 外发",
         ),
-        "head_pool": ("POOL", "池"),
+        "head_pool": ("POOL", "资源池"),
         "head_zone": ("ZONE", "区域"),
         "head_places": ("PLACES", "占用"),
         "head_queued": ("QUEUED", "排队"),
@@ -53,7 +53,7 @@ SENTENCES: Final[Table] = MappingProxyType(
         "head_in_flight": ("IN FLIGHT", "处理中"),
         "head_server": ("ITS OWN COUNT: WORKS, WAITS, CACHE", "服务器自报：处理、等待、缓存"),
         "open": ("open", "开放"),
-        "spilling": ("spilling", "外溢中"),
+        "spilling": ("spilling", "溢出中"),
         "full": ("full", "已满"),
         "drained": ("drained", "已排空"),
         "closed": ("closed", "已关闭"),
