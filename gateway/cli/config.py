@@ -98,7 +98,8 @@ def _gateway(gateway: GatewayFile, settings: Settings) -> list[str]:
     tls = f"{settings.tls[0]}, {settings.tls[1]}" if settings.tls is not None else "off"
     return [
         f"listen: {gateway.listen}",
-        f"admin: {gateway.admin.listen}, token from {gateway.admin.token}",
+        f"admin: {gateway.admin.listen}, token from {gateway.admin.token}, "
+        f"metrics token from {gateway.admin.metrics_token or 'the same'}",
         f"root_secret: from {gateway.root_secret}",
         f"state_dir: {settings.state_dir}",
         f"workers: {gateway.workers}",

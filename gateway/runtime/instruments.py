@@ -231,7 +231,7 @@ class Instruments:
         pool = reached or NONE
         zone = self._zone(pool)
         name = self._order.name(label) if label is not None else NONE
-        account.add(REQUESTS.name, (api, tenant_class, name, zone, pool, ending), record.count)
+        account.add(REQUESTS.name, (api or NONE, tenant_class, name, zone, pool, ending), record.count)
         if way != NONE:
             account.add(DECISIONS.name, (route, "deny" if way == _DENIED else "allow"), record.count)
         if way == _SPILLED:

@@ -90,7 +90,7 @@ def test_show_says_what_holds_and_no_secret(folder: Path, capsys: pytest.Capture
     edit(folder, "pools.yaml", "endpoints: [http://127.0.0.1:8000]", "endpoints: ['unix:/run/a.sock']")
     assert main(["config", "show", "--config", str(folder)]) == 0
     shown = capsys.readouterr().out
-    assert "admin: 127.0.0.1:8081, token from {file: secrets/admin.token}" in shown
+    assert "admin: 127.0.0.1:8081, token from {file: secrets/admin.token}, metrics token from the same" in shown
     assert "    - /run/a.sock: unix:/run/a.sock\n" in shown
     assert "    - [2001:db8::1]:8443: https://[2001:db8::1]:8443\n" in shown
     assert "  ward: class hospital, ceiling none, sees nothing\n" in shown

@@ -11,7 +11,7 @@ from gateway.core.labels import Label, LabelOrder
 from gateway.core.measures import NONE, OTHER
 from gateway.core.records import Ending, FullScan, ScanEnding, ScanReason, Usage
 from gateway.core.topology import Endpoint, Pool, Topology
-from gateway.errors import Overloaded, TidegateError, Unauthenticated
+from gateway.errors import NotFound, Overloaded, TidegateError, Unauthenticated
 from gateway.ports import Inbound
 from gateway.runtime import instruments as instruments_file
 from gateway.runtime.call import Call
@@ -141,6 +141,13 @@ def test_a_stranger_is_none_of_ours():
     assert measures.DECISIONS.name not in account.numbers
     assert measures.QUEUE_WAIT.name not in account.spreads
     assert measures.ADDED.name not in account.spreads
+
+
+def test_what_was_no_request_for_us_has_no_interface():
+    instruments = fresh()
+    made = Call("0" * 24, Inbound(b"GET", b"/x", None, b"", 100.0), path="", order=ORDER)
+    instruments.settled(made, Ending.REFUSED, NotFound(), now=100.1)
+    assert counted(instruments, measures.REQUESTS) == {(NONE, NONE, NONE, NONE, NONE, "refused"): 1}
 
 
 def test_a_refusal_of_the_policy_and_one_for_want_of_a_place_are_told_apart():
