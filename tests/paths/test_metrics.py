@@ -46,11 +46,11 @@ async def scraped(running: Process, token: str | None = None) -> dict[tuple[str,
 
 
 async def told_of(running: Process, requests: int) -> dict[tuple[str, str], float]:
-    """The page once it tells of so many requests: a worker tells what it has counted once a second."""
+    """The page once both workers tell of themselves and of so many requests: each does once a second."""
     async with asyncio.timeout(30):
         while True:
             page = await scraped(running)
-            if total(page, "tidegate_requests_total") >= requests:
+            if total(page, "tidegate_requests_total") >= requests and total(page, "tidegate_workers") == 2:
                 return page
             await asyncio.sleep(0.1)
 
