@@ -16,6 +16,7 @@ from gateway.core.message import Headers, Message
 MAX_HEAD: Final = 64 * 1024
 MAX_CHUNK_LINE: Final = 256
 MAX_INTERIM: Final = 8
+MAX_TRAILERS: Final = 64
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?")
 # The blanks around a value are cut off afterwards: a pattern that did it would be slow on many of them.
@@ -57,14 +58,14 @@ class _State(Enum):
 
 
 class ResponseReader:
-    """Reads exactly one response.
+    """Reads exactly one response, of a request that was not HEAD: that one, nobody here sends.
 
     `feed` returns the decoded body bytes that `data` completed; `head` is set once the final head has been read;
     `is_done` once the response is complete. `may_reuse` then tells whether the connection is clean: framed, kept
     alive, and without a surplus byte. Raises ResponseInvalid and is of no further use after that.
     """
 
-    __slots__ = ("_buffer", "_interim", "_keep_alive", "_left", "_state", "head")
+    __slots__ = ("_buffer", "_interim", "_keep_alive", "_left", "_state", "_trailers", "head")
 
     def __init__(self) -> None:
         self.head: Head | None = None
@@ -73,6 +74,7 @@ class ResponseReader:
         self._left = 0
         self._keep_alive = False
         self._interim = 0
+        self._trailers = 0
 
     @property
     def is_done(self) -> bool:
@@ -119,7 +121,7 @@ class ResponseReader:
     def _read_head(self, data: bytes) -> bytes | None:
         while True:
             end = data.find(b"\r\n\r\n")
-            if end > MAX_HEAD or (end < 0 and len(data) > MAX_HEAD):
+            if end > MAX_HEAD or (end < 0 and len(data) > MAX_HEAD + 3):
                 raise ResponseInvalid("head too large")
             if end < 0:
                 self._buffer = data
@@ -157,15 +159,17 @@ class ResponseReader:
             raise ResponseInvalid("two lengths")
         if codings and codings != [b"chunked"]:
             raise ResponseInvalid("unknown transfer encoding")
-        if codings:
+        if status in (204, 304):
+            # There is no body, whatever is said of one; but a peer that says so may send it.
+            self._keep_alive = self._keep_alive and not codings and length in (None, b"0")
+            self._state = _State.DONE
+        elif codings:
             self._state = _State.CHUNK_LINE
         elif length is not None:
             if not length.isdigit() or len(length) > _MOST_DIGITS:
                 raise ResponseInvalid("invalid content length")
             self._left = int(length)
             self._state = _State.SIZED if self._left else _State.DONE
-        elif status in (204, 304):
-            self._state = _State.DONE
         else:
             self._keep_alive = False
             self._state = _State.UNTIL_EOF
@@ -207,7 +211,8 @@ class ResponseReader:
                 self._state = _State.CHUNK_LINE
             end = data.find(b"\r\n", at)
             if end < 0:
-                if len(data) - at > MAX_CHUNK_LINE:
+                # With the half of its end that may have come.
+                if len(data) - at > MAX_CHUNK_LINE + 1:
                     raise ResponseInvalid("line too long in a chunked body")
                 break
             self._read_line(data[at:end])
@@ -216,15 +221,20 @@ class ResponseReader:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _read_line(self, line: bytes) -> None:
+        if len(line) > MAX_CHUNK_LINE:
+            raise ResponseInvalid("line too long in a chunked body")
         # Trailers are read and dropped: nothing that we forward depends on them.
         if self._state is _State.TRAILERS:
+            self._trailers += 1
             if not line:
                 self._state = _State.DONE
-            elif len(line) > MAX_CHUNK_LINE or not _TRAILER.fullmatch(line):
+            elif self._trailers > MAX_TRAILERS:
+                raise ResponseInvalid("too many trailers")
+            elif not _TRAILER.fullmatch(line):
                 raise ResponseInvalid("invalid trailer")
             return
         match = _CHUNK.fullmatch(line)
-        if match is None or len(line) > MAX_CHUNK_LINE:
+        if match is None:
             raise ResponseInvalid("invalid chunk size")
         self._left = int(match[1], 16)
         self._state = _State.CHUNK if self._left else _State.TRAILERS

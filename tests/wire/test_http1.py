@@ -113,7 +113,7 @@ HEAD = b"HTTP/1.1 200 OK\r\n"
         (HEAD + b"transfer-encoding: chunked\r\n\r\nzz\r\n", "chunk size"),
         (HEAD + b"transfer-encoding: chunked\r\n\r\n-1\r\n", "chunk size"),
         (HEAD + b"transfer-encoding: chunked\r\n\r\n1 2\r\n", "chunk size"),
-        (HEAD + b"transfer-encoding: chunked\r\n\r\n1;" + b"x" * 300 + b"\r\n", "chunk size"),
+        (HEAD + b"transfer-encoding: chunked\r\n\r\n1;" + b"x" * 300 + b"\r\n", "line too long"),
         (HEAD + b"transfer-encoding: chunked\r\n\r\n" + b"0" * 300, "line too long"),
         (HEAD + b"transfer-encoding: chunked\r\n\r\n1\r\nab\r\n", "chunk without its end"),
         (HEAD + b"transfer-encoding: chunked\r\n\r\n1\r\na\n", "chunk without its end"),
