@@ -14,6 +14,7 @@ from tests.fakes.model_server import ModelServer
 from tests.paths.test_row_orders import drawing, recorded, with_rest
 
 FULL = {"home": 1, "home-b": 1}
+PATIENCE_S = 10.0
 AT_REST = "- {id: rest, when: {}, to: [home, home-b], spill: [burst], on_full: {queue: QUEUE}}"
 CLOUD_FIRST = "- {id: rest, when: {}, to: [burst, home], on_full: {queue: QUEUE}}"
 
@@ -57,15 +58,17 @@ class Full:
         self._places[name].leave()
 
 
-async def waiting(gateway: House, count: int = 1) -> None:
-    """Until `count` requests wait for a place at home."""
-    while gateway.worker._admission.load()["home"].waiting < count:  # noqa: ASYNC110 -- the gateway's own count
-        await asyncio.sleep(0.002)
+async def waiting(gateway: House, count: int = 1, pool: str = "home") -> None:
+    """Until `count` requests wait for a place in `pool`; what has gone elsewhere never will."""
+    async with asyncio.timeout(PATIENCE_S):
+        while gateway.worker._admission.load()[pool].waiting < count:  # noqa: ASYNC110 -- the gateway's own count
+            await asyncio.sleep(0.002)
 
 
 async def began(models: ScriptedScanner, count: int = 1) -> None:
-    while models.began < count:  # noqa: ASYNC110 -- the script's own count
-        await asyncio.sleep(0.002)
+    async with asyncio.timeout(PATIENCE_S):
+        while models.began < count:  # noqa: ASYNC110 -- the script's own count
+            await asyncio.sleep(0.002)
 
 
 def outcomes(gateway: House) -> list[dict]:
@@ -154,8 +157,7 @@ async def test_while_the_models_read_the_request_keeps_its_place_in_line(tmp_pat
         await waiting(gateway, 2)
         release.set()
         await asyncio.sleep(0)
-        while not gateway.worker._admission.load()["burst"].waiting:  # noqa: ASYNC110 -- the gateway's own count
-            await asyncio.sleep(0.002)
+        await waiting(gateway, pool="burst")
         full.leave()
         assert went(await first) == (200, "home", "internal")
         full.leave("home-b")
