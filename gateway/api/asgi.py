@@ -158,7 +158,8 @@ def _head(scope: Scope) -> Reading:
     # What a stream of HTTP/2 or 3 has instead of a Host line, ASGI servers give as one.
     reading.version = "1.1" if scope["http_version"] in ("1.1", "2", "3") else scope["http_version"]
     for name, value in scope["headers"]:
-        reading.header(name, value)
+        reading.lines += (name, value)
+    reading.read_head()
     return reading
 
 

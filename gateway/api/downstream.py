@@ -53,17 +53,17 @@ class HttpDownstream:
 
     def start(self, status: int, headers: Headers, *, length: int | None) -> None:
         """Queue the head; it leaves together with the first bytes of the body."""
-        lines = [_STATUS_LINES.get(status, b"HTTP/1.1 %d\r\n" % status)]
-        lines += [b"%b: %b\r\n" % header for header in headers]
+        head = _STATUS_LINES[status] if status in _STATUS_LINES else b"HTTP/1.1 %d\r\n" % status
+        for name, value in headers:
+            head += b"%b: %b\r\n" % (name, value)
         if length is not None:
             self._framed = False
-            lines.append(b"content-length: %d\r\n" % length)
+            head += b"content-length: %d\r\n" % length
         elif self._framed:
-            lines.append(b"transfer-encoding: chunked\r\n")
+            head += b"transfer-encoding: chunked\r\n"
         if self._close:
-            lines.append(b"connection: close\r\n")
-        lines.append(b"\r\n")
-        self._head = b"".join(lines)
+            head += b"connection: close\r\n"
+        self._head = head + b"\r\n"
 
     def write(self, data: bytes) -> None:
         """Send bytes of the body; whoever asked with HEAD gets none, and would take them for the next answer."""

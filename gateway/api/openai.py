@@ -81,8 +81,11 @@ class Connection(asyncio.Protocol):
             self._refuse(InvalidRequest("The request is not valid HTTP/1.1.", code="invalid_http"))
         reading = self._reading
         # The parser keeps the line under way, so its bytes are counted and not only what it has told.
-        if reading is not None and max(reading.head_size, reading.unfinished) > self._plane.limits.head:
-            self._refuse(HeadersTooLarge())
+        if reading is not None:
+            if not reading.method:
+                reading.weigh()
+            if max(reading.head_size, reading.unfinished) > self._plane.limits.head:
+                self._refuse(HeadersTooLarge())
 
     def _feed(self, data: bytes | memoryview) -> None:
         while True:
@@ -150,15 +153,16 @@ class Connection(asyncio.Protocol):
         reading = self._reading
         if reading is None or reading.method:
             return  # a trailer: nothing that we serve depends on one
-        reading.header(name, value)
+        reading.lines += (name, value)
 
     def on_headers_complete(self) -> None:
         reading = self._reading
         if reading is None or reading.method:
             return
         reading.unfinished = 0
+        reading.read_head()
         reading.method = self._parser.get_method()
-        reading.path = reading.url.partition(b"?")[0]
+        reading.path = reading.url.partition(b"?")[0] if b"?" in reading.url else reading.url
         reading.version = self._parser.get_http_version()
         reading.keep_alive = self._parser.should_keep_alive()
         reading.error = self._plane.objection(reading)
@@ -201,7 +205,8 @@ class Connection(asyncio.Protocol):
     # Answering
 
     def _answer(self, reading: Reading) -> None:
-        close = not reading.keep_alive or self._plane.is_draining
+        is_last = self._plane.is_giving_way and not self._waiting
+        close = not reading.keep_alive or self._plane.is_draining or is_last
         downstream = HttpDownstream(
             self, close=close, minor=int(reading.version == "1.1"), head_only=reading.method == b"HEAD"
         )

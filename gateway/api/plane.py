@@ -28,6 +28,9 @@ from gateway.wire.requests import PATHS
 FLUSH_S: Final = 1.0
 """How long the last answers have to leave after a drain has run out of time."""
 
+ARRIVE_S: Final = 5.0
+"""How long a connection may take from being accepted to being known here: the handshake of TLS lies in between."""
+
 MODELS: Final = b"/v1/models"
 
 
@@ -63,6 +66,7 @@ class DataPlane:
         self.pipeline = pipeline
         self.limits = limits
         self.connections: set[Connected] = set()
+        self.is_giving_way = False
         self.is_draining = False
         self.is_drained = False
         self._emptied = asyncio.Event()
@@ -73,10 +77,10 @@ class DataPlane:
         if reading.head_size > self.limits.head:
             return HeadersTooLarge()
         path = reading.path
-        if path == MODELS or path.startswith(MODELS + b"/"):
-            return None if reading.method == b"GET" else MethodNotAllowed("Use GET for this path.")
         if path not in PATHS:
-            return NotFound()
+            if path != MODELS and not path.startswith(MODELS + b"/"):
+                return NotFound()
+            return None if reading.method == b"GET" else MethodNotAllowed("Use GET for this path.")
         if reading.method != b"POST":
             return MethodNotAllowed("Use POST for this path.")
         if reading.content_type != JSON or reading.content_encoding not in (b"", b"identity"):
@@ -95,8 +99,8 @@ class DataPlane:
         """Hand one request to the pipeline."""
         if error is not None:
             self.pipeline.refuse(inbound, downstream, error)
-        elif (dialect := PATHS.get(inbound.path)) is not None:
-            self.pipeline.serve(dialect, inbound, downstream, self._spawn)
+        elif inbound.path in PATHS:
+            self.pipeline.serve(PATHS[inbound.path], inbound, downstream, self._spawn)
         else:
             self.pipeline.models(inbound, downstream, _model_of(inbound.path))
 
@@ -123,6 +127,19 @@ class DataPlane:
             elif connection.is_idle and now - connection.since > self.limits.keep_alive_s:
                 connection.close()
 
+    async def give_way(self, limit_s: float, unless: asyncio.Event) -> None:
+        """Another worker serves in this one's place: leave the connections that there are to their clients.
+
+        A client that is just sending its next request must not find its connection closed. So each is answered once
+        more, told that this was the last time, and one without a request is closed when it would be anyway (`sweep`).
+        Returns when nobody is left, after `limit_s` at most, or once `unless` is set.
+        """
+        self.is_giving_way = True
+        await either(unless, within_s=min(ARRIVE_S, limit_s))
+        if self.connections and not unless.is_set():
+            self._emptied.clear()
+            await either(self._emptied, unless, within_s=limit_s)
+
     async def drain(self, limit_s: float) -> None:
         """Answer what has begun and let it arrive, for up to `limit_s` seconds; then end the rest with an error event.
 
@@ -145,6 +162,16 @@ class DataPlane:
             self._emptied.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._emptied.wait(), limit_s)
+
+
+async def either(*events: asyncio.Event, within_s: float | None = None) -> None:
+    """Return once one of `events` is set, or `within_s` is over."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
 
 
 def _model_of(path: bytes) -> str | None:

@@ -13,7 +13,7 @@ JSON: Final = b"application/json"
 EARLY_CHECK: Final = 64 << 10
 """Bodies above this size are refused for a wrong credential, path or form before they are read."""
 
-_DIGITS: Final = re.compile(rb"[0-9]{1,15}")
+_LENGTH: Final = re.compile(rb"[ \t]*[0-9]{1,15}[ \t]*")
 # A name, an IPv4 address or one of IPv6 in brackets, and a port or none (RFC 9110, 7.2): anything else is read
 # differently by somebody.
 _HOST: Final = re.compile(rb"(?:[0-9A-Za-z._~%!$&'()*+;=-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
@@ -50,15 +50,16 @@ class Reading:
     unfinished = 0
     size = 0
     error: TidegateError | None = None
+    credential: bytes | None = None
+    """The Authorization header if there was exactly one: two are one too many to trust either."""
+
+    _credentials = 0
+    _weighed = 0
 
     def __init__(self) -> None:
-        self.authorization: list[bytes] = []
+        # Names and values in turn, not looked at before the head is complete.
+        self.lines: list[bytes] = []
         self.body: list[bytes] = []
-
-    @property
-    def credential(self) -> bytes | None:
-        """The Authorization header if there was exactly one: two are one too many to trust either."""
-        return self.authorization[0] if len(self.authorization) == 1 else None
 
     @property
     def is_malformed(self) -> bool:
@@ -66,7 +67,7 @@ class Reading:
         return (
             self.hosts != 1
             or self.version not in ("1.1", "1.0")
-            or not self.path.startswith(b"/")
+            or self.path[:1] != b"/"
             or b"#" in self.url
             or self.chunked not in (b"", b"chunked")
             # Chunks came with HTTP/1.1: who speaks 1.0 on the way reads none.
@@ -102,26 +103,34 @@ class Reading:
             lines += b"Connection: close\r\n"
         return lines + b"\r\n"
 
-    def header(self, name: bytes, value: bytes) -> None:
-        """Take in one line of the head."""
-        self.head_size += len(name) + len(value)
-        name = name.lower()
-        if name not in _ASKED_FOR:
-            return
-        match name:
-            case b"host":
-                # Two are as bad as one that is none.
-                self.hosts += 1 if _HOST.fullmatch(value) else 2
-            case b"authorization":
-                self.authorization.append(value)
-            case b"content-type":
-                self.content_type = JSON if value == JSON else value.partition(b";")[0].strip().lower()
-            case b"content-encoding":
-                self.content_encoding = value.strip().lower()
-            case b"content-length":
-                digits = value.strip(b" \t")
-                self.length = int(digits) if _DIGITS.fullmatch(digits) else _TOO_LONG
-            case b"transfer-encoding":
-                self.chunked += value.strip().lower()
-            case _:  # expect
-                self.expects = value.strip().lower() == b"100-continue"
+    def weigh(self) -> None:
+        """Count what has come of the head so far."""
+        self.head_size += len(b"".join(self.lines[self._weighed :]))
+        self._weighed = len(self.lines)
+
+    def read_head(self) -> None:
+        """Take in the lines of the head, which is complete."""
+        self.weigh()
+        pieces = iter(self.lines)
+        for name, value in zip(pieces, pieces, strict=True):
+            if name not in _ASKED_FOR:
+                name = name.lower()
+                if name not in _ASKED_FOR:
+                    continue
+            match name:
+                case b"host":
+                    # Two are as bad as one that is none.
+                    self.hosts += 1 if _HOST.fullmatch(value) else 2
+                case b"authorization":
+                    self._credentials += 1
+                    self.credential = value if self._credentials == 1 else None
+                case b"content-type":
+                    self.content_type = JSON if value == JSON else value.partition(b";")[0].strip().lower()
+                case b"content-encoding":
+                    self.content_encoding = value.strip().lower()
+                case b"content-length":
+                    self.length = int(value) if _LENGTH.fullmatch(value) else _TOO_LONG
+                case b"transfer-encoding":
+                    self.chunked += value.strip().lower()
+                case _:  # expect
+                    self.expects = value.strip().lower() == b"100-continue"
