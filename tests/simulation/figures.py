@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.simulation.clients import Client, Told, token
 from tests.simulation.loop import VirtualLoop
-from tests.simulation.world import Simulated, simulated
+from tests.simulation.world import PLACES, Simulated, simulated
 
 HOME = ("home-1", "home-2", "home-b")
 
@@ -61,8 +61,11 @@ def failover(base: Path) -> Figure:
         worst = 0.0
         for name in HOME[:2]:
             subject.faults[name] = "refused"
+            await subject.worker._backends["home"].close()  # a server that has gone takes its connections with it
+            dialled = len(subject.wire.dialled)
             tolds = [await ask(subject) for _ in range(20)]
             assert all(told.status == 200 for told in tolds)
+            assert PLACES[name] in [address for _, address in subject.wire.dialled[dialled:]]
             worst = max(worst, *(told.first_at - told.asked_at for told in tolds))
             subject.faults[name] = None
         return min(usual), worst
