@@ -113,8 +113,9 @@ class Forwarder:
             label = await self._rescan(message, tenant)
             if label is None:
                 raise RescanIncomplete(detail=f"{pool.name}: the final bytes were not scanned to the end")
-            if label > pool.clearance:
-                raise ClearanceRefused(detail=f"{pool.name}: the final bytes are above the pool's clearance")
+            # Not the pool's clearance alone: ceilings and routes were asked about the label that was decided on.
+            if label > min(clearance.label, pool.clearance):
+                raise ClearanceRefused(detail=f"{pool.name}: the final bytes are above what was decided on")
         connection = await self._backends[pool.name].connect(
             endpoint, timeout_s=pool.timeouts.connect_s, may_dial=self._zones[pool.zone].holds, fresh=fresh
         )
