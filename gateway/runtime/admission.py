@@ -238,7 +238,17 @@ class Admission:
         finally:
             self._waits.pop(waiter, None)
             self._gates.forget(waiter)
-        return Place(self, wait.turn.result())
+        pool = wait.turn.result()
+        if not self._is_open(waiter, pool):
+            self._pass_on(pool)
+            raise Unavailable
+        return Place(self, pool)
+
+    def _is_open(self, waiter: Waiter, pool: str) -> bool:
+        """Whether operations have left `pool` open since the turn of `waiter` came: it hears of it a moment later."""
+        if pool in waiter.to:
+            return not self._gates.is_drained(pool)
+        return self._gates.takes(pool, waiter.asker)
 
     def change(
         self, wait: _Wait, to: Sequence[str], spill: Sequence[str], *, wait_s: float, asker: Asker | None = None

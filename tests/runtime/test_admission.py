@@ -404,3 +404,20 @@ async def test_a_waiter_that_is_refused_and_called_in_the_same_moment_passes_its
     gates.control(None, {"home"})
     with pytest.raises(Forbidden):
         await third
+
+
+@pytest.mark.parametrize(("share", "drained"), [(None, {"home", "burst"}), (0.0, {"home"})])
+async def test_a_turn_that_came_in_the_moment_its_pool_was_closed_is_no_place_there(share, drained):
+    gates = admission(pool("home"), replace(pool("burst"), zone="cloud"))
+    at_home = await gates.enter(("home",), (), wait_s=1)
+    gone = await gates.enter((), ("burst",), wait_s=1)
+    one = asyncio.create_task(gates.enter(("home",), (), wait_s=5))
+    other = asyncio.create_task(gates.enter(("home",), ("burst",), wait_s=5))
+    await settle()
+    gone.leave()
+    at_home.leave()
+    gates.control(share, drained)
+    for waiting in (one, other):
+        with pytest.raises(Unavailable):
+            await waiting
+    assert [load.in_flight for load in gates.load().values()] == [0, 0]
