@@ -191,6 +191,10 @@ class UpstreamUnreachable(Exception):
         super().__init__(reason)
 
 
+class UpstreamFull(UpstreamUnreachable):
+    """Every connection that we may have to the endpoint is in use: our own limit, which says nothing about it."""
+
+
 class Downstream(Protocol):
     """The client's side of one exchange, whichever server it came in through.
 

@@ -1,8 +1,9 @@
 """The upstream client: pooled HTTP/1.1 connections to one pool's model servers, callbacks instead of futures.
 
-It dials, checks who answered, writes one request at a time and hands the answer to a Receiver as it arrives. What a
-response is, is `wire/http1.py`'s; who may be dialled is the caller's (`may_dial`); whether anything may be sent at
-all was decided at the door, before `start`. A connection serves again only after a clean end (threats.md I12).
+It dials the permitted addresses of a name side by side, checks who answered, writes one request at a time and hands
+the answer to a Receiver as it arrives. What a response is, is `wire/http1.py`'s; who may be dialled is the caller's
+(`may_dial`); whether anything may be sent at all was decided at the door, before `start`. A connection serves again
+only after a clean end (threats.md I12).
 """
 
 import asyncio
@@ -15,10 +16,12 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from gateway.backends.name_lookup import NameLookup
+from gateway.backends.racing import PACE_S, first_connected, in_turns
+from gateway.backends.slots import Slots
 from gateway.backends.tunnel import through_tunnel
 from gateway.core.message import Headers, Message
-from gateway.core.topology import Address, Endpoint, Peer, Proxy, address_of
-from gateway.ports import STALE, Receiver, UpstreamUnreachable
+from gateway.core.topology import Address, ClientCertificate, Endpoint, Peer, Proxy, address_of
+from gateway.ports import STALE, Receiver, UpstreamFull, UpstreamUnreachable
 from gateway.telemetry import EventLog
 from gateway.wire.http1 import ResponseInvalid, ResponseReader, request_bytes, request_start
 
@@ -42,13 +45,16 @@ class Http1Settings:
     """What a pool's connections share. `credential` is the bearer token itself; `ca_file` None means the system's.
 
     `sign` makes the headers of a server that wants something else than a fixed token, from a message, the host header
-    and the path. `proxy` opens a tunnel to every endpoint with TLS; it then is whom we dial.
+    and the path. `proxy` opens a tunnel to every endpoint with TLS; it then is whom we dial. `certificate` is what we
+    show to endpoints that ask who we are. `max_connections` is how many each endpoint may have; None is no limit.
     """
 
     credential: bytes | None = None
     ca_file: str | None = None
     sign: Sign | None = None
     proxy: Proxy | None = None
+    certificate: ClientCertificate | None = None
+    max_connections: int | None = None
 
     def __repr__(self) -> str:
         return "Http1Settings(…)"
@@ -64,6 +70,7 @@ class Http1Backend:
         self._open: set[_Connection] = set()
         self._starts: dict[tuple[Endpoint, bytes, bytes, Headers], bytes] = {}
         self._names = NameLookup()
+        self._slots = Slots(settings.max_connections)
         self._dialled = 0
         self._tls: ssl.SSLContext | None = None
 
@@ -95,24 +102,33 @@ class Http1Backend:
         may_dial: Callable[[Address | None], bool],
         fresh: bool = False,
     ) -> "_Connection":
-        """An idle connection to `endpoint` or a new one; UpstreamUnreachable with a reason that quotes nothing."""
+        """An idle connection to `endpoint` or a new one; UpstreamUnreachable with a reason that quotes nothing.
+
+        Where the endpoint has as many as it may, one of them is waited for; UpstreamFull if that takes too long.
+        """
         if not fresh and (idle := self.idle(endpoint)) is not None:
             return idle
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
+        has_waited = False
         try:
             async with asyncio.timeout_at(deadline):
-                connection = await self._dial(loop, endpoint, may_dial, deadline)
+                while not self._slots.try_take(endpoint):
+                    if fresh:
+                        self._close_oldest(endpoint)
+                    elif (idle := self.idle(endpoint)) is not None:
+                        return idle
+                    again, has_waited = has_waited, True
+                    await self._slots.news(endpoint, again=again)
+                connection = await self._dialled_in_slot(loop, endpoint, may_dial, deadline)
         except TimeoutError as exc:
+            if has_waited:
+                raise UpstreamFull("all connections that it may have are in use") from exc
             raise UpstreamUnreachable("connect timeout") from exc
         except ssl.SSLError as exc:
             raise UpstreamUnreachable(f"TLS: {type(exc).__name__} {exc.reason or ''}".rstrip()) from exc
         except OSError as exc:
             raise UpstreamUnreachable(f"{type(exc).__name__} {exc.errno or ''}".rstrip()) from exc
-        # Not as soon as it stands: uvloop never tells a connection whose dial was cancelled that it is lost.
-        if connection.is_usable:
-            self._dialled += 1
-            self._open.add(connection)
         return connection
 
     async def close(self) -> None:
@@ -120,6 +136,33 @@ class Http1Backend:
         for connection in tuple(self._open):
             connection.abort()
         self._idle.clear()
+
+    def _close_oldest(self, endpoint: Endpoint) -> None:
+        """Let an idle connection go for a fresh one: it is told of when it is gone."""
+        idle = self._idle.get(endpoint)
+        if idle:
+            idle.popleft().abort()
+
+    async def _dialled_in_slot(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        endpoint: Endpoint,
+        may_dial: Callable[[Address | None], bool],
+        deadline: float,
+    ) -> "_Connection":
+        """A new connection, for which a slot has been taken: it keeps the slot until it is lost."""
+        try:
+            connection = await self._dial(loop, endpoint, may_dial, deadline)
+        except BaseException:
+            self._slots.give_back(endpoint)
+            raise
+        # Not as soon as it stands: uvloop never tells a connection whose dial was cancelled that it is lost.
+        if connection.is_usable:
+            self._dialled += 1
+            self._open.add(connection)
+        else:
+            self._slots.give_back(endpoint)
+        return connection
 
     async def _dial(
         self,
@@ -136,30 +179,29 @@ class Http1Backend:
             return connection
         context, name = (self._tls_context(), endpoint.host) if endpoint.is_tls else (None, None)
         proxy = self._settings.proxy
-        refused: UpstreamUnreachable | OSError = UpstreamUnreachable("the name has no address inside the zone")
         if endpoint.address is not None and proxy is None:
             found: tuple[str, ...] = (endpoint.address,)
         else:
             found = await self._names.addresses((proxy or endpoint).host)
         permitted = [address for address in found if may_dial(address_of(address))]
-        for left, address in zip(range(len(permitted) - 1, -1, -1), permitted, strict=True):
-            # One address that swallows everything must leave time for the next.
-            until = (loop.time() + deadline) / 2 if left else None
-            try:
-                async with asyncio.timeout_at(until):
-                    if proxy is not None:
-                        return await through_tunnel(loop, protocol(), endpoint, address, proxy.port, context)
-                    _, connection = await loop.create_connection(
-                        protocol, address, endpoint.port, ssl=context, server_hostname=name
-                    )
-                    return connection
-            except OSError as exc:  # TimeoutError is one
-                refused = exc
-        raise refused
+        if not permitted:
+            raise UpstreamUnreachable("the name has no address inside the zone")
+
+        async def dial(address: str) -> _Connection:
+            if proxy is not None:
+                return await through_tunnel(loop, protocol(), endpoint, address, proxy.port, context)
+            _, connection = await loop.create_connection(
+                protocol, address, endpoint.port, ssl=context, server_hostname=name
+            )
+            return connection
+
+        # However little time there is, each has its turn.
+        pace_s = min(PACE_S, (deadline - loop.time()) / (2 * len(permitted)))
+        return await first_connected(in_turns(permitted), dial, pace_s=pace_s, discard=_Connection.abort)
 
     def _tls_context(self) -> ssl.SSLContext:
         if self._tls is None:
-            self._tls = _client_context(self._settings.ca_file)
+            self._tls = _client_context(self._settings.ca_file, self._settings.certificate)
         return self._tls
 
     # What a connection tells its owner
@@ -190,7 +232,9 @@ class Http1Backend:
 
     def lost(self, connection: "_Connection") -> None:
         """A connection is gone; one that was idle leaves nothing behind, nor does the endpoint whose last it was."""
-        self._open.discard(connection)
+        if connection in self._open:
+            self._open.discard(connection)
+            self._slots.give_back(connection.endpoint)
         idle = self._idle.get(connection.endpoint)
         if idle is not None and not connection.is_busy:
             with contextlib.suppress(ValueError):
@@ -206,6 +250,7 @@ class Http1Backend:
             idle.popleft().abort()
         if len(idle) < MAX_IDLE:
             idle.append(connection)
+            self._slots.tell(connection.endpoint)
         else:
             connection.abort()
 
@@ -377,7 +422,7 @@ class _Connection(asyncio.Protocol):
             self._transport.abort()
 
 
-def _client_context(ca_file: str | None) -> ssl.SSLContext:
+def _client_context(ca_file: str | None, certificate: ClientCertificate | None) -> ssl.SSLContext:
     # Not ssl.create_default_context: that writes every connection's secrets to the file that SSLKEYLOGFILE names.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -385,6 +430,9 @@ def _client_context(ca_file: str | None) -> ssl.SSLContext:
         context.load_default_certs(ssl.Purpose.SERVER_AUTH)
     else:
         context.load_verify_locations(cafile=ca_file)
+    if certificate is not None:
+        # With a password, if an empty one: without, OpenSSL would ask for an encrypted key's on the terminal.
+        context.load_cert_chain(certificate.chain, certificate.key, password="")
     return context
 
 

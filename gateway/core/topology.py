@@ -115,6 +115,14 @@ class Proxy:
     port: int
 
 
+@dataclass(frozen=True, slots=True)
+class ClientCertificate:
+    """What we show to an endpoint that asks who we are: paths of the certificate's chain and of its key, in PEM."""
+
+    chain: str
+    key: str
+
+
 class Invoke(StrEnum):
     """How a SageMaker endpoint is called: OpenAI's dialect with a bearer token, or `InvokeEndpoint` with SigV4."""
 
@@ -182,7 +190,9 @@ class Pool:
     its model takes together, None if nobody said. `processor` is who runs it, `residency` where its data stays,
     `agreement` the contract that covers it: names that policies may ask for, and None what nobody vouched for.
     `reserved` is how many of its places are kept for work that must stay home; `spill` says when other work may leave.
-    `dns` stands for every address that its host has at the moment; there is no other endpoint then.
+    `dns` stands for every address that its host has at the moment; there is no other endpoint then. `proxy` is whom
+    its endpoints are reached through, `certificate` what they are shown, and `max_connections` how many connections
+    each of them may have from one worker.
     """
 
     name: str
@@ -208,6 +218,9 @@ class Pool:
     balance: BalanceRules = field(default_factory=BalanceRules)
     polling: Polling = field(default_factory=Polling)
     dns: Endpoint | None = None
+    proxy: Proxy | None = None
+    certificate: ClientCertificate | None = None
+    max_connections: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

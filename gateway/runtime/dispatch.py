@@ -19,7 +19,7 @@ from gateway.core.records import Ending, Intent, ScanReason
 from gateway.core.topology import Endpoint, Pool, Topology, Zone
 from gateway.core.waiting import Asker
 from gateway.errors import AuditUnavailable, Overloaded, RescanIncomplete, TidegateError, Unavailable, Unreachable
-from gateway.ports import STALE, AuditSink, Clock, UpstreamConnection, UpstreamUnreachable
+from gateway.ports import STALE, AuditSink, Clock, UpstreamConnection, UpstreamFull, UpstreamUnreachable
 from gateway.runtime.admission import Admission, Place, Turn
 from gateway.runtime.call import Call
 from gateway.runtime.choices import Choices
@@ -283,7 +283,10 @@ class Dispatcher:
             now = self._clock.monotonic()
             walk.call.end_attempt(Ending.UPSTREAM_FAILED, None, exc.reason, now=now)
             unreachable = Unreachable(detail=f"{endpoint.name}: {exc.reason}")
-            trial.failed(unreachable, now)
+            if isinstance(exc, UpstreamFull):
+                trial.drop()
+            else:
+                trial.failed(unreachable, now)
             return unreachable
         except BaseException:
             trial.drop()

@@ -14,7 +14,7 @@ import msgspec
 from gateway.core.burst import pressure_of_server
 from gateway.core.message import Headers, Message
 from gateway.core.topology import Endpoint, Pool, Zone, address_of
-from gateway.ports import STALE, Backend, UpstreamConnection, UpstreamUnreachable
+from gateway.ports import STALE, Backend, UpstreamConnection, UpstreamFull, UpstreamUnreachable
 from gateway.runtime.endpoints import Endpoints
 from gateway.telemetry import EventLog
 from gateway.wire import metrics_text
@@ -112,12 +112,14 @@ class Poller:
 
     async def _ask(self, endpoint: Endpoint) -> None:
         polling, pool = self._pool.polling, self._pool.name
-        if polling.health is not None and endpoint not in self._has_no_health:
-            await self._ask_health(endpoint, polling.health)
-        elif self._endpoints.is_doubted(pool, endpoint):
-            await self._knock(endpoint)
-        if polling.metrics is not None:
-            await self._ask_metrics(endpoint, polling.metrics)
+        # Where requests have all the connections that there may be, nothing is learned, which says nothing.
+        with contextlib.suppress(UpstreamFull):
+            if polling.health is not None and endpoint not in self._has_no_health:
+                await self._ask_health(endpoint, polling.health)
+            elif self._endpoints.is_doubted(pool, endpoint):
+                await self._knock(endpoint)
+            if polling.metrics is not None:
+                await self._ask_metrics(endpoint, polling.metrics)
 
     async def _ask_health(self, endpoint: Endpoint, path: str) -> None:
         answer = await self._get(endpoint, path)
@@ -136,6 +138,8 @@ class Poller:
         """Whether it takes connections again, of one that nothing better can be asked: connect, and say nothing."""
         try:
             connection = await self._connected(endpoint, fresh=True)
+        except UpstreamFull:
+            raise
         except UpstreamUnreachable as exc:
             self._endpoints.was_unwell(self._pool.name, endpoint, exc.reason)
             return
@@ -173,6 +177,8 @@ class Poller:
         reading = _Reading()
         try:
             connection = await self._connected(endpoint, fresh=fresh)
+        except UpstreamFull:
+            raise
         except UpstreamUnreachable as exc:
             return exc.reason
         try:

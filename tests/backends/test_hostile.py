@@ -1,4 +1,4 @@
-"""The corpus of hostile responses through the real client: one outcome each, and the next caller gets its own answer."""
+"""The corpus of hostile responses through the real client: one outcome each, and nothing of it for the next caller."""
 
 import asyncio
 import contextlib

@@ -172,18 +172,19 @@ Script = Callable[[Peer], Awaitable[None]]
 
 @dataclass
 class Place:
-    """One address. `dial` says what befalls who connects: None to get through, or the name of a fault."""
+    """One address. `dial` says what befalls who connects: None to get through, the name of a fault, or how many
+    seconds it takes."""
 
     script: Script
-    dial: Callable[[], str | None] = lambda: None
+    dial: Callable[[], str | float | None] = lambda: None
 
 
 @dataclass
 class Wire:
-    """All addresses, and what has passed."""
+    """All addresses, and what has passed. A name stands for one address or several."""
 
     places: dict[tuple[str, int], Place] = field(default_factory=dict)
-    names: dict[str, str] = field(default_factory=dict)
+    names: dict[str, str | tuple[str, ...]] = field(default_factory=dict)
     name_faults: Callable[[str], str | None] = lambda name: None
     carried: list[tuple[float, tuple[str, int], bytes]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
@@ -205,6 +206,8 @@ class Wire:
                 failed = ssl.SSLError(1, "[SSL: CERTIFICATE_VERIFY_FAILED]")
                 failed.reason = "CERTIFICATE_VERIFY_FAILED"
                 raise failed
+            case float(seconds):
+                await asyncio.sleep(seconds)
         transport = Transport(loop, (host, port), pair=self.pair)
         protocol = transport.protocol = protocol_factory()
         peer = Peer(self, loop, transport, address)
@@ -220,7 +223,11 @@ class Wire:
             case "dns":
                 await asyncio.sleep(0.01)
                 raise socket.gaierror(-3, "Temporary failure in name resolution")
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (self.names[host], port or 0))]
+        found = self.names[host]
+        return [
+            (socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port or 0))
+            for address in ((found,) if isinstance(found, str) else found)
+        ]
 
     def close(self) -> None:
         for one in self.pair:
