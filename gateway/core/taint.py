@@ -69,20 +69,21 @@ _USER: Final = Speaker.USER
 def folded(text: str) -> str:
     """The letters and digits of `text`, compatibility forms and cases made equal: wrapping, quoting and Markdown go."""
     if text.isascii():
-        return _folded_ascii(text).decode()
+        # Fifty times as fast as the expression where every word is followed by a space.
+        return text.encode().translate(_LOWER, _ELSE_ASCII).decode()
     return _ELSE.sub("", unicodedata.normalize("NFKC", text)).casefold()
-
-
-def _folded_ascii(text: str) -> bytes:
-    # Fifty times as fast as the expression where every word is followed by a space.
-    return text.encode().translate(_LOWER, _ELSE_ASCII)
 
 
 def material(credential: str, text: str, before: Sequence[str]) -> bytes:
     """What is hashed of the reply `text` that followed a turn with the texts `before`, for one credential."""
-    said = _folded_ascii(text) if text.isascii() else folded(text).encode("utf-8", "surrogatepass")
-    # Of a text that is no ASCII its letters count, and not their bytes.
-    letters = len(said) if said.isascii() else len(said.decode("utf-8", "surrogatepass"))
+    if text.isascii():
+        said = text.encode().translate(_LOWER, _ELSE_ASCII)  # as `folded`
+        letters = len(said)
+    else:
+        words = folded(text)
+        said = words.encode("utf-8", "surrogatepass")
+        # Its letters count, and not their bytes.
+        letters = len(words)
     who = credential.encode()
     # Without a letter or digit, an emoji for example, the text itself is what there is.
     what = said or text.strip().encode("utf-8", "surrogatepass")
@@ -108,9 +109,9 @@ def sought_in(credential: str, turns: Sequence[Turn]) -> tuple[Sought, ...]:
         for text in turn.texts:
             if speaker is _MODEL:
                 if text.strip():
-                    found.append(Sought(material(credential, text, before), True))
+                    found += (Sought(material(credential, text, before), True),)
             elif speaker is _USER and len(text) > SHORT:
-                found.append(Sought(material(credential, text, before), False))
+                found += (Sought(material(credential, text, before), False),)
         before = turn.texts
     return tuple(found)
 

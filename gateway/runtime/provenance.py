@@ -46,8 +46,10 @@ class ReplyRecord:
     def conversation(self, tenant: str, credential: str, request: Request) -> Conversation:
         """What of `request` matters here."""
         turns = turns_of(request)
-        marked = [(one, self._mark(tenant, one.material)) for one in sought_in(credential, turns)]
-        return Conversation(tenant, credential, turns, request.streamed, tuple(marked))
+        marked: tuple[tuple[Sought, bytes], ...] = ()
+        for one in sought_in(credential, turns):
+            marked += ((one, self._mark(tenant, one.material)),)
+        return Conversation(tenant, credential, turns, request.streamed, marked)
 
     async def provenance(self, conversation: Conversation) -> Provenance:
         """What the record says about the conversation."""

@@ -56,7 +56,9 @@ def _may_hold(request: Request, body: bytes) -> bool:
         body = _ENCODER.encode(request.document)
         if _NESTED_ESCAPE.search(body) is not None:
             return True
-    return (b"<" in body and _ANGLED.search(body) is not None) or _SQUARE.search(body) is not None
+    if b"<" in body and _ANGLED.search(body) is not None:
+        return True
+    return _SQUARE.search(body) is not None
 
 
 def _stripped(value: Any, key: str) -> Any:

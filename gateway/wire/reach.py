@@ -40,13 +40,20 @@ def refuse(request: Request) -> None:
         for name, value in document.items():
             if value and name in _REACHING_FIELDS:
                 _forbid(name, "server_side_tool", "makes the model server reach other systems")
-    tools = document.get("tools")
-    if tools is not None:
-        _refuse_tools(tools)
-    messages = document.get("messages")
+    if "tools" in document and document["tools"] is not None:
+        _refuse_tools(document["tools"])
     # Whatever the dialect: some servers take `messages` for embeddings too.
-    for index, message in enumerate(messages if type(messages) is list else ()):
-        content = message.get("content") if type(message) is dict else message
+    if "messages" in document and type(document["messages"]) is list:
+        _refuse_messages(document["messages"])
+
+
+def _refuse_messages(messages: list[Any]) -> None:
+    for index, message in enumerate(messages):
+        content = message
+        if type(message) is dict:
+            if "content" not in message:
+                continue
+            content = message["content"]
         if type(content) is list:
             for position, part in enumerate(content):
                 if type(part) is dict and not _is_prose(part):

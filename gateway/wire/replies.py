@@ -176,7 +176,9 @@ class StreamReply:
             # Deltas are read only until one of them says something.
             opening = None if self.has_content else _OPENING_CHUNK.decode(data)
             chunk = opening or _CHUNK.decode(data)
-            _check_text(data)
+            if not data.isascii():
+                # The decoder does not look into strings that it skips.
+                data.decode()
             forwarded = self._respell.event(data, chunk.id, chunk.model, chunk.system_fingerprint)
         except _UNREADABLE:
             return self._fail("event that is not a chunk")
@@ -215,12 +217,6 @@ class StreamReply:
         return Failed(UpstreamFailed("The model server broke off its answer.", detail=detail))
 
 
-def _check_text(data: bytes) -> None:
-    # The decoder does not look into strings that it skips.
-    if not data.isascii():
-        data.decode()
-
-
 def _is_one_delta(chunk: _Chunk | _OpeningChunk) -> bool:
     """Whether a chunk carries one unfinished choice and nothing that is counted."""
     choices = chunk.choices
@@ -239,7 +235,8 @@ def whole(dialect: Dialect, body: bytes, *, alias: str, reply_id: str) -> WholeR
     """The unstreamed answer that `body` is. Raises UpstreamFailed if it is none, or not a complete one."""
     try:
         reply = _WHOLE.decode(body)
-        _check_text(body)
+        if not body.isascii():
+            body.decode()
         respell = Respeller(
             alias=alias, reply_id=None if dialect is Dialect.EMBEDDINGS else _PREFIX[dialect] + reply_id
         )

@@ -43,7 +43,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
 
     `wants_usage` says whether the client asked for the usage event of a stream; `choices` how many answers it may
     get. `capabilities` and `modalities` are read from the content. `context_tokens` is no less than what prompt and
-    answer take together, 0 where nobody can say (`_context`).
+    answer take together, 0 where nobody can say (`parse`).
     """
 
     dialect: Dialect
@@ -60,7 +60,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
 def parse(dialect: Dialect, body: bytes) -> Request:
     """The request that `body` is; InvalidRequest with OpenAI's `param` and `code` if it is none."""
     document = strict_json.decode(body)
-    model = document.get("model")
+    model = document["model"] if "model" in document else None  # noqa: SIM401 -- a call less
     if type(model) is not str or not model:
         if model is None:
             _missing("model")
@@ -68,8 +68,8 @@ def parse(dialect: Dialect, body: bytes) -> Request:
     if dialect is Dialect.EMBEDDINGS:
         _texts(document, "input")
         return Request(dialect, document, model, False, False, _EMBEDDINGS, 1, TEXT_ONLY, _tokens(body))
-    streamed = _flag(document, "stream", "stream")
     # A look for what most requests do not hold costs less than a call that finds it missing.
+    streamed = "stream" in document and _flag(document, "stream", "stream")
     wants_usage = "stream_options" in document and _wants_usage(document, streamed)
     choices = _count(document, "n", least=1, most=MAX_CHOICES, default=1) if "n" in document else 1
     answer = _count(document, "max_tokens", least=0, most=_MAX_TOKENS, default=0) if "max_tokens" in document else 0
@@ -81,17 +81,13 @@ def parse(dialect: Dialect, body: bytes) -> Request:
             answer = max(answer, _count(document, "max_completion_tokens", least=0, most=_MAX_TOKENS, default=0))
         found, modalities = _of_messages(document)
         capabilities = found | _of_fields(document)
-        context = _context(body, document, answer) if modalities is TEXT_ONLY else 0
+        # About how many tokens the chat and its answer take together, rather too many than too few. What a template
+        # adds is a constant for each message. For anything but text nothing can be said: a short address may stand for
+        # a picture of thousands of tokens.
+        context = (
+            _tokens(body) + _TEMPLATE_TOKENS * len(document["messages"]) + answer if modalities is TEXT_ONLY else 0
+        )
     return Request(dialect, document, model, streamed, wants_usage, capabilities, choices, modalities, context)
-
-
-def _context(body: bytes, document: dict[str, Any], answer: int) -> int:
-    """About how many tokens a chat of text and its answer take together, rather too many than too few.
-
-    What a template adds is a constant for each message. For anything but text nothing can be said: a short address may
-    stand for a picture of thousands of tokens.
-    """
-    return _tokens(body) + _TEMPLATE_TOKENS * len(document["messages"]) + answer
 
 
 def _tokens(body: bytes) -> int:
@@ -168,7 +164,7 @@ def _of_fields(document: dict[str, Any]) -> frozenset[Capability]:
 
 
 def _of_messages(document: dict[str, Any]) -> tuple[frozenset[Capability], frozenset[Modality]]:
-    messages = document.get("messages")
+    messages = document["messages"] if "messages" in document else None  # noqa: SIM401 -- a call less
     if type(messages) is not list:
         if messages is None:
             _missing("messages")
@@ -179,12 +175,14 @@ def _of_messages(document: dict[str, Any]) -> tuple[frozenset[Capability], froze
     for index, message in enumerate(messages):
         if type(message) is not dict:
             _wrong_type(f"messages[{index}]", "an object")
-        role = message.get("role")
+        role = message["role"] if "role" in message else None  # noqa: SIM401 -- a call less
         if type(role) is not str or not role:
             if role is None:
                 _missing(f"messages[{index}].role")
             _wrong_type(f"messages[{index}].role", "a non-empty string")
-        content = message.get("content")
+        if "content" not in message:
+            continue
+        content = message["content"]
         if type(content) is list:
             _of_parts(content, found)
         elif content is not None and type(content) is not str:

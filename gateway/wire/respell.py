@@ -20,15 +20,14 @@ def _replaced(data: bytes, key: bytes, theirs: str, ours: bytes) -> bytes | None
     """`data` with `ours` where its member `key` says `theirs`; None if that place is in doubt."""
     value = _ENCODER.encode(theirs)
     spelled = key + value
-    at = data.find(spelled)
-    if at < 0:
+    if spelled not in data:
         spelled = key + b" " + value
-        at = data.find(spelled)
+    before, _, after = data.partition(spelled)
     # A quote in the middle of a string has a backslash before it, so a match that begins with a bare quote and
     # has a bare quote before its colon is a member of some object; if it is the only one, it is this one.
-    if at < 1 or data[at - 1] == _BACKSLASH or data.find(spelled, at + 1) >= 0:
+    if not before or not after or before[-1] == _BACKSLASH or spelled in after:
         return None
-    return b"".join((data[:at], key, ours, data[at + len(spelled) :]))
+    return b"%b%b%b%b" % (before, key, ours, after)
 
 
 class Respeller:

@@ -72,7 +72,7 @@ def _check(document: dict[str, Any], max_depth: int) -> None:
                 if kind is str:
                     continue
                 if kind is dict or kind is list:
-                    inner.append(value)
+                    inner += (value,)
                 elif kind is int and not _LEAST <= value <= _MOST:
                     raise InvalidRequest("The body holds an integer of more than 64 bits.", code="invalid_json")
         if not inner:

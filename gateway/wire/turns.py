@@ -32,19 +32,19 @@ def turns_of(request: Request) -> tuple[Turn, ...]:
     """The conversation in `request`, in order. A role that nobody has described counts as the model's."""
     document = request.document
     if request.dialect is Dialect.CHAT:
-        return tuple([_turn(message) for message in document["messages"]])
+        turns: list[Turn] = []
+        for message in document["messages"]:
+            role = message["role"]
+            speaker = _SPEAKERS[role] if role in _SPEAKERS else Speaker.MODEL  # noqa: SIM401 -- a call less
+            # A role and its words, and nothing else: nearly every message.
+            if len(message) == 2 and "content" in message and type(content := message["content"]) is str:
+                turns += (Turn(speaker, (content,)),)
+            else:
+                turns += (Turn(speaker, tuple(_said(message))),)
+        return tuple(turns)
     texts = document.get("prompt" if request.dialect is Dialect.COMPLETIONS else "input")
     listed = texts if type(texts) is list else [texts]
     return tuple(Turn(Speaker.USER, (text,)) for text in listed if type(text) is str)
-
-
-def _turn(message: Mapping[str, Any]) -> Turn:
-    speaker = _SPEAKERS.get(message["role"], Speaker.MODEL)
-    content = message.get("content")
-    # A role and its words, and nothing else: nearly every message.
-    if len(message) == 2 and type(content) is str:
-        return Turn(speaker, (content,))
-    return Turn(speaker, tuple(_said(message)))
 
 
 def texts_of_answer(body: bytes) -> tuple[str, ...]:
