@@ -121,8 +121,10 @@ class Breaker:
     def succeeded(self, ticket: Ticket, now: float) -> None:
         """The answer has come as a whole: `answered` and `completed` in one."""
         if self.state is BreakerState.CLOSED and ticket is self._ticket:
-            self._starts.good(now)
-            self._ends.good(now)
+            starts, ends = self._starts, self._ends
+            starts.in_a_row = ends.in_a_row = 0
+            starts.tally.add_good(now)
+            ends.tally.add_good(now)
         else:
             self.answered(ticket, now)
             self.completed(ticket, now)
@@ -168,25 +170,25 @@ class Breaker:
 class _Record:
     """One kind of outcome while the breaker is closed."""
 
-    __slots__ = ("_in_a_row", "_rules", "_tally")
+    __slots__ = ("_rules", "in_a_row", "tally")
 
     def __init__(self, rules: BreakerRules) -> None:
         self._rules = rules
-        self._tally = Tally(rules.within_s)
-        self._in_a_row = 0
+        self.tally = Tally(rules.within_s)
+        self.in_a_row = 0
 
     def good(self, now: float) -> None:
-        self._in_a_row = 0
-        self._tally.add_good(now)
+        self.in_a_row = 0
+        self.tally.add_good(now)
 
     def is_too_bad(self, now: float) -> bool:
         """Count a failure; whether it is one too many."""
-        rules, tally = self._rules, self._tally
-        self._in_a_row += 1
+        rules, tally = self._rules, self.tally
+        self.in_a_row += 1
         tally.add_bad(now)
         total = tally.good + tally.bad
-        return self._in_a_row >= rules.in_a_row or (total >= rules.least and tally.bad >= rules.share * total)
+        return self.in_a_row >= rules.in_a_row or (total >= rules.least and tally.bad >= rules.share * total)
 
     def clear(self) -> None:
-        self._in_a_row = 0
-        self._tally.clear()
+        self.in_a_row = 0
+        self.tally.clear()

@@ -55,6 +55,7 @@ class _Gate:
     __slots__ = (
         "_by_label",
         "_usual",
+        "free_until",
         "full_since",
         "in_flight",
         "interval_s",
@@ -87,6 +88,8 @@ class _Gate:
         # From how many on, in flight and waiting, a valve may open: below it nobody need look at them.
         lowest = min(one.open_at for one in (rules.spill.usual, *(other for _, other in rules.spill.by_label)))
         self.watched = math.floor(lowest * self.room)
+        # Up to here nobody need look at anything: no place runs out, and no valve opens.
+        self.free_until = min(self.watched, self.room)
         self.full_since = self.left_at = 0.0
         self.interval_s: float | None = None
 
@@ -144,7 +147,9 @@ class Gates:
         stayed = None
         for name in to:
             gate = self._gates[name]
-            if not self._has_place(gate, asker):
+            # Most pools are at home and far from full: what `_has_place` says of them, without asking it.
+            is_free = not gate.is_cloud and not gate.is_drained and gate.in_flight < gate.room
+            if not is_free and not self._has_place(gate, asker):
                 continue
             if not (gate.is_spilling and asker.may_leave and spill):
                 return name
@@ -159,7 +164,12 @@ class Gates:
 
     def enter(self, pool: str, now: float) -> tuple[Called, ...]:
         """Take the place in `pool` that `first` has named."""
-        self._take(self._gates[pool], now)
+        gate = self._gates[pool]
+        if gate.is_cloud or gate.is_spilling or gate.in_flight + 1 >= gate.free_until - gate.line.length:
+            self._take(gate, now)
+        else:
+            # Far from full: what `_take` does then, without asking it.
+            gate.in_flight += 1
         return self._settle(now) if self._changed else ()
 
     def wait(

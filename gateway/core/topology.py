@@ -38,6 +38,8 @@ class Peer:
     address: Address | None = None
     is_unix: bool = False
     is_verified_tls: bool = False
+    _is_in: "Zone | None" = field(default=None, init=False, repr=False, compare=False)
+    """The zone that was last found to admit it: both never change, so that one look is enough (`Zone.admits`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,14 @@ class Zone:
 
     def admits(self, peer: Peer) -> bool:
         """Whether a connection to `peer` is a connection into this zone (threats.md I9)."""
+        if peer._is_in is self:
+            return True
+        is_in = self._examined(peer)
+        if is_in:
+            object.__setattr__(peer, "_is_in", self)
+        return is_in
+
+    def _examined(self, peer: Peer) -> bool:
         if peer.is_unix:
             return self.unix
         if self.tls is Tls.REQUIRED and not peer.is_verified_tls:

@@ -163,13 +163,18 @@ class Trial:
 
     def ended(self, ending: Ending, now: float) -> None:
         """The exchange is over, and the attempt with it."""
-        if not self._end():
+        if self._is_over:
             return
+        self._is_over = True
+        self._standing.in_flight -= 1
         breaker = self._standing.breaker
         if ending is Ending.COMPLETED or ending is Ending.UPSTREAM_REJECTED:
             # A server that refuses a request has understood it: it is well.
             if self._has_answered:
                 breaker.completed(self._ticket, now)
+            elif breaker.state is BreakerState.CLOSED:
+                # What goes well leaves a closed one closed.
+                breaker.succeeded(self._ticket, now)
             else:
                 self._heard(breaker.succeeded, now)
         elif ending is Ending.UPSTREAM_FAILED:
@@ -231,6 +236,8 @@ class Endpoints:
         self._troubled: set[_Standing | str] = {name for name, found in self._standings.items() if not found}
         # Whether nothing speaks against any endpoint of any pool, so that nobody needs to ask.
         self.is_calm = not self._troubled and not self._shut
+        # Of the pools of one endpoint, that one: there is nothing to choose from.
+        self._alone = {name: found[0] for name, found in self._standings.items() if len(found) == 1}
 
     # Choosing
 
@@ -249,10 +256,12 @@ class Endpoints:
 
     def is_alone(self, pool: str) -> bool:
         """Whether there is nothing to choose from, so that `choose` needs no prefix."""
-        return len(self._standings[pool]) == 1
+        return pool in self._alone
 
     def choose(self, pool: str, prefix: int | None, tried: Collection[Endpoint] = ()) -> Endpoint | None:
         """The endpoint of `pool` for the next attempt at a request whose beginning is `prefix`, None for no matter."""
+        if self.is_calm and not tried and pool in self._alone:
+            return self._alone[pool].endpoint
         standings = self._standings[pool]
         if tried or not self.is_calm:
             standings = self._left(pool, standings, tried)
@@ -313,6 +322,8 @@ class Endpoints:
         """An attempt at `endpoint` begins, the first of its request or another."""
         if is_first:
             self._budgets[pool].asked(now)
+        if pool in self._alone and self._alone[pool].endpoint is endpoint:
+            return Trial(self, self._alone[pool], now)
         return Trial(self, self._standing(pool, endpoint), now)
 
     def may_try_again(self, pool: str) -> bool:
@@ -428,6 +439,9 @@ class Endpoints:
         self._standings[pool] = tuple(
             known[endpoint] if endpoint in known else _Standing(self._pools[pool], endpoint) for endpoint in ordered
         )
+        self._alone.pop(pool, None)
+        if len(ordered) == 1:
+            self._alone[pool] = self._standings[pool][0]
         self._no_trouble(pool)
         log.info("endpoints_resolved", pool=pool, count=len(ordered))
 

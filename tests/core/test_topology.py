@@ -32,6 +32,15 @@ CLOUD = Zone("cloud", None, tls=Tls.REQUIRED)
 )
 def test_a_peer_is_inside_a_zone_or_it_is_not(zone, peer, admitted):
     assert zone.admits(peer) is admitted
+    assert zone.admits(peer) is admitted
+
+
+def test_a_peer_that_one_zone_admits_is_looked_at_anew_by_every_other():
+    peer = Peer(address_of("8.8.8.8"), is_verified_tls=True)
+    assert CLOUD.admits(peer)
+    assert not HOME.admits(peer)
+    assert CLOUD.admits(peer)
+    assert not HOME.admits(peer)
 
 
 @pytest.mark.parametrize(("name", "is_cloud"), [("onprem", False), ("cloud", True), ("Onprem", True), ("", True)])
