@@ -129,8 +129,11 @@ def mutated(draw: st.DrawFn) -> bytes:
 @settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_what_another_parser_refuses_is_refused_and_what_both_take_is_read_alike(house, raw):
     whole = raw + SENTINEL
-    # Line ends before a request are passed over (9112, 2.2), by h11 they are not.
-    theirs = read_by_h11(re.sub(rb"(?<=\r\n\r\n)[\r\n]+$|(?<=})[\r\n]+$", b"", raw.lstrip(b"\r\n")) + SENTINEL)
+    # Line ends before a request are passed over, and white space in its first line may be longer than it should
+    # (9112, 2.2 and 3): h11 refuses both, and neither moves an end.
+    first, line_end, rest = raw.lstrip(b"\r\n").partition(b"\r\n")
+    plain = re.sub(rb" +", b" ", first) + line_end + rest
+    theirs = read_by_h11(re.sub(rb"(?<=\r\n\r\n)[\r\n]+$|(?<=})[\r\n]+$", b"", plain) + SENTINEL)
     # It may be cut short, and then we wait for the rest as long as the client may take.
     got = answers(await sent(house.port, whole, quiet_s=0.25))
     if theirs is None:
