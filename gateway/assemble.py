@@ -397,7 +397,15 @@ def _is_closed(cloud: SageMakerBackend) -> bool:
 
 def _backend(pool: Pool, settings: Settings) -> Http1Backend | SageMakerBackend:
     if pool.sagemaker is None:
-        return Http1Backend(Http1Settings(settings.credential(pool.name), pool.ca_file))
+        return Http1Backend(
+            Http1Settings(
+                settings.credential(pool.name),
+                pool.ca_file,
+                proxy=pool.proxy,
+                certificate=pool.certificate,
+                max_connections=pool.max_connections,
+            )
+        )
     own = settings.aws_keys.get(pool.name)
     token = own.session_token.reveal() if own is not None and own.session_token is not None else None
     keys = Keys(own.access_key.reveal(), own.secret_key.reveal(), token) if own is not None else None

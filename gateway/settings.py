@@ -24,7 +24,7 @@ from gateway.config.tenants_file import TenantsFile
 from gateway.core import written
 from gateway.core.facts import Tenant
 from gateway.core.reading import Reader
-from gateway.core.topology import Topology
+from gateway.core.topology import ClientCertificate
 from gateway.core.written import Document, Place, Unreadable
 from gateway.detect import ner_models, registry
 from gateway.detect.ner_models import INSTALL
@@ -268,14 +268,23 @@ class _Loader:
 
     def _absolute(self, pools: PoolsFile, reader: Reader) -> PoolsFile:
         """`pools` with the places of their certificates from the root of the file system."""
-        for ca_file in pools.ca_files.values():
-            if not (self._directory / ca_file.text).is_file():
-                reader.report(ca_file.at, "This file does not exist.", "Correct the path; it starts at this folder.")
+        for file in (*pools.ca_files.values(), *(client.chain for client in pools.client_files.values())):
+            if not (self._directory / file.text).is_file():
+                reader.report(file.at, "This file does not exist.", "Correct the path; it starts at this folder.")
         found = tuple(
-            replace(pool, ca_file=str((self._directory / pool.ca_file).absolute())) if pool.ca_file else pool
+            replace(pool, ca_file=self._path(pool.ca_file), certificate=self._certificate(pool.certificate))
             for pool in pools.topology.pools
         )
-        return replace(pools, topology=Topology(found))
+        return replace(pools, topology=replace(pools.topology, pools=found))
+
+    def _path(self, written: str | None) -> str | None:
+        return str((self._directory / written).absolute()) if written is not None else None
+
+    def _certificate(self, written: ClientCertificate | None) -> ClientCertificate | None:
+        if written is None:
+            return None
+        directory = self._directory.absolute()
+        return ClientCertificate(str(directory / written.chain), str(directory / written.key))
 
     # Secrets
 
@@ -284,6 +293,8 @@ class _Loader:
         if gateway is not None:
             root_secret = self._secret(gateway.root_secret, _is_root, "be at least 32 bytes as hex or base64")
             admin_secret = self.token(gateway.admin.token)
+        for client in pools.client_files.values():
+            self._from_file(client.key)
         credentials = {pool: self._one_line(source) for pool, source in pools.credentials.items()}
         return root_secret, admin_secret, MappingProxyType(credentials)
 

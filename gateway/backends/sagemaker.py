@@ -39,7 +39,15 @@ class SageMakerBackend:
             self.preflight = CapturePreflight(pool.name, look, every_s=target.check_every_s)
         self._credentials = Credentials(target.region, target.invoke, keys)
         self._is_huggingface = target.payload is Payload.HUGGINGFACE
-        self._http = Http1Backend(Http1Settings(ca_file=pool.ca_file, sign=self._credentials.sign, proxy=target.proxy))
+        self._http = Http1Backend(
+            Http1Settings(
+                ca_file=pool.ca_file,
+                sign=self._credentials.sign,
+                proxy=target.proxy,
+                certificate=pool.certificate,
+                max_connections=pool.max_connections,
+            )
+        )
 
     @property
     def closed(self) -> str | None:

@@ -211,7 +211,7 @@ def of_zones(pools: Sequence[Pool], zones: Mapping[str, Zone], addresses: Addres
 
 def _hosts(pool: Pool) -> Iterator[tuple[str, str]]:
     """Whom connections of this pool are dialled to by a name: each endpoint, or the proxy before all of them."""
-    proxy = pool.sagemaker.proxy if pool.sagemaker is not None else None
+    proxy = pool.sagemaker.proxy if pool.sagemaker is not None else pool.proxy
     if proxy is not None:
         dialled = [(proxy.host, proxy.host)]
     else:

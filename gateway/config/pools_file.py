@@ -9,14 +9,26 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from gateway.config import endpoint_block, overflow_block, sagemaker_block
+from gateway.config import connection_block, endpoint_block, overflow_block, sagemaker_block
 from gateway.config.addresses import endpoint, is_literal
+from gateway.config.connection_block import ClientFiles
 from gateway.config.sagemaker_block import AwsKeySources
 from gateway.config.secret_source import SecretSource, secret_source
 from gateway.core.facts import Capability
 from gateway.core.labels import LabelOrder
 from gateway.core.reading import Fields, Reader, Word, shown
-from gateway.core.topology import Endpoint, Pool, SageMakerTarget, Timeouts, Tls, Topology, Zone, address_of
+from gateway.core.topology import (
+    ClientCertificate,
+    Endpoint,
+    Pool,
+    Proxy,
+    SageMakerTarget,
+    Timeouts,
+    Tls,
+    Topology,
+    Zone,
+    address_of,
+)
 from gateway.core.written import Group, Node
 
 NONE: Final = "none"
@@ -26,11 +38,12 @@ BACKENDS: Final = ("vllm", "openai", "embedded", sagemaker_block.BACKEND)
 
 @dataclass(frozen=True, slots=True)
 class PoolsFile:
-    """The pools, and where the secrets are that they name, by pool. Paths of `ca_files` are as written."""
+    """The pools, and where the secrets are that they name, by pool. Paths of certificates and keys are as written."""
 
     topology: Topology
     credentials: Mapping[str, SecretSource]
     ca_files: Mapping[str, Word]
+    client_files: Mapping[str, ClientFiles]
     aws_keys: Mapping[str, AwsKeySources]
 
 
@@ -49,6 +62,7 @@ def read(root: Node, reader: Reader, order: LabelOrder | None, zones: Mapping[st
         topology,
         MappingProxyType(found.credentials),
         MappingProxyType(found.ca_files),
+        MappingProxyType(found.client_files),
         MappingProxyType(found.aws_keys),
     )
 
@@ -60,6 +74,7 @@ class _Pools:
         self._zones = zones
         self.credentials: dict[str, SecretSource] = {}
         self.ca_files: dict[str, Word] = {}
+        self.client_files: dict[str, ClientFiles] = {}
         self.aws_keys: dict[str, AwsKeySources] = {}
 
     def pool(self, name: Word, node: Node) -> Pool | None:
@@ -67,7 +82,8 @@ class _Pools:
         known = (
             "zone", "clearance", "backend", "model", "endpoints", "capabilities", "max_in_flight", "queue",
             "credential", "timeouts", "tls", "sagemaker", "context", "processor", "residency", "agreement",
-            "breaker", "balance", "poll", "dns", "reserve_for_home", "spill",
+            "breaker", "balance", "poll", "dns", "reserve_for_home", "spill", "proxy",
+            "max_connections",
         )  # fmt: skip
         fields = reader.fields(node, what, known, ("zone", "clearance", "backend", "model"))
         zone_name = reader.name(fields.get("zone"), "`zone`")
@@ -80,7 +96,8 @@ class _Pools:
         model = reader.text(fields.get("model"), "`model`")
         zone = (self._zones or {}).get(zone_name.text) if zone_name is not None else None
         sagemaker = self._sagemaker(name, what, node, fields, backend, zone)
-        endpoints = self._endpoints(fields.get("endpoints"), zone, sagemaker)
+        proxy = connection_block.proxy(reader, fields.get("proxy"), "`proxy`", zone)
+        endpoints = self._endpoints(fields.get("endpoints"), zone, sagemaker, proxy)
         dns = self._dns(what, node, fields, zone)
         if backend == sagemaker_block.BACKEND:
             self._refuse_for_sagemaker(fields)
@@ -102,10 +119,12 @@ class _Pools:
         credential = secret_source(reader, fields.get("credential"), "The credential")
         if credential is not None:
             self.credentials[name.text] = credential
-        tls = reader.fields(fields.get("tls"), "`tls`", ("ca",), ("ca",))
-        ca_file = reader.text(tls.get("ca"), "`tls.ca`")
-        if ca_file is not None:
-            self.ca_files[name.text] = ca_file
+        max_connections = reader.integer(fields.get("max_connections"), "`max_connections`", least=1, most=100_000)
+        tls = connection_block.tls(reader, fields.get("tls"))
+        if tls.ca is not None:
+            self.ca_files[name.text] = tls.ca
+        if tls.client is not None:
+            self.client_files[name.text] = tls.client
         if zone_name is None or clearance_name is None or backend is None or model is None:
             return None
         if self._order is None or clearance_name.text not in self._order.names or zone is None:
@@ -122,7 +141,7 @@ class _Pools:
             timeouts=timeouts,
             capabilities=capabilities,
             credential=name.text if credential is not None else None,
-            ca_file=ca_file.text if ca_file is not None else None,
+            ca_file=tls.ca.text if tls.ca is not None else None,
             sagemaker=sagemaker,
             context_tokens=context,
             processor=processor,
@@ -134,6 +153,9 @@ class _Pools:
             dns=dns,
             reserved=reserved,
             spill=spill,
+            proxy=proxy,
+            certificate=ClientCertificate(tls.client.chain.text, tls.client.key.path) if tls.client else None,
+            max_connections=max_connections,
         )
 
     def _attribute(self, fields: Fields, key: str) -> str | None:
@@ -170,6 +192,9 @@ class _Pools:
             self._reader.report(node.at, f"{what} lacks the key `endpoints`.", "Add it, or `dns` with a name and port.")
         elif written is not None and listed is not None:
             self._reader.report(written.at, f"{what} has both `endpoints` and `dns`.", "Remove one of them.")
+        if written is not None and fields.get("proxy") is not None:
+            message = "A pool with a `proxy` has no `dns`: it is the proxy that looks names up."
+            self._reader.report(written.at, message, "List the servers under `endpoints`.")
         found = endpoint_block.dns(self._reader, written)
         if found is None:
             return None
@@ -180,13 +205,13 @@ class _Pools:
 
     def _refuse_for_sagemaker(self, fields: Fields) -> None:
         # Its endpoints are AWS's to look after: they have names of their own and no pages.
-        for key in ("dns", "poll"):
+        for key, mend in (("dns", "Remove it."), ("poll", "Remove it."), ("proxy", "Write `sagemaker.proxy`.")):
             node = fields.get(key)
             if node is not None and not endpoint_block.is_none(node):
-                self._reader.report(node.at, f"A SageMaker pool has no `{key}`.", "Remove it.")
+                self._reader.report(node.at, f"A SageMaker pool has no `{key}`.", mend)
 
     def _endpoints(
-        self, node: Node | None, zone: Zone | None, sagemaker: SageMakerTarget | None
+        self, node: Node | None, zone: Zone | None, sagemaker: SageMakerTarget | None, proxy: Proxy | None
     ) -> tuple[Endpoint, ...]:
         found: dict[str, Endpoint] = {}
         for item in self._reader.items(node, "`endpoints`"):
@@ -204,6 +229,8 @@ class _Pools:
                 self._check_zone(word, address, zone)
             if sagemaker is not None:
                 sagemaker_block.check_endpoint(self._reader, sagemaker, word, address)
+            if proxy is not None:
+                connection_block.check_behind_proxy(self._reader, word, address, zone)
             if address.name in found:
                 self._reader.report(item.at, "An endpoint with this name stands here twice.", "Keep one of them.")
             found.setdefault(address.name, address)

@@ -8,10 +8,11 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.config import connection_block
 from gateway.config.addresses import origin
 from gateway.config.secret_source import SecretSource, secret_source
 from gateway.core.reading import Fields, Reader, Word
-from gateway.core.topology import DataCapture, Endpoint, Invoke, Payload, Proxy, SageMakerTarget, Tls, Zone
+from gateway.core.topology import DataCapture, Endpoint, Invoke, Payload, SageMakerTarget, Tls, Zone
 from gateway.core.written import Listing, Node
 
 BACKEND: Final = "sagemaker"
@@ -57,7 +58,7 @@ def read_block(node: Node, reader: Reader, zone: Zone | None) -> Block | None:
         data_capture=DataCapture(capture) if capture is not None else _USUAL.data_capture,
         check_every_s=every if every is not None else _USUAL.check_every_s,
         has_keys=keys is not None,
-        proxy=_proxy(reader, fields.get("proxy")),
+        proxy=connection_block.proxy(reader, fields.get("proxy"), "`sagemaker.proxy`", zone),
         control=_control(reader, fields.get("control"), zone),
     )
     asked = fields.get("payload")
@@ -97,16 +98,6 @@ def _keys(reader: Reader, node: Node | None) -> AwsKeySources | None:
     fields = reader.fields(node, "`sagemaker.credentials`", known, known[:2])
     access, secret, token = (secret_source(reader, fields.get(name), f"`{name}`") for name in known)
     return AwsKeySources(access, secret, token) if access is not None and secret is not None else None
-
-
-def _proxy(reader: Reader, node: Node | None) -> Proxy | None:
-    word = reader.text(node, "`sagemaker.proxy`")
-    address = origin(reader, word, "`sagemaker.proxy`")
-    if address is None or word is None:
-        return None
-    if address.is_tls:
-        reader.report(word.at, "A proxy is spoken to in plain HTTP; TLS runs inside its tunnel.", "Write `http://`.")
-    return Proxy(address.host, address.port)
 
 
 def _control(reader: Reader, node: Node | None, zone: Zone | None) -> str | None:

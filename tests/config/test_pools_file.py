@@ -5,7 +5,7 @@ import pytest
 from gateway.config.pools_file import PoolsFile
 from gateway.config.pools_file import read as read_pools
 from gateway.core.facts import Capability
-from gateway.core.topology import Endpoint, Polling, Pool, Timeouts
+from gateway.core.topology import ClientCertificate, Endpoint, Polling, Pool, Timeouts
 
 from .reading import CONFIDENTIAL, ORDER, RESTRICTED, read, zones
 
@@ -23,7 +23,8 @@ pools:
     queue: 0
     credential: {env: GPU_KEY}
     timeouts: {connect: 2s, first_content: 30s, idle: 5s, total: 60s}
-    tls: {ca: certs/ca.pem}
+    tls: {ca: certs/ca.pem, certificate: certs/gateway.pem, key: {file: secrets/gateway.key}}
+    max_connections: 4
     context: 32k
     processor: own
     residency: cn
@@ -65,6 +66,8 @@ def test_everything_can_be_said_and_the_rest_is_usual() -> None:
         capabilities=frozenset({Capability.TOOLS, Capability.JSON_SCHEMA}),
         credential="gpu",
         ca_file="certs/ca.pem",
+        certificate=ClientCertificate("certs/gateway.pem", "secrets/gateway.key"),
+        max_connections=4,
         context_tokens=32768,
         processor="own",
         residency="cn",
@@ -74,7 +77,7 @@ def test_everything_can_be_said_and_the_rest_is_usual() -> None:
     assert pools.topology.pool("small") == Pool(
         "small", "onprem", CONFIDENTIAL, "openai", "m", (Endpoint("host:80", "host", 80),), reserved=6
     )
-    assert list(pools.credentials) == list(pools.ca_files) == ["gpu"]
+    assert list(pools.credentials) == list(pools.ca_files) == list(pools.client_files) == ["gpu"]
 
 
 @pytest.mark.parametrize(
@@ -97,7 +100,7 @@ def test_everything_can_be_said_and_the_rest_is_usual() -> None:
         ({"credential": "hunter2"}, "The credential must not stand in this file itself."),
         ({"timeouts": "{connect: 2}"}, "`timeouts.connect` must be a time such as"),
         ({"timeouts": "{connect: 26s}"}, "`timeouts.connect` must be"),
-        ({"tls": "{}"}, "`tls` lacks the key `ca`. Add it."),
+        ({"max_connections": "0"}, "`max_connections` must be a whole number from 1 to 100000."),
         ({"context": "0"}, "`context` must be a whole number such as `32768` or `32k`, from 1 to 100000000."),
         ({"context": "32 k"}, "`context` must be a whole number such as"),
         ({"context": "[1]"}, "`context` must be a whole number such as"),

@@ -8,6 +8,7 @@ import pytest
 
 from gateway.config.keys_file import KeyRecord, render
 from gateway.core.problems import Problems
+from gateway.core.topology import ClientCertificate
 from gateway.runtime.authn import StoredKey
 from gateway.settings import Secret, Settings, load, load_admin, load_bundle, load_keys
 
@@ -225,6 +226,26 @@ def test_certificates_are_looked_for_and_become_absolute(folder: Path, monkeypat
     settings = load(Path(folder.name), ENVIRON)
     assert settings.tls == (folder / "c.pem", folder / "secrets" / "k.pem")
     assert settings.bundle.topology.pool("burst").ca_file == str(folder / "ca.pem")
+
+
+def test_what_a_pool_shows_of_itself_becomes_absolute_and_its_key_is_nobody_elses(folder: Path) -> None:
+    show = "tls: {certificate: c.pem, key: {file: secrets/c.key}}\n    credential:"
+    edit(folder, "pools.yaml", "credential:", show)
+    assert [problem.split(": ", 1)[1].split(".")[0] for problem in told(folder)] == [
+        "This file does not exist", "This secret's file does not exist",
+    ]  # fmt: skip
+    (folder / "c.pem").write_text("x")
+    write_secret(folder, "c.key", "x", 0o644)
+    assert "Everybody on this machine can read this secret's file." in told(folder)[0]
+    write_secret(folder, "c.key", "x")
+    pool = loaded(folder).bundle.topology.pool("burst")
+    assert pool.certificate == ClientCertificate(str(folder / "c.pem"), str(folder / "secrets" / "c.key"))
+    assert pool.ca_file is None
+
+
+def test_the_cap_on_all_clouds_together_is_kept(folder: Path) -> None:
+    edit(folder, "pools.yaml", "pools:\n", "burst: {max_in_flight: 7}\npools:\n")
+    assert loaded(folder).bundle.topology.most_in_cloud == 7
 
 
 def test_a_pools_aws_keys_are_read_and_shown_to_nobody(folder: Path) -> None:
