@@ -32,6 +32,22 @@ class View:
         """The span of the original text that a non-empty span of the view stands for; a touched edit counts whole."""
         return self._first(start), self._last(end - 1)
 
+    def changes(self, original: str) -> Iterator[tuple[int, int]]:
+        """Where the view differs from the `original`, in order; what differs little is told with what is beside it."""
+        place = shift = 0
+        for start, end, old_end in zip(self.new_starts, self.new_ends, self.old_ends, strict=True):
+            yield from self._other(original, place, start, shift)
+            yield start, end
+            place, shift = end, old_end - end
+        yield from self._other(original, place, len(self.text), shift)
+
+    def _other(self, original: str, start: int, end: int, shift: int) -> Iterator[tuple[int, int]]:
+        # Between two edits a character may be another, but stands where that stood.
+        for first in range(start, end, _STEP):
+            last = min(first + _STEP, end)
+            if self.text[first:last] != original[first + shift : last + shift]:
+                yield first, last
+
     def _first(self, place: int) -> int:
         index = bisect_right(self.new_starts, place) - 1
         # Deletions leave several edits at one place; none of them holds a character, so the last one decides.
@@ -50,6 +66,7 @@ class View:
         return self.old_ends[index] + place - self.new_ends[index] + 1
 
 
+_STEP = 128  # characters that are compared at once
 _MANY = 4_096  # pieces of a text that are put together at once
 
 
@@ -112,6 +129,9 @@ INVISIBLE = (
     r"\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff"
 )
 _MARKS = r"\u0300-\u036f\u20d0-\u20ff"
+# Those that show nothing either and have no use in a text; what is white space to Python stays what it is.
+_CONTROLS = r"\x01-\x08\x0e-\x1b\x7f"
+_MORE_CONTROLS = r"\u0080-\u0084\u0086-\u009f"
 # Characters with an everyday form: full-width, circled, superscript, mathematical, ligatures, radicals.
 _STYLED = (
     r"\u00aa\u00b2\u00b3\u00b9\u00ba\u017f\u2070-\u209c\u2100-\u2121\u2123-\u214f\u2160-\u217f\u2460-\u24ff\u2776-\u2793"
@@ -130,8 +150,10 @@ _NEAR = 12  # characters within which something Latin makes a look-alike suspici
 
 _OTHER_DIGIT = r"[^\P{Nd}0-9]"  # for a prefilter; Python's patterns know no such class
 
+HIDDEN_GATE = f"[{_CONTROLS}{_MORE_CONTROLS}{INVISIBLE}{_STYLED}]"
+"""As the others, but it can match in ASCII. The scanner shows it U+0001 in place of U+0000."""
+
 PLAIN_GATES = (  # none of them can match in ASCII
-    f"[{INVISIBLE}{_STYLED}]",
     f"[0-9A-Za-z][{_MARKS}]",
     _OTHER_DIGIT,
     f"[0-9A-Za-z@._-][{_LOOK_ALIKE}]|[{_LOOK_ALIKE}][0-9A-Za-z@_]|[{_LOOK_ALIKE}][·•. -][0-9A-Z]"
@@ -175,6 +197,7 @@ class PlainView:
         rewriting = Rewriting(flat)
         for match in matches(self.resized, flat, tick):
             if match.lastgroup == "hidden":
+                transforms.add("strip")
                 rewriting.edit(match.start(), match.end(), "")
             else:
                 character = match.group()
@@ -224,10 +247,11 @@ def _plain(character: str) -> tuple[str, str]:
 def plain_view() -> PlainView:
     """The maker of plain views, ready to run."""
     gates = (r"(?![\x00-\x7f])\d" if gate is _OTHER_DIGIT else gate for gate in PLAIN_GATES)
+    hidden = rf"\x00{_CONTROLS}{_MORE_CONTROLS}{INVISIBLE}{_MARKS}"
     return PlainView(
-        re.compile("|".join(gates)),
+        re.compile("|".join((r"\x00", HIDDEN_GATE, *gates))),
         re.compile(f"[{INVISIBLE}{_MARKS}{_STYLED}{_PUNCTUATION}{_LOOK_ALIKE}{TRADITIONAL}]|(?![\\x00-\\x7f])\\d"),
-        re.compile(f"(?P<hidden>[{INVISIBLE}{_MARKS}]{{1,500}})|[{_STYLED}]"),
+        re.compile(f"(?P<hidden>[{hidden}]{{1,500}})|[{_STYLED}]"),
         re.compile(rf"[0-9A-Za-z](?:[^0-9A-Za-z]{{0,{2 * _NEAR}}}[0-9A-Za-z]){{0,500}}"),
     )
 

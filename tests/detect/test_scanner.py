@@ -192,6 +192,24 @@ def test_views_are_made_of_views(scanner):
     assert finding.transforms == ("nfkc", "base64")
 
 
+@pytest.mark.parametrize("control", ["\x00", "\x01", "\x08", "\x0e", "\x1b", "\x7f", "\x80", "\x9f"])
+@pytest.mark.parametrize(
+    ("entity", "text"),
+    [
+        ("EMAIL", "write to bob{}@corp.internal"),
+        ("CREDENTIAL", "sk-proj-abcd{}EFGH1234567890abcd"),
+        ("BANK_CARD", "4111{}1111{}1111{}1111"),
+        ("CN_MOBILE", "138{}1234{}5678"),
+        ("PERSON", "姓名：张{}三"),
+    ],
+)
+def test_control_characters_hide_nothing(scanner, entity, text, control):
+    hidden = text.replace("{}", control)
+    assert entity in {finding.entity for finding in scanner.scan_text(hidden).findings}
+    # Nor where other texts stand beside it in the same pass.
+    assert (entity, "messages[1].content") in found(scanner.scan("chat", chat("hello", hidden, "bye")))
+
+
 def test_a_finding_seen_in_several_ways_is_told_once_as_written(scanner):
     (finding,) = [f for f in scanner.scan_text(f"{ID} １").findings if f.entity == "CN_RESIDENT_ID"]
     assert finding.transforms == ()
