@@ -328,27 +328,24 @@ class _Connection(asyncio.Protocol):
             # Bytes that nobody asked for: whatever they are, they must never meet the next request.
             self.abort()
             return
+        reader = self._reader
         try:
-            self._read(receiver, data)
+            had_head = reader.head is not None
+            body = reader.feed(data)
+            if not had_head:
+                head = reader.head
+                if head is None:
+                    return
+                receiver.on_head(head.status, head.headers)
+            # The receiver may have aborted us in any of these calls; then it hears no more.
+            if body and self._receiver is receiver:
+                receiver.on_data(body)
+            if reader.is_done and self._receiver is receiver:
+                self._end(receiver)
         except ResponseInvalid as exc:
             self._fail(f"invalid response: {exc.reason}")
         except Exception as exc:  # noqa: BLE001 -- whatever went wrong in the receiver, it must still hear of an end
             self._broken(receiver, exc)
-
-    def _read(self, receiver: Receiver, data: bytes) -> None:
-        reader = self._reader
-        had_head = reader.head is not None
-        body = reader.feed(data)
-        if not had_head:
-            head = reader.head
-            if head is None:
-                return
-            receiver.on_head(head.status, head.headers)
-        # The receiver may have aborted us in any of these calls; then it hears no more.
-        if body and self._receiver is receiver:
-            receiver.on_data(body)
-        if reader.is_done and self._receiver is receiver:
-            self._end(receiver)
 
     def _end(self, receiver: Receiver) -> None:
         self._receiver = None

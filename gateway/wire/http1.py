@@ -126,22 +126,29 @@ class ResponseReader:
             if end < 0:
                 self._buffer = data
                 return None
-            status, headers, minor = _parse_head(data[: end + 2])
+            line, _, rest = data[: end + 2].partition(b"\r\n")
+            status, minor = (200, 1) if line == _OK else _parse_status_line(line)
+            fields = _HEADERS.findall(rest)
+            # Each match is a whole line of its own, so that a line which is none leaves the count short.
+            if len(fields) != rest.count(b"\n"):
+                raise ResponseInvalid("invalid header line")
             data = data[end + 4 :]
             if status >= 200:
                 break
             self._interim += 1
             if status == 101 or self._interim > MAX_INTERIM:
                 raise ResponseInvalid("unexpected interim response")
-        self.head = Head(status, headers)
-        self._frame(status, headers, minor)
+        self._keep_alive = minor == 1
+        self._frame(status, fields)
         return data
 
-    def _frame(self, status: int, headers: Headers, minor: int) -> None:
-        self._keep_alive = minor == 1
+    def _frame(self, status: int, fields: list[tuple[bytes, bytes]]) -> None:
+        headers: list[tuple[bytes, bytes]] = []
         length: bytes | None = None
         codings: list[bytes] = []
-        for name, value in headers:
+        for spelled, padded in fields:
+            name, value = spelled.lower(), padded.strip(b" \t")
+            headers += ((name, value),)
             if name not in _FRAMING:
                 continue
             if name == b"content-length":
@@ -155,6 +162,7 @@ class ResponseReader:
                     self._keep_alive = False
             elif value.lower() != b"identity":
                 raise ResponseInvalid("content encoding that was not asked for")
+        self.head = Head(status, tuple(headers))
         if length is not None and codings:
             raise ResponseInvalid("two lengths")
         if codings and codings != [b"chunked"]:
@@ -238,16 +246,6 @@ class ResponseReader:
             raise ResponseInvalid("invalid chunk size")
         self._left = int(match[1], 16)
         self._state = _State.CHUNK if self._left else _State.TRAILERS
-
-
-def _parse_head(head: bytes) -> tuple[int, Headers, int]:
-    line, _, rest = head.partition(b"\r\n")
-    status, minor = (200, 1) if line == _OK else _parse_status_line(line)
-    headers = _HEADERS.findall(rest)
-    # Each match is a whole line of its own, so that a line which is none leaves the count short.
-    if len(headers) != rest.count(b"\n"):
-        raise ResponseInvalid("invalid header line")
-    return status, tuple([(name.lower(), value.strip(b" \t")) for name, value in headers]), minor
 
 
 def _parse_status_line(line: bytes) -> tuple[int, int]:
