@@ -12,7 +12,7 @@ from gateway.core.burst import pressure_of_server
 from gateway.core.labels import Label
 from gateway.core.topology import Endpoint, Network, Polling, Pool, Topology, Zone
 from gateway.errors import UpstreamFailed
-from gateway.ports import UpstreamUnreachable
+from gateway.ports import UpstreamFull, UpstreamUnreachable
 from gateway.runtime.endpoints import Endpoints
 from gateway.runtime.polling import MAX_PAGE, Poller
 from gateway.wire.metrics_text import ServerLoad
@@ -236,6 +236,21 @@ async def test_one_that_has_no_page_is_knocked_at_while_it_is_in_doubt_and_only_
         await it.poller.poll()
         assert not it.endpoints.is_closed("home")
         assert it.view.breaker is BreakerState.OPEN
+
+
+@pytest.mark.parametrize("polling", [BOTH, Polling(0.2, None, None)], ids=["pages", "knocking"])
+async def test_where_requests_have_all_connections_nothing_is_learned(polling):
+    async with world(polling) as it:
+        it.fail()
+        before = it.view
+
+        async def full(*_, **__):
+            raise UpstreamFull("all connections that it may have are in use")
+
+        it.backend.connect = full
+        for _ in range(3):
+            await it.poller.poll()
+        assert it.view == before
 
 
 async def test_a_name_is_looked_up_and_what_lies_outside_the_zone_is_left_out():
