@@ -17,6 +17,7 @@ MOST_DRAINED: Final = 200
 """Bounds what is told to every worker; whoever drains more pools than that has a file to edit."""
 
 _VERSION: Final = 1
+_LONGEST_NAME: Final = 100
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9@._-]{0,63}")
 
 
@@ -144,12 +145,24 @@ def share_words(share: float | None) -> str:
 
 
 def read(data: bytes) -> Controls | None:
-    """What `write` has written; None if it is not that, or of a later version."""
+    """What `write` has written; None if it is not that, of a later version, or nothing that could have been ordered."""
     try:
         controls = _decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    return controls if controls.v <= _VERSION else None
+    return controls if controls.v <= _VERSION and _could_stand(controls) else None
+
+
+def _could_stand(controls: Controls) -> bool:
+    """Whether orders lead there: an override that somebody wrote in could be for ever, or too long to be told."""
+    burst, drained = controls.burst, controls.drained
+    standing: tuple[Burst | Drained, ...] = drained if burst is None else (burst, *drained)
+    return (
+        (burst is None or 0.0 <= burst.share <= 1.0)
+        and len(drained) <= MOST_DRAINED
+        and all(0 < len(one.pool) <= _LONGEST_NAME for one in drained)
+        and all(_NAME.fullmatch(one.by) and one.until - one.at <= LONGEST_S + 1 for one in standing)
+    )
 
 
 def write(controls: Controls) -> bytes:

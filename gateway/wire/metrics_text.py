@@ -4,11 +4,14 @@ Tolerant, since it is somebody else's page: a line that cannot be read is left o
 more than a page may have.
 """
 
-import math
 import re
 from typing import Final
 
 import msgspec
+
+_MOST: Final = 1e9
+"""More than any server can have of anything: sums of what is above it could be infinite, and nothing has a share of
+that."""
 
 _RUNNING: Final = ("num_requests_running",)
 _WAITING: Final = ("num_requests_waiting",)
@@ -36,7 +39,7 @@ def read(page: bytes) -> ServerLoad | None:
             value = float(text)
         except ValueError:
             continue
-        if not math.isfinite(value) or value < 0:
+        if not 0 <= value <= _MOST:
             continue
         key = name.decode()
         # Requests of several engines add up; the fullest cache is the one that will stall first.

@@ -8,6 +8,7 @@ from gateway.core.controls import (
     LONGEST_S,
     MOST_DRAINED,
     NOTHING_SET,
+    Burst,
     Controls,
     Drain,
     Drained,
@@ -160,3 +161,25 @@ def test_what_is_kept_is_read_back_and_neither_number_ever_falls(orders):
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"v": 2}', b'{"drained": 1}', b"\xff\xfe", b'{"v": "1"}'])
 def test_what_was_not_written_here_is_not_read(data):
     assert read(data) is None
+
+
+@pytest.mark.parametrize(
+    "controls",
+    [
+        Controls(burst=Burst(1.5, "ops", NOW, NOW + 60)),
+        Controls(burst=Burst(-0.5, "ops", NOW, NOW + 60)),
+        Controls(burst=Burst(1.0, "ops", NOW, NOW + 2 * LONGEST_S)),
+        Controls(burst=Burst(1.0, "\x1b[2J", NOW, NOW + 60)),
+        Controls(drained=(Drained("gpu", "ops", NOW, 1e308),)),
+        Controls(drained=(Drained("gpu", "", NOW, NOW + 60),)),
+        Controls(drained=(Drained("g" * 101, "ops", NOW, NOW + 60),)),
+        Controls(drained=(Drained("gpu", "ops", NOW, NOW + 60),) * (MOST_DRAINED + 1)),
+    ],
+)
+def test_what_no_order_leads_to_is_not_read(controls):
+    assert read(write(controls)) is None
+
+
+def test_the_longest_order_is_read_back():
+    controls = after(SetBurst(0.0), Drain("p" * 100), for_s=LONGEST_S)
+    assert read(write(controls)) == controls

@@ -49,6 +49,8 @@ def test_the_three_gauges_are_read():
         (b"vllm:num_requests_running NaN\n", None),
         (b"vllm:num_requests_running +Inf\n", None),
         (b"vllm:num_requests_running -1\n", None),
+        # Two such would be infinite together, and there is no share of that to balance by.
+        (b"vllm:num_requests_running 1e308\n", None),
         (b"# vllm:num_requests_running 1\n", None),
         (b"xvllm:num_requests_running 1\n", None),
         (b"vllm:kv_cache_usage_perc 0.5\n", None),
