@@ -194,7 +194,8 @@ class Pipeline:
         later: Later,
         found: Provenance,
     ) -> None:
-        evidence = _with_history(evidence, found)
+        if found is not NOTHING:
+            evidence = _with_history(evidence, found)
         low, high = label(self._bundle.policy, evidence, tenant.attested)
         facts = RequestFacts(
             low,
@@ -321,20 +322,18 @@ class Pipeline:
 
     def _settle(self, call: Call, ending: Ending, error: TidegateError | None) -> None:
         self._live.pop(call, None)
-        self._instruments.settled(call, ending, error, now=self._clock.monotonic())
+        now = self._clock.monotonic()
+        self._instruments.settled(call, ending, error, now=now)
         if call.is_reserved:
             call.is_reserved = False
             if call.facts is not None and call.facts.model not in self._bundle.policy.aliases:
                 # What the client called its model is text of the client's (threats.md I6).
                 call.facts = replace(call.facts, model="")
-            self._audit.record(
-                call.outcome(ending, error, clock=self._clock, bundle=self._digest, epoch=self._bundle.epoch)
-            )
+            at, epoch = self._clock.wall(), self._bundle.epoch
+            self._audit.record(call.outcome(ending, error, at=at, now=now, bundle=self._digest, epoch=epoch))
 
 
 def _with_history(evidence: Evidence, found: Provenance) -> Evidence:
-    if found is NOTHING:
-        return evidence
     return msgspec.structs.replace(evidence, history=found.history, taint=found.taint)
 
 

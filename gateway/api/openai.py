@@ -76,7 +76,10 @@ class Connection(asyncio.Protocol):
             # Until it turns out to end a head or to bring bytes of a body.
             self._reading.unfinished += len(data)
         try:
-            self._feed(data)
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                self._feed_rest(data, upgrade)
         except httptools.HttpParserError:
             self._refuse(InvalidRequest("The request is not valid HTTP/1.1.", code="invalid_http"))
         reading = self._reading
@@ -87,19 +90,23 @@ class Connection(asyncio.Protocol):
             if max(reading.head_size, reading.unfinished) > self._plane.limits.head:
                 self._refuse(HeadersTooLarge())
 
-    def _feed(self, data: bytes | memoryview) -> None:
+    def _feed_rest(self, data: bytes | memoryview, upgrade: httptools.HttpParserUpgrade) -> None:
+        """Read on behind an offer that we do not take up (RFC 9110, 7.8).
+
+        The parser takes the message to be over, so its body is read by a new one, which is told how it is framed and
+        nothing of the offer.
+        """
         while True:
+            reading = self._reading
+            if reading is None or self._is_closing:
+                return
+            self._parser = httptools.HttpRequestParser(self)
+            self._parser.feed_data(reading.framing)
+            data = memoryview(data)[upgrade.args[0] :]
             try:
                 self._parser.feed_data(data)
-            except httptools.HttpParserUpgrade as upgrade:
-                # An offer that we do not take up (RFC 9110, 7.8). The parser takes the message to be over, so its body
-                # is read by a new one, which is told how it is framed and nothing of the offer.
-                reading = self._reading
-                if reading is None or self._is_closing:
-                    return
-                self._parser = httptools.HttpRequestParser(self)
-                self._parser.feed_data(reading.framing)
-                data = memoryview(data)[upgrade.args[0] :]
+            except httptools.HttpParserUpgrade as another:
+                upgrade = another
             else:
                 return
 
@@ -186,11 +193,11 @@ class Connection(asyncio.Protocol):
         if reading.size > self._plane.limits.body:
             self._refuse(self._plane.too_large())
             return
-        reading.body.append(body)
+        reading.body += (body,)
 
     def on_message_complete(self) -> None:
         if self._parser.should_upgrade():
-            return  # so it thinks; `_feed` reads on
+            return  # so it thinks; `_feed_rest` reads on
         reading, self._reading = self._reading, None
         if reading is None or self._is_closing:
             return

@@ -110,7 +110,7 @@ class Reading:
 
     def read_head(self) -> None:
         """Take in the lines of the head, which is complete."""
-        self.weigh()
+        self.head_size += len(b"".join(self.lines[self._weighed :]))
         pieces = iter(self.lines)
         for name, value in zip(pieces, pieces, strict=True):
             if name not in _ASKED_FOR:

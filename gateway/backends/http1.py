@@ -212,13 +212,12 @@ class Http1Backend:
             return request_bytes(self._start_of(message, endpoint), message.body)
         # Methods, targets and headers are the encoder's own few, so that there are few of these.
         kind = endpoint, message.method, message.target, message.headers
-        start = self._starts.get(kind)
-        if start is None:
+        if kind not in self._starts:
             if len(self._starts) >= MAX_STARTS:
                 # Names come to stand for other addresses: what is no longer asked must not stay for ever.
                 self._starts.clear()
-            start = self._starts[kind] = self._start_of(message, endpoint)
-        return request_bytes(start, message.body)
+            self._starts[kind] = self._start_of(message, endpoint)
+        return request_bytes(self._starts[kind], message.body)
 
     def _start_of(self, message: Message, endpoint: Endpoint) -> bytes:
         host, base_path, sign = _host_header(endpoint), endpoint.base_path.encode(), self._settings.sign
@@ -268,14 +267,11 @@ class _Connection(asyncio.Protocol):
         self._receiver: Receiver | None = None
         self._reader = ResponseReader()
         self._is_paused = False
-        self._peer = Peer()
+        self.peer = Peer()
+        """Who is at the other end; only `connection_made` says so."""
+
         self._poll: select.poll | None = None
         self._quiet: list[tuple[int, int]] = []
-
-    @property
-    def peer(self) -> Peer:
-        """Who is at the other end."""
-        return self._peer
 
     @property
     def is_busy(self) -> bool:
@@ -309,9 +305,9 @@ class _Connection(asyncio.Protocol):
         verified = transport.get_extra_info("ssl_object") is not None
         name = transport.get_extra_info("peername")
         if self.endpoint.unix is not None:
-            self._peer = Peer(is_unix=True)
+            self.peer = Peer(is_unix=True)
         elif isinstance(name, tuple):
-            self._peer = Peer(address_of(str(name[0])), is_verified_tls=verified)
+            self.peer = Peer(address_of(str(name[0])), is_verified_tls=verified)
 
     def start(self, message: Message, receiver: Receiver) -> None:
         """Write `message`; `receiver` hears the answer."""

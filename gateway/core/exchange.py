@@ -137,10 +137,13 @@ class Exchange:
         "_streamed",
         "_total_s",
         "is_open",
+        "is_over",
     )
 
     def __init__(self, *, streamed: bool, now: float, patience: Patience) -> None:
         self.is_open = False
+        # Whether the exchange has settled.
+        self.is_over = False
         self._streamed = streamed
         self._patience = patience
         self._state = _State.IDLE
@@ -151,11 +154,6 @@ class Exchange:
         self._blocked_at: float | None = None
         self._first_content_s = self._idle_s = 0.0
         self._total_s = patience.total_s
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the exchange has settled."""
-        return self._state is _State.ENDED
 
     @property
     def is_running(self) -> bool:
@@ -223,9 +221,10 @@ class Exchange:
 
     def complete(self, data: bytes) -> Actions:
         """The answer is complete: `data` is the last of its events, or all of an unstreamed answer."""
-        if not self.is_running:
+        if self._state is not _State.FLOWING and self._state is not _State.WAITING:
             return ()
         self._state = _State.ENDED
+        self.is_over = True
         if not self._streamed:
             return (Answer(data), Settle(Ending.COMPLETED))
         last = b"".join([*self._held, data])
@@ -328,10 +327,14 @@ class Exchange:
         self.is_open = True
         return (OpenStream(), send)
 
+    def _end(self) -> None:
+        self._state = _State.ENDED
+        self.is_over = True
+
     def _end_with(self, error: TidegateError, *, ending: Ending = Ending.UPSTREAM_FAILED) -> Actions:
         if isinstance(error, UpstreamRejected):
             ending = Ending.UPSTREAM_REJECTED
-        self._state = _State.ENDED
+        self._end()
         if not self.is_open:
             return (Refuse(error), Settle(ending, error))
         return (SendError(error), Finish(), Settle(ending, error))
@@ -340,5 +343,5 @@ class Exchange:
         if self.is_over:
             return ()
         stop: Actions = (StopUpstream(),) if self.is_running else ()
-        self._state = _State.ENDED
+        self._end()
         return (*stop, *actions, Settle(ending))

@@ -161,7 +161,7 @@ class Admission:
         One that `is_undecided`, since a full scan may yet send it out, has no claim to what is kept for those who stay.
         """
         stays_out = self._cloud.isdisjoint
-        may_leave = not (stays_out(allow.to) and stays_out(allow.spill))
+        may_leave = not stays_out(allow.to) or not (not allow.spill or stays_out(allow.spill))
         if allow.canary is not None and allow.canary.pool in self._cloud:
             may_leave = True
         if is_undecided and not stays_out(allow.if_scanned):

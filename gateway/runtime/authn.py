@@ -22,7 +22,8 @@ GUESSABLE_BELOW: Final = 20
 LONGEST_KEY: Final = 256
 
 _KEY: Final = re.compile(rb"[A-Za-z0-9._~+/=-]{7,256}")
-_BEARER: Final = b"Bearer "
+# Exactly `Bearer`, one space, one key. A header that needs lenience to be read is read differently by somebody.
+_PRESENTED: Final = re.compile(b"Bearer " + _KEY.pattern)
 # What is hashed when the header holds no key: as long as our own keys are, and too odd to be one.
 _NO_KEY: Final = b"\0" * 49
 _NOBODY: Final = b"\0" * 32
@@ -58,8 +59,7 @@ class Authenticator:
     def identify(self, authorization: bytes | None) -> Caller:
         """Whose key the Authorization header carries; raises Unauthenticated for anything else."""
         presented = _NO_KEY
-        # Exactly `Bearer`, one space, one key. A header that needs lenience to be read is read differently by somebody.
-        if authorization is not None and authorization.startswith(_BEARER) and _KEY.fullmatch(authorization, 7):
+        if authorization is not None and _PRESENTED.fullmatch(authorization):
             presented = authorization[7:]
         digest = self._hash.digest(presented)
         stored, caller = self._holders.get(digest, (_NOBODY, None))

@@ -14,7 +14,7 @@ from gateway.core.message import Headers
 from gateway.core.records import Attempt, Ending, FullScan, Outcome, Usage
 from gateway.core.topology import Endpoint, Pool
 from gateway.errors import TidegateError
-from gateway.ports import Clock, Inbound
+from gateway.ports import Inbound
 from gateway.wire.requests import Request
 
 _ID_BYTES: Final = 12
@@ -101,11 +101,12 @@ class Call:
         if self._attempt is not None:
             pool, zone, endpoint, began = self._attempt
             self._attempt = None
-            self.attempts.append(Attempt(pool, zone, endpoint, ending, status, round((now - began) * 1000, 3), detail))
+            self.attempts += (Attempt(pool, zone, endpoint, ending, status, round((now - began) * 1000, 3), detail),)
 
     def headers(self, content: Headers, *, now: float) -> Headers:
         """The head of this call's answer: `content`, then who we are and what the tenant may see of the decision."""
-        ms = b"%d" % max(0, round((now - self.inbound.received_at) * 1000))
+        taken_s = now - self.inbound.received_at
+        ms = b"%d" % (int(taken_s * 1000 + 0.5) if taken_s > 0 else 0)
         number = self.id.encode()
         own = (
             (b"x-request-id", b"req_" + number),
@@ -124,14 +125,16 @@ class Call:
             shown.append((b"x-tidegate-pool", self.pool.encode()))
         return (*content, *own, *shown)
 
-    def outcome(self, ending: Ending, error: TidegateError | None, *, clock: Clock, bundle: str, epoch: int) -> Outcome:
-        """The audit record of this call."""
+    def outcome(
+        self, ending: Ending, error: TidegateError | None, *, at: float, now: float, bundle: str, epoch: int
+    ) -> Outcome:
+        """The audit record of this call, which is over: `at` in Unix time, `now` in monotonic seconds."""
         inbound = self.inbound
         # By position, since naming twenty fields costs as much again as all the rest.
         return Outcome(
             self.id,
-            clock.wall(),
-            round((clock.monotonic() - inbound.received_at) * 1000, 3),
+            at,
+            round((now - inbound.received_at) * 1000, 3),
             self.tenant.id if self.tenant is not None else "",
             self.path,
             self.status,

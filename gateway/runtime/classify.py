@@ -91,13 +91,15 @@ class Classifier:
         """What `classify` returns, if the request is small enough to be scanned on the loop."""
         if size > self._inline:
             return None
+        memo = self._memo_of(tenant) if tenant is not None and self._memo_of is not None else None
         began = perf_counter()
         try:
-            evidence = self._scanner.scan(dialect, document, self._memo(tenant))
+            evidence = self._scanner.scan(dialect, document, memo)
         except Exception as failure:  # noqa: BLE001  # a scanner never raises, and a request does not depend on that
             evidence = nothing_covered(type(failure).__name__)
-        self._meter(tenant)(perf_counter() - began)
-        return _flagged(evidence, flags)
+        took = self._took if tenant is not None else self._took_at_door
+        took(perf_counter() - began)
+        return _flagged(evidence, flags) if flags else evidence
 
     def _meter(self, tenant: str | None) -> Callable[[float], None]:
         # What is scanned for nobody is what is about to leave.

@@ -62,7 +62,9 @@ class ControlDesk:
         self._pools = frozenset(pools)
         self._ask = ask
         self._controls = NOTHING_SET
-        self._epoch = 0
+        self.epoch = 0
+        """A number that rises whenever something is taken away."""
+
         self._number = 0
         self._asked: dict[int, asyncio.Future[Told]] = {}
 
@@ -70,11 +72,6 @@ class ControlDesk:
     def controls(self) -> Controls:
         """What stands."""
         return self._controls
-
-    @property
-    def epoch(self) -> int:
-        """A number that rises whenever something is taken away."""
-        return self._epoch
 
     def told(self, told: Told) -> None:
         """The supervisor says what stands."""
@@ -142,10 +139,10 @@ class ControlDesk:
         if controls == self._controls:
             return
         # Its own count, so that it rises as well where two changes have come as one.
-        self._epoch += controls.epoch != self._controls.epoch
+        self.epoch += controls.epoch != self._controls.epoch
         self._controls = controls
         self._admission.control(controls.share, controls.pools)
-        log.info("overrides_changed", epoch=self._epoch, count=len(controls.pools))
+        log.info("overrides_changed", epoch=self.epoch, count=len(controls.pools))
 
 
 def _has_end(change: Change) -> bool:

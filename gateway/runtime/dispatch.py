@@ -92,7 +92,8 @@ class Dispatcher:
         asker = self._admission.asker(tenant, allow, is_undecided=second is not None and second.is_open)
         walk = _Walk(call, relay, request, tenant, allow, later, choices, asker)
         walk.second = second
-        walk.canary = self._canary(walk)
+        if allow.canary is not None:
+            walk.canary = self._canary(walk)
         if second is not None and second.is_open and self._leaves_first(walk):
             later(partial(self._scan_and_walk, walk, second))
         elif not self._is_sent_now(walk):
@@ -403,12 +404,12 @@ class _Walk:
 
     def left(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The pools of `to` and of `spill` in which something is left to try."""
-        return self.choices.left(self.allow.to), self.choices.left(self.allow.spill)
+        to, spill = self.allow.to, self.allow.spill
+        return self.choices.left(to), self.choices.left(spill) if spill else spill
 
     def sending(self, pool: Pool, trial: Trial) -> Callable[[UpstreamConnection], None]:
         """Who is told just before the first byte leaves for `pool`."""
-        relay, timeouts = self.relay, pool.timeouts
-        return lambda connection: relay.sending(connection, timeouts, trial)
+        return partial(self.relay.sending, timeouts=pool.timeouts, trial=trial)
 
     def learn(self, pool: Pool, endpoint: Endpoint, failed: TidegateError) -> None:
         """An attempt at `endpoint` of `pool` has failed."""

@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from gateway.core.decision import Deny
+from gateway.core.decision import Allow
 from gateway.core.figures import Account, Family, Labels, Spread
 from gateway.core.findings import MARKER_PREFIX, Evidence
 from gateway.core.labels import Label, LabelOrder
@@ -107,10 +107,10 @@ class Instruments:
         way = route = NONE
         if decision is not None:
             route = decision.route
-            if isinstance(decision, Deny):
-                way = _DENIED
-            else:
+            if type(decision) is Allow:
                 way = _SPILLED if pool in decision.spill and pool not in decision.to else _ALLOWED
+            else:
+                way = _DENIED
         kind = (
             call.path,
             NONE if tenant is None else tenant.tenant_class,
@@ -121,8 +121,9 @@ class Instruments:
             route,
             way,
         )
-        record = self._records.get(kind)
-        if record is None:
+        try:
+            record = self._records[kind]
+        except KeyError:
             record = self._record(kind)
         seconds = now - call.inbound.received_at
         record.seconds += seconds

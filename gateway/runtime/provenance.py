@@ -5,6 +5,7 @@ before its last byte leaves, so that no follow-up can be faster than the record 
 """
 
 import functools
+import hashlib
 from typing import Final
 
 import msgspec
@@ -19,7 +20,7 @@ from gateway.wire.requests import Request
 from gateway.wire.turns import texts_of_answer, texts_of_stream, turns_of
 
 MARK_BYTES: Final = 16
-"""Marks are cut to 128 bits: among 10⁹ replies the chance that two share one is below 10⁻²⁰."""
+"""Marks have 128 bits: among 10⁹ replies the chance that two share one is below 10⁻²⁰."""
 
 
 class Conversation(msgspec.Struct, frozen=True, gc=False):
@@ -41,7 +42,7 @@ class ReplyRecord:
         self._keeps_clean = policy.labels.history is HistoryMode.KNOWN_CLEAN
         self._default = policy.labels.default
         # One per tenant, of which tenants.yaml has a bounded number.
-        self._key_of = functools.cache(lambda tenant: KeyedHash(key.digest(tenant.encode())))
+        self._key_of = functools.cache(lambda tenant: key.digest(tenant.encode()))
 
     def conversation(self, tenant: str, credential: str, request: Request) -> Conversation:
         """What of `request` matters here."""
@@ -76,4 +77,5 @@ class ReplyRecord:
         self._store.remember([self._mark(conversation.tenant, one) for one in materials], self._order.name(label))
 
     def _mark(self, tenant: str, material: bytes) -> bytes:
-        return self._key_of(tenant).digest(material)[:MARK_BYTES]
+        # As the memo's keys: BLAKE2b takes a key by itself, and is one hash where HMAC is two.
+        return hashlib.blake2b(material, digest_size=MARK_BYTES, key=self._key_of(tenant)).digest()

@@ -212,7 +212,7 @@ class Relay:
         if self._size > MAX_ANSWER:
             self._fail(UpstreamFailed(detail="answer too large"))
             return
-        self._body.append(data)
+        self._body += (data,)
         self.exchange.bytes_arrived(now=self._clock.monotonic())
 
     def on_end(self) -> None:
@@ -412,7 +412,8 @@ class Relay:
 
     def _settle(self, ending: Ending, error: TidegateError | None) -> None:
         self._is_settled = True
-        self._remember_said()
+        if self._said:
+            self._remember_said()
         detail = error.detail if error is not None else ""
         now = self._clock.monotonic()
         self._call.end_attempt(ending, self._status or None, detail, now=now)

@@ -46,14 +46,15 @@ class MemoryTaintStore:
 
     def read_now(self, marks: Sequence[bytes]) -> Mapping[bytes, Collection[str]] | None:
         """The same, without waiting."""
-        now = self._clock.monotonic()
-        if now < self._lost_until:
+        # Nothing was lost in most records, and most marks are not on them: then nobody need know the time.
+        if self._lost_until and self._clock.monotonic() < self._lost_until:
             return None
         found: dict[bytes, Collection[str]] = {}
         for mark in marks:
-            entry = self._marks.get(mark)
-            if entry is not None and entry[0] > now:
-                found[mark] = entry[1]
+            if mark in self._marks:
+                expires, labels = self._marks[mark]
+                if expires > self._clock.monotonic():
+                    found[mark] = labels
         return found
 
     def remember(self, marks: Iterable[bytes], label: str) -> None:

@@ -24,7 +24,7 @@ _FIELD = rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([\t\x20-\x7e\x80-\xff]*)"
 _TRAILER = re.compile(_FIELD)
 _HEADERS = re.compile(rb"^%b\r\n" % _FIELD, re.MULTILINE)
 _FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection", b"content-encoding"})
-_MOST_DIGITS: Final = 18
+_LENGTH = re.compile(rb"[0-9]{1,18}")
 # What nearly every answer begins with.
 _OK: Final = b"HTTP/1.1 200 OK"
 _SIZE = re.compile(rb"[0-9A-Fa-f]{1,8}")
@@ -103,7 +103,13 @@ class ResponseReader:
             data = rest
         state = self._state
         if state is _State.SIZED:
-            return self._read_sized(data)
+            left = self._left
+            if len(data) < left:
+                self._left = left - len(data)
+                return data
+            self._state = _State.DONE
+            self._buffer = data[left:]
+            return data[:left]
         if state is _State.UNTIL_EOF:
             return data
         if state is _State.DONE:
@@ -174,21 +180,13 @@ class ResponseReader:
         elif codings:
             self._state = _State.CHUNK_LINE
         elif length is not None:
-            if not length.isdigit() or len(length) > _MOST_DIGITS:
+            if not _LENGTH.fullmatch(length):
                 raise ResponseInvalid("invalid content length")
             self._left = int(length)
             self._state = _State.SIZED if self._left else _State.DONE
         else:
             self._keep_alive = False
             self._state = _State.UNTIL_EOF
-
-    def _read_sized(self, data: bytes) -> bytes:
-        if len(data) < self._left:
-            self._left -= len(data)
-            return data
-        body, self._buffer = data[: self._left], data[self._left :]
-        self._state = _State.DONE
-        return body
 
     def _read_chunked(self, data: bytes) -> bytes:
         if self._state is _State.CHUNK_LINE:
