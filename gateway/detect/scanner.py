@@ -156,10 +156,10 @@ class RequestScanner:
         recall: Recall | None = None,
     ) -> None:
         """Look through texts for what they trigger, then through the views that they call for."""
-        gated: dict[int, Source] = {}
+        gated = sources.gated()
         # To the prefilter that is an edge, which would hide what stands on both sides of it.
         texts = [text.replace(SEPARATOR, "\x01") if SEPARATOR in text else text for text in texts]
-        for numbers, offsets, chunks in batches(texts):
+        for numbers, offsets, chunks in batches(texts, sources.parts()):
             self._look_at_clock(deadline)
             for at, seen in self._prefilter.seen(chunks):
                 number, offset, chunk = numbers[at], offsets[at], chunks[at]
@@ -271,13 +271,15 @@ class RequestScanner:
                 if len(source.seen.hits) > _MAX_HITS:
                     raise _Stopped("TooManyFindings")
         for view in found:
-            if view is None or view.text == text:
+            if view is None or view.text == text or view.text in source.seen.read:
                 continue
+            source.seen.read.add(view.text)
             if level >= _LEVELS:
                 # Wrapped deeper than anybody has a reason to.
                 marks.append((level, "opaque_blob", *source.span(0, 1)))
             elif view.text:
-                yield view_source(view, source)
+                # A header speaks for what is far below it, which may be all that is other here.
+                yield view_source(view, source, gates & {self._table_gate})
 
     def _look_at_clock(self, deadline: float) -> None:
         if self._clock() > deadline:

@@ -4,11 +4,12 @@ A source is a leaf, the text around a seam between leaves, or a view of another 
 which leaf, and to which code points there, a span of it belongs. Pure.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
 
 from gateway.core.findings import Hit, Mark
 from gateway.detect.leaves import Leaf, LeafKind
+from gateway.detect.tables import has_insert
 from gateway.detect.views import View
 
 CHUNK = 2_000  # characters that a recognizer sees at once: bounds the longest step between two looks at the clock
@@ -19,6 +20,7 @@ _LEAST = 6  # characters that two leaves must have together for a look at what t
 _FEW = 16  # characters of words that are not worth one
 SEAM = 160  # characters on each side of a seam: a cue, a gap and an identifier
 
+Span = tuple[int, int]
 Place = tuple[str, int, int]
 """A leaf's path and a span of it."""
 
@@ -29,6 +31,7 @@ class Seen:
 
     hits: list[Hit] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
+    read: set[str] = field(default_factory=set)  # the views: many can be had in more ways than one
 
 
 @dataclass(slots=True)
@@ -112,9 +115,10 @@ Batch = tuple[Sequence[int], Sequence[int], Sequence[str]]
 """Pieces of texts: the number of each one's text, its offset there, and itself."""
 
 
-def view_source(view: View, of: Source) -> ViewSource:
-    """The source that `view` is."""
-    return ViewSource(view, of, view.text, of.transforms + view.transforms, of.is_head, of.is_tail, of.seen)
+def view_source(view: View, of: Source, gates: Set[int] = frozenset()) -> ViewSource:
+    """The source that `view` is; of the gates that it has from `of`, `gates` are known."""
+    transforms = of.transforms + view.transforms
+    return ViewSource(view, of, view.text, transforms, of.is_head, of.is_tail, of.seen, set(gates))
 
 
 Seam = tuple[str, int, int, str, bool, bool, bool]
@@ -232,6 +236,13 @@ class Roots:
         self._around = around
         self.made: dict[int, Root] = {}
 
+    def gated(self) -> dict[int, Source]:
+        """Those of which a gate is known: none yet."""
+        return {}
+
+    def parts(self) -> None:
+        """Which parts of the texts to look at: all."""
+
     def joins(self, number: int, offset: int) -> Sequence[int]:
         """Where texts meet in this one, seen from `offset`."""
         index = number - len(self._leaves)
@@ -260,11 +271,37 @@ class Views(list[Source]):
         """None that are known."""
         return ()
 
+    def gated(self) -> dict[int, Source]:
+        """Those of which a gate is known."""
+        return {number: view for number, view in enumerate(self) if view.gates}
 
-def batches(texts: Sequence[str]) -> Iterator[Batch]:
-    """Chunks of `texts`, in order, as many at a time as go through the prefilter in one pass."""
+    def parts(self) -> Sequence[Sequence[Span]]:
+        """Which parts of each view to look at: those that may show what the text does not of which it is a view."""
+        return [_parts(view) if isinstance(view, ViewSource) else ((0, len(view.text)),) for view in self]
+
+
+def _parts(source: ViewSource) -> Sequence[Span]:
+    text, view = source.text, source.view
+    length = len(text)
+    # A few edits in a long text, that is; else it is all looked at.
+    if length <= CHUNK or len(view.new_starts) * 2 * OVERLAP > length:
+        return ((0, length),)
+    # What an insert's head says holds for all that its chunk shows of its rows.
+    reach = CHUNK if has_insert(text) else OVERLAP
+    parts: list[Span] = []
+    for start, end in view.changes(source.of.text):
+        first, last = max(0, start - reach), min(length, end + reach)
+        if parts and first <= parts[-1][1]:
+            parts[-1] = parts[-1][0], last
+        else:
+            parts.append((first, last))
+    return parts
+
+
+def batches(texts: Sequence[str], parts: Sequence[Sequence[Span]] | None = None) -> Iterator[Batch]:
+    """Chunks of `texts`, or of `parts` of each, in order, as many at a time as go through the prefilter in one pass."""
     lengths = list(map(len, texts))
-    if sum(lengths) <= BATCH and max(lengths, default=0) <= CHUNK:
+    if parts is None and sum(lengths) <= BATCH and max(lengths, default=0) <= CHUNK:
         yield range(len(texts)), [0] * len(texts), texts
         return
     numbers: list[int] = []
@@ -272,18 +309,18 @@ def batches(texts: Sequence[str]) -> Iterator[Batch]:
     chunks: list[str] = []
     size = 0
     for number, (text, length) in enumerate(zip(texts, lengths, strict=True)):
-        offset = 0
-        while True:
-            chunk = text if length <= CHUNK else text[offset : offset + CHUNK]
-            numbers.append(number)
-            offsets.append(offset)
-            chunks.append(chunk)
-            size += len(chunk)
-            if size >= BATCH:
-                yield numbers, offsets, chunks
-                numbers, offsets, chunks, size = [], [], [], 0
-            if offset + CHUNK >= length:
-                break
-            offset += CHUNK - OVERLAP
+        for offset, end in parts[number] if parts is not None else ((0, length),):
+            while True:
+                chunk = text[offset : min(offset + CHUNK, end)]
+                numbers.append(number)
+                offsets.append(offset)
+                chunks.append(chunk)
+                size += len(chunk)
+                if size >= BATCH:
+                    yield numbers, offsets, chunks
+                    numbers, offsets, chunks, size = [], [], [], 0
+                if offset + CHUNK >= end:
+                    break
+                offset += CHUNK - OVERLAP
     if chunks:
         yield numbers, offsets, chunks

@@ -258,6 +258,11 @@ def may_be_in(text: str) -> bool:
     return "\n" in text or "(" in text
 
 
+def has_insert(text: str) -> bool:
+    """Whether there may be an insert in a text, however long."""
+    return "(" in text and ("nsert" in text or "NSERT" in text)
+
+
 def table_recognizer() -> TableRecognizer:
     """The recognizer of this file, ready to run."""
     told = borrower((*NATIONAL, *WORLDWIDE))

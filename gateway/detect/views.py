@@ -32,6 +32,22 @@ class View:
         """The span of the original text that a non-empty span of the view stands for; a touched edit counts whole."""
         return self._first(start), self._last(end - 1)
 
+    def changes(self, original: str) -> Iterator[tuple[int, int]]:
+        """Where the view differs from the `original`, in order; what differs little is told with what is beside it."""
+        place = shift = 0
+        for start, end, old_end in zip(self.new_starts, self.new_ends, self.old_ends, strict=True):
+            yield from self._other(original, place, start, shift)
+            yield start, end
+            place, shift = end, old_end - end
+        yield from self._other(original, place, len(self.text), shift)
+
+    def _other(self, original: str, start: int, end: int, shift: int) -> Iterator[tuple[int, int]]:
+        # Between two edits a character may be another, but stands where that stood.
+        for first in range(start, end, _STEP):
+            last = min(first + _STEP, end)
+            if self.text[first:last] != original[first + shift : last + shift]:
+                yield first, last
+
     def _first(self, place: int) -> int:
         index = bisect_right(self.new_starts, place) - 1
         # Deletions leave several edits at one place; none of them holds a character, so the last one decides.
@@ -50,6 +66,7 @@ class View:
         return self.old_ends[index] + place - self.new_ends[index] + 1
 
 
+_STEP = 128  # characters that are compared at once
 _MANY = 4_096  # pieces of a text that are put together at once
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import random
 from dataclasses import dataclass
 from itertools import count
 
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.findings import Finding, Tier, Unscanned
+from gateway.detect import sources
 from gateway.detect.prefilter import Everything
 from gateway.detect.scanner import MAX_FINDINGS, RequestScanner, build_scanner, catalogue, scanner_digest
 
@@ -400,3 +402,29 @@ def test_an_identifier_cut_in_two_anywhere_is_found(scanner, value, cut):
     cut = min(cut, len(text) - 1)
     evidence = scanner.scan("chat", chat(text[:cut], text[cut:]))
     assert entity in {finding.entity for finding in evidence.findings}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_of_a_view_only_what_is_other_is_read_and_all_is_found(scanner, monkeypatch, seed):
+    chance = random.Random(seed)
+    hidden = (
+        "ssn%3A%20536-22-1234",
+        "身份证：" + base64.b64encode(b"11010519491231002X").decode(),
+        "card ４１１１ １１１１ １１１１ １１１１",
+        "phone two one two five five five zero one four seven",
+        "mail jane.mil\u200bler@example.com",
+        "name,ssn\nAnn,536%2D22%2D1234\nBob,536-22-1235\n",
+    )
+    text = "".join(
+        (
+            chance.choice(hidden)
+            if chance.random() < 0.1
+            else chance.choice(("An honest line, one of many. ", "\n", "报告。"))
+        )
+        + " "
+        for _ in range(400)
+    )
+    findings = scanner.scan_text(text).findings
+    monkeypatch.setattr(sources, "_parts", lambda view: ((0, len(view.text)),))
+    assert set(scanner.scan_text(text).findings) == set(findings)
+    assert {finding.entity for finding in findings} >= {"US_SSN", "EMAIL"}
