@@ -21,7 +21,7 @@ from gateway.api.admin import Status, build_admin
 from gateway.api.asgi import Application, build_asgi
 from gateway.api.controls import control_routes
 from gateway.api.openai import Connection
-from gateway.api.plane import DataPlane, Limits
+from gateway.api.plane import DataPlane, Limits, either
 from gateway.backends.http1 import Http1Backend, Http1Settings
 from gateway.backends.name_lookup import NameLookup
 from gateway.backends.sagemaker import SageMakerBackend
@@ -103,6 +103,7 @@ class Worker:
         world: World | None = None,
         ask: Callable[[int, Order], bool] | None = None,
         board: Board | None = None,
+        place: int = 0,
     ) -> None:
         self._certificate = certificate
         self._settings = settings
@@ -132,7 +133,7 @@ class Worker:
         names = [pool.name for pool in pools]
         self._desk = ControlDesk(self._admission, self._audit, self._clock, pools=names, ask=ask)
         self._instruments = Instruments(bundle.topology, policy.order)
-        self._books = Bookkeeper(self._instruments, self._clock, number=number, board=board)
+        self._books = Bookkeeper(self._instruments, self._clock, number=place, board=board)
         self._lateness = self._instruments.meter(measures.LATENESS)
         memo = MemoStore()
         # None where the policy asks for no models: nothing is loaded that nobody needs.
@@ -258,11 +259,14 @@ class Worker:
         stop: asyncio.Event,
         *,
         on_ready: Callable[[], None] = lambda: None,
+        replaced: asyncio.Event | None = None,
     ) -> None:
         """Serve on `data` (and `admin`, if this worker has it) until `stop`, then drain and close everything.
 
-        `on_ready` is called once connections are accepted.
+        `on_ready` is called once connections are accepted. Once `replaced`, it accepts no more, and stops by itself
+        when its last client has gone.
         """
+        replaced = replaced or asyncio.Event()
         loop = asyncio.get_running_loop()
         drained = asyncio.Event()
         self._audit.open()
@@ -285,9 +289,16 @@ class Worker:
                     group.create_task(face.serve(sockets=[admin]))
                 log.info("worker_ready", worker=self._number, bundle=self._bundle.digest)
                 on_ready()
-                await stop.wait()
+                await either(stop, replaced)
                 server.close()
-                await self._plane.drain(self._settings.gateway.limits.drain_s)
+                drain_by = loop.time() + self._settings.gateway.limits.drain_s
+                if not stop.is_set():
+                    log.info("worker_replaced", worker=self._number, bundle=self._bundle.digest)
+                    if face is not None:
+                        face.should_exit = True  # whoever asks how the gateway is must not hear it of one that leaves
+                    await self._plane.give_way(drain_by - loop.time(), stop)
+                    stop.set()
+                await self._plane.drain(drain_by - loop.time())
                 drained.set()
                 if face is not None:
                     face.should_exit = True

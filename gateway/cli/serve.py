@@ -1,4 +1,4 @@
-"""`tidegate serve`: check and prove everything, seal the proof, then supervise the workers until told to stop."""
+"""`tidegate serve`: check, prove and seal everything, then supervise the workers until told to stop."""
 
 import argparse
 import os
@@ -6,11 +6,10 @@ import sys
 from pathlib import Path
 
 from gateway.cli.main import Subparsers
-from gateway.cli.proved import load_proved, shown_or_logged
+from gateway.cli.prepare import plan_of
+from gateway.cli.proved import shown_or_logged
 from gateway.core.problems import Problems
-from gateway.runtime import certified
-from gateway.runtime.keyring import Purpose
-from gateway.runtime.supervisor import Plan, supervise
+from gateway.runtime.supervisor import supervise
 from gateway.settings import CONFIG_VARIABLE
 from gateway.telemetry import EventLog, log_to
 
@@ -34,22 +33,8 @@ def _serve(arguments: argparse.Namespace) -> int:
     directory = arguments.config.resolve()
     log_to(sys.stderr)
     try:
-        settings, proved = load_proved(directory, os.environ, shown_or_logged())
+        plan = plan_of(directory, shown_or_logged())
     except Problems as found:
         log.error("configuration_refused", count=len(found.problems))
         raise
-    sealed = certified.seal(proved.certificate, settings.keyring().keyed_hash(Purpose.CERTIFICATES))
-    settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    certified.keep(settings.state_dir, proved.bundle, sealed)
-    log.info("bundle_proved", bundle=proved.bundle)
-    gateway = settings.gateway
-    plan = Plan(
-        config_dir=directory,
-        audit_dir=settings.state_dir / "audit",
-        data=gateway.listen,
-        admin=gateway.admin.listen,
-        certificate=sealed,
-        workers=gateway.workers,
-        drain_s=gateway.limits.drain_s,
-    )
     return supervise(plan)

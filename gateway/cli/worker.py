@@ -22,7 +22,7 @@ from gateway.detect.scanner import scanner_digest
 from gateway.runtime import certified
 from gateway.runtime.board import Board
 from gateway.runtime.keyring import Purpose
-from gateway.runtime.lifeline import Inherited, die_with_parent, forbid_core_files
+from gateway.runtime.lifeline import REPLACED, Inherited, die_with_parent, forbid_core_files
 from gateway.runtime.supervisor import REFUSED, UNPROVED
 from gateway.settings import Settings, load
 from gateway.telemetry import EventLog, log_to
@@ -64,9 +64,10 @@ def main() -> int:
 
 async def _serve(settings: Settings, number: int, inherited: Inherited, certificate: str) -> None:
     loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
+    stop, replaced = asyncio.Event(), asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
+    loop.add_signal_handler(REPLACED, replaced.set)
     lifeline = inherited.lifeline
     worker = Worker(
         settings,
@@ -74,14 +75,15 @@ async def _serve(settings: Settings, number: int, inherited: Inherited, certific
         on_head=lifeline.synced,
         certificate=certificate,
         ask=lifeline.ask,
-        board=Board(inherited.figures, settings.gateway.workers),
+        board=Board.inherited(inherited.figures),
+        place=inherited.place,
     )
     # What the supervisor has said lies there already, so that no request is served without it.
     lifeline.when_cut(loop, stop.set, worker.told)
     # What was built so far lives as long as the process: no reason to walk it in every collection.
     gc.collect()
     gc.freeze()
-    await worker.run(inherited.data, inherited.admin, stop, on_ready=lifeline.ready)
+    await worker.run(inherited.data, inherited.admin, stop, on_ready=lifeline.ready, replaced=replaced)
 
 
 if __name__ == "__main__":

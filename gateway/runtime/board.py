@@ -30,7 +30,7 @@ log = EventLog(__name__)
 
 
 class Board:
-    """The shared memory behind `fd`, with a place for each of `workers`."""
+    """The shared memory behind `fd`, with a place for each of `workers`, those that still drain included."""
 
     def __init__(self, fd: int, workers: int) -> None:
         self._fd = fd
@@ -42,6 +42,11 @@ class Board:
         fd = os.memfd_create("tidegate-figures", os.MFD_CLOEXEC)
         os.ftruncate(fd, workers * _PLACE)
         return cls(fd, workers)
+
+    @classmethod
+    def inherited(cls, fd: int) -> "Board":
+        """The one that the parent made."""
+        return cls(fd, os.fstat(fd).st_size // _PLACE)
 
     def __len__(self) -> int:
         return self._workers

@@ -15,7 +15,7 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from signal import SIGKILL
+from signal import SIGKILL, SIGUSR1
 from typing import Final, Protocol, Self
 
 import msgspec
@@ -24,6 +24,9 @@ from gateway.core.audit_chain import Head
 from gateway.core.controls import Controls, Order
 
 LONGEST_MESSAGE: Final = 1 << 16
+REPLACED: Final = SIGUSR1
+"""Tells a worker that another serves in its place: it takes nothing new and leaves its connections to their clients."""
+
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_DUMPABLE: Final = 4
 
@@ -145,7 +148,7 @@ class Lifeline:
 @dataclass(frozen=True, slots=True)
 class Inherited:
     """What a worker gets from its supervisor. Only one worker has `admin`; `certificate` is as it was sealed; `figures`
-    is where all workers tell what they count.
+    is where all workers tell what they count, this one at `place`.
     """
 
     data: socket.socket
@@ -153,23 +156,25 @@ class Inherited:
     lifeline: Lifeline
     certificate: bytes
     figures: int
+    place: int
 
     @classmethod
     def from_argument(cls, fds: str) -> Self:
-        """From the value of `--fds`: data, admin (`-` for none), lifeline, certificate and figures, as numbers."""
-        data, admin, lifeline, certificate, figures = fds.split(",")
+        """From the value of `--fds`: data, admin (`-` for none), lifeline, certificate, figures, place; all numbers."""
+        data, admin, lifeline, certificate, figures, place = fds.split(",")
         return cls(
             socket.socket(fileno=int(data)),
             None if admin == "-" else socket.socket(fileno=int(admin)),
             Lifeline(socket.socket(fileno=int(lifeline))),
             taken_over(int(certificate)),
             int(figures),
+            int(place),
         )
 
 
-def fds_argument(data: int, admin: int | None, lifeline: int, certificate: int, figures: int) -> str:
+def fds_argument(data: int, admin: int | None, lifeline: int, certificate: int, figures: int, place: int = 0) -> str:
     """The value of `--fds` that `Inherited.from_argument` reads."""
-    return f"{data},{'-' if admin is None else admin},{lifeline},{certificate},{figures}"
+    return f"{data},{'-' if admin is None else admin},{lifeline},{certificate},{figures},{place}"
 
 
 def handed_over(data: bytes) -> int:

@@ -3,8 +3,9 @@
 Connections wait in the sockets while a worker is replaced, so none is lost. A worker that keeps dying is started ever
 more slowly, and when nothing serves and one has died five times in a row the supervisor says so and ends, for the
 system above it to see. Each worker gets the certificate of what was proved before any of them started; one that was
-started on other files refuses. Overrides of operations are kept here and told to all workers. It handles no request and
-has no secret but the signing key.
+started on other files refuses. A hang-up has the files as they are now proved, by a child, and new workers take the
+places of those that serve once all of them are ready. Overrides of operations are kept here and told to all workers.
+It handles no request and has no secret but the signing key.
 """
 
 import contextlib
@@ -12,25 +13,25 @@ import os
 import selectors
 import signal
 import socket
-import stat
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final
 
-from gateway.config.addresses import Listen, Tcp
+from gateway.config.addresses import Listen
 from gateway.core.audit_chain import Head
 from gateway.core.controls import Order, Refused
 from gateway.ports import Clock
 from gateway.runtime.board import Board
 from gateway.runtime.checkpoints import Checkpoints
+from gateway.runtime.children import Fds, Next, Place, Worker, restart_after
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.control_book import FILE as CONTROLS_FILE
 from gateway.runtime.control_book import ControlBook
 from gateway.runtime.lifeline import (
     LONGEST_MESSAGE,
+    REPLACED,
     Asked,
     Ready,
     Synced,
@@ -42,17 +43,20 @@ from gateway.runtime.lifeline import (
     worker_command,
     written,
 )
+from gateway.runtime.listening import listen, place_of, signals
+from gateway.runtime.upgrade import PREPARED_WITHIN_S, NotPrepared, Preparation, prepare_command
 from gateway.telemetry import EventLog
 
-BACKLOG: Final = 4096
 QUICK_S: Final = 10.0
 QUICK_DEATHS: Final = 5
-SLOWEST_RESTART_S: Final = 30.0
 SIGN_EVERY_S: Final = 1.0
 GRACE_S: Final = 5.0
 REFUSED: Final = 78  # EX_CONFIG of sysexits.h: a worker that ends so will not start with these files
 UNPROVED: Final = 77  # EX_NOPERM: nor will this one, since what it read is not what was proved
+READY_WITHIN_S: Final = 300.0
+LEAST_PLACES: Final = 32
 _STOPS: Final = (signal.SIGTERM, signal.SIGINT)
+_UPGRADES: Final = signal.SIGHUP
 
 log = EventLog(__name__)
 
@@ -60,7 +64,7 @@ log = EventLog(__name__)
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What to run. `certificate` is what workers are handed, sealed. `command` makes a worker's argument list from the
-    configuration folder, its number and its fds.
+    configuration folder, its number and its fds; `prepare` that of the child that gets an upgrade ready.
     """
 
     config_dir: Path
@@ -71,61 +75,13 @@ class Plan:
     workers: int = 1
     drain_s: float = 300.0
     command: Callable[[str, int, str], Sequence[str]] = worker_command
+    bundle: str = ""
+    prepare: Callable[[str], Sequence[str]] = prepare_command
 
     @property
     def controls_file(self) -> Path:
         """Where the overrides of operations are kept."""
         return self.audit_dir.parent / CONTROLS_FILE
-
-
-@dataclass(slots=True)
-class _Worker:
-    """A running worker process, seen from here."""
-
-    number: int
-    process: subprocess.Popen[bytes]
-    channel: socket.socket
-    started_at: float
-    is_ready: bool = False
-    told_revision: int = -1
-
-
-@dataclass(slots=True)
-class _Place:
-    """The place of worker `number`: who is in it, and how often in a row someone died in it quickly."""
-
-    number: int
-    worker: _Worker | None = None
-    quick_deaths: int = 0
-    restarts: int = 0
-    start_at: float = field(default=0.0)
-
-
-def restart_after(quick_deaths: int) -> float:
-    """How long to wait before the next start, in seconds: at once, then 0.1 s doubling to 30."""
-    return min(SLOWEST_RESTART_S, 0.1 * 2 ** (quick_deaths - 1)) if quick_deaths else 0.0
-
-
-def listen(where: Listen) -> socket.socket:
-    """A listening socket; OSError with `where` as its file name. A stale Unix socket is replaced, nothing else is."""
-    try:
-        if isinstance(where, Tcp):
-            family = socket.AF_INET6 if ":" in where.host else socket.AF_INET
-            return socket.create_server((where.host, where.port), family=family, backlog=BACKLOG)
-        with contextlib.suppress(FileNotFoundError):
-            if stat.S_ISSOCK(os.lstat(where.path).st_mode):
-                os.unlink(where.path)  # noqa: PTH108 - the socket API's own form of the path
-        made = socket.socket(socket.AF_UNIX)
-        try:
-            made.bind(where.path)
-            os.chmod(where.path, 0o600)  # noqa: PTH101
-            made.listen(BACKLOG)
-        except BaseException:
-            made.close()
-            raise
-    except OSError as exc:
-        raise OSError(exc.errno, exc.strerror, str(where)) from exc
-    return made
 
 
 def supervise(plan: Plan) -> int:
@@ -140,25 +96,15 @@ def supervise(plan: Plan) -> int:
         closing.callback(checkpoints.close)
         data = closing.enter_context(listen(plan.data))
         admin = closing.enter_context(listen(plan.admin))
-        log.info("listening", listen=_place_of(data, plan.data), count=plan.workers)
-        log.info("admin_listening", listen=_place_of(admin, plan.admin))
-        certificate = handed_over(plan.certificate)
-        closing.callback(os.close, certificate)
-        with _signals() as wakened:
-            board = closing.enter_context(contextlib.closing(Board.made(plan.workers)))
+        log.info("listening", listen=place_of(data, plan.data), count=plan.workers)
+        log.info("admin_listening", listen=place_of(admin, plan.admin))
+        with signals((*_STOPS, _UPGRADES, signal.SIGCHLD)) as wakened:
+            # Several for each: those that were replaced tell what they count until their last client has gone.
+            board = closing.enter_context(contextlib.closing(Board.made(max(LEAST_PLACES, 4 * plan.workers))))
+            certificate = handed_over(plan.certificate)
             fds = Fds(data.fileno(), admin.fileno(), certificate, board.fileno())
             book = ControlBook(plan.controls_file, clock)
-            return Supervisor(plan, checkpoints, book, clock, fds, wakened).run()
-
-
-@dataclass(frozen=True, slots=True)
-class Fds:
-    """What workers inherit beside a lifeline of their own."""
-
-    data: int
-    admin: int
-    certificate: int
-    figures: int
+            return Supervisor(plan, checkpoints, book, clock, fds, wakened, board_places=len(board)).run()
 
 
 class Supervisor:
@@ -172,6 +118,7 @@ class Supervisor:
         clock: Clock,
         fds: Fds,
         wakened: socket.socket,
+        board_places: int,
     ) -> None:
         self._plan = plan
         self._checkpoints = checkpoints
@@ -179,11 +126,15 @@ class Supervisor:
         self._clock = clock
         self._fds = fds
         self._wakened = wakened
-        self._places = tuple(_Place(number) for number in range(plan.workers))
+        self._board_places = range(board_places)
+        self._places = tuple(Place(number) for number in range(plan.workers))
         self._heads: dict[str, Head] = {}
         self._sign_at = clock.monotonic()
         self._stop_by: float | None = None
         self._status = 0
+        self._is_upgrade_wanted = False
+        self._upgrade: Preparation | Next | None = None
+        self._replaced: list[Worker] = []
         self._selector = selectors.DefaultSelector()
         self._selector.register(wakened, selectors.EVENT_READ)
 
@@ -195,9 +146,12 @@ class Supervisor:
                 for key, _ in self._selector.select(self._wait_s()):
                     if key.fileobj is self._wakened:
                         self._handle_signals()
+                    elif key.fileobj is self._upgrade:
+                        self._prepared(self._upgrade)
                     else:
                         self._hear(key.data)
                 self._reap()
+                self._go_on_upgrading()
                 self._sign(is_last=False)
                 self._book.end_due()
                 self._tell_workers()
@@ -207,8 +161,13 @@ class Supervisor:
         finally:
             self._end()
 
-    def _workers(self) -> list[_Worker]:
-        return [place.worker for place in self._places if place.worker is not None]
+    def _serving(self) -> list[Worker]:
+        """Those in a place, and those about to take it."""
+        coming = self._upgrade.workers if isinstance(self._upgrade, Next) else []
+        return [*(place.worker for place in self._places if place.worker is not None), *coming]
+
+    def _workers(self) -> list[Worker]:
+        return [*self._serving(), *self._replaced]
 
     def _wait_s(self) -> float:
         now = self._clock.monotonic()
@@ -228,9 +187,15 @@ class Supervisor:
         now = self._clock.monotonic()
         for place in self._places:
             if place.worker is None and place.start_at <= now:
-                place.worker = self._start(place.number)
+                place.worker = self._start(place.number, self._fds.certificate)
 
-    def _start(self, number: int) -> _Worker:
+    def _free(self) -> list[int]:
+        """Places on the board that are nobody's, the first ones first."""
+        taken = {worker.place for worker in self._workers()}
+        return [place for place in self._board_places if place not in taken]
+
+    def _start(self, number: int, certificate: int) -> Worker:
+        place = self._free()[0]
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             ours.setblocking(False)
@@ -239,20 +204,20 @@ class Supervisor:
             ours.send(written(Told(controls)))
             # The admin port has one owner; what the others count it reads on the board that all of them share.
             admin = self._fds.admin if number == 0 else None
-            fds = self._fds.data, admin, theirs.fileno(), self._fds.certificate, self._fds.figures
+            fds = self._fds.data, admin, theirs.fileno(), certificate, self._fds.figures
             process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                self._plan.command(str(self._plan.config_dir), number, fds_argument(*fds)),
+                self._plan.command(str(self._plan.config_dir), number, fds_argument(*fds, place)),
                 stdin=subprocess.DEVNULL,
                 pass_fds=[fd for fd in fds if fd is not None],
                 # A group of its own: Ctrl-C in a terminal reaches us alone, and we say when to drain.
                 process_group=0,
             )
-        worker = _Worker(number, process, ours, self._clock.monotonic(), told_revision=controls.revision)
+        worker = Worker(number, place, process, ours, self._clock.monotonic(), told_revision=controls.revision)
         self._selector.register(ours, selectors.EVENT_READ, worker)
         log.info("worker_started", worker=number, pid=process.pid)
         return worker
 
-    def _hear(self, worker: _Worker) -> None:
+    def _hear(self, worker: Worker) -> None:
         while True:
             try:
                 data = worker.channel.recv(LONGEST_MESSAGE)
@@ -273,7 +238,7 @@ class Supervisor:
                 case None:
                     log.warning("worker_message_unreadable", worker=worker.number)
 
-    def _order(self, worker: _Worker, number: int, order: Order) -> None:
+    def _order(self, worker: Worker, number: int, order: Order) -> None:
         refused = ""
         try:
             self._book.order(order)
@@ -288,31 +253,36 @@ class Supervisor:
             if worker.told_revision != controls.revision:
                 self._tell(worker, Told(controls, is_kept=self._book.is_kept))
 
-    def _tell(self, worker: _Worker, told: Told) -> None:
+    def _tell(self, worker: Worker, told: Told) -> None:
         with contextlib.suppress(OSError):  # full, or hung up
             worker.channel.send(written(told))
             worker.told_revision = told.controls.revision
 
-    def _hang_up(self, worker: _Worker) -> None:
+    def _hang_up(self, worker: Worker) -> None:
         if worker.channel.fileno() >= 0:
             self._selector.unregister(worker.channel)
             worker.channel.close()
 
     def _reap(self) -> None:
-        for place in self._places:
-            worker = place.worker
-            if worker is None or (code := worker.process.poll()) is None:
+        for worker in self._workers():
+            if (code := worker.process.poll()) is None:
                 continue
             if worker.channel.fileno() >= 0:
                 self._hear(worker)  # its last head may still lie in the socket
             self._hang_up(worker)
-            place.worker = None
-            if self._stop_by is not None:
-                log.info("worker_stopped", worker=worker.number, pid=worker.process.pid, exit_code=code)
+            place = next((place for place in self._places if place.worker is worker), None)
+            if place is not None:
+                place.worker = None
+            elif worker in self._replaced:
+                self._replaced.remove(worker)
+            elif isinstance(self._upgrade, Next):
+                self._upgrade.workers.remove(worker)
+            if self._stop_by is None and place is not None:
+                self._bury(place, worker, code)
                 continue
-            self._bury(place, worker, code)
+            log.info("worker_stopped", worker=worker.number, pid=worker.process.pid, exit_code=code)
 
-    def _bury(self, place: _Place, worker: _Worker, code: int) -> None:
+    def _bury(self, place: Place, worker: Worker, code: int) -> None:
         now = self._clock.monotonic()
         place.quick_deaths = place.quick_deaths + 1 if now - worker.started_at < QUICK_S else 0
         place.restarts += 1
@@ -326,7 +296,7 @@ class Supervisor:
             restarts=place.restarts,
             after_s=after_s,
         )
-        if any(other.is_ready for other in self._workers()):
+        if self._upgrade is not None or any(other.is_ready for other in self._serving()):
             return
         has_refused = code in (REFUSED, UNPROVED) and not worker.is_ready
         if place.quick_deaths >= QUICK_DEATHS or has_refused:
@@ -336,6 +306,8 @@ class Supervisor:
 
     def _handle_signals(self) -> None:
         for number in self._wakened.recv(64):
+            if number == _UPGRADES and self._stop_by is None:
+                self._is_upgrade_wanted = True
             if number not in _STOPS:
                 continue
             log.info("stopping", signal=signal.Signals(number).name)
@@ -344,18 +316,94 @@ class Supervisor:
             elif number == signal.SIGINT:
                 self._stop_by = self._clock.monotonic()  # Ctrl-C again: now
 
+    def _go_on_upgrading(self) -> None:
+        """One step: from what was asked for to a child at work, and from new workers that are all ready to the switch.
+
+        One at a time. What is asked for meanwhile begins afterwards, with the files as they are then.
+        """
+        now = self._clock.monotonic()
+        match self._upgrade:
+            case None if self._is_upgrade_wanted and self._stop_by is None:
+                self._is_upgrade_wanted = False
+                log.info("upgrade_begun")
+                self._upgrade = Preparation(self._plan.prepare(str(self._plan.config_dir)), now + PREPARED_WITHIN_S)
+                self._selector.register(self._upgrade, selectors.EVENT_READ)
+            case Preparation(until=until) if now >= until:
+                self._give_up_upgrade("the files were not prepared in time")
+            case Next(prepared=prepared, workers=workers) if len(workers) < prepared.workers:
+                self._give_up_upgrade("a new worker ended before all were ready")
+            case Next(workers=workers) if all(worker.is_ready for worker in workers):
+                self._switch(self._upgrade)
+            case Next(until=until) if now >= until:
+                self._give_up_upgrade("the new workers were not ready in time")
+
+    def _prepared(self, preparation: Preparation) -> None:
+        try:
+            prepared = preparation.hear()
+        except NotPrepared as exc:
+            self._give_up_upgrade(exc.reason)
+            return
+        if prepared is None:
+            return
+        objection = prepared.objection(self._plan.data, self._plan.admin, self._plan.audit_dir)
+        if prepared.workers > len(self._free()):
+            objection = objection or "too many workers, those that still drain included"
+        if objection:
+            self._give_up_upgrade(objection)
+            return
+        self._selector.unregister(preparation)
+        preparation.close()
+        # All of them at once beside those that serve: either every one of them can, or nothing has changed.
+        certificate = handed_over(prepared.certificate)
+        self._upgrade = coming = Next(prepared, certificate, self._clock.monotonic() + READY_WITHIN_S)
+        for number in range(prepared.workers):
+            coming.workers.append(self._start(number, certificate))
+
+    def _switch(self, coming: Next) -> None:
+        """The new workers serve: they are the ones that count, and the others let their clients go."""
+        for place in self._places:
+            if place.worker is not None:
+                self._replace(place.worker)
+        self._places = tuple(Place(number, worker) for number, worker in enumerate(coming.workers))
+        os.close(self._fds.certificate)
+        self._fds = replace(self._fds, certificate=coming.certificate)
+        self._plan = replace(self._plan, workers=coming.prepared.workers, drain_s=coming.prepared.drain_s)
+        self._upgrade = None
+        log.info("upgraded", bundle=coming.prepared.bundle, count=len(self._places))
+
+    def _replace(self, worker: Worker) -> None:
+        worker.kill_at = self._clock.monotonic() + self._plan.drain_s + GRACE_S
+        worker.process.send_signal(REPLACED)
+        self._replaced.append(worker)
+
+    def _give_up_upgrade(self, reason: str) -> None:
+        upgrade, self._upgrade = self._upgrade, None
+        if isinstance(upgrade, Preparation):
+            self._selector.unregister(upgrade)
+            upgrade.close()
+        elif upgrade is not None:
+            for worker in upgrade.workers:
+                self._replace(worker)  # a ready one may have accepted somebody
+            os.close(upgrade.certificate)
+        log.error("upgrade_refused", reason=reason)
+
     def _stop(self) -> None:
+        if self._upgrade is not None:
+            self._give_up_upgrade("the gateway stops")
         self._stop_by = self._clock.monotonic() + self._plan.drain_s + GRACE_S
         for worker in self._workers():
             worker.process.send_signal(signal.SIGTERM)
 
     def _kill_overdue(self) -> None:
-        if self._stop_by is None or self._clock.monotonic() < self._stop_by:
-            return
-        self._stop_by = self._clock.monotonic() + GRACE_S
-        self._status = self._status or 1
-        for worker in self._workers():
+        now = self._clock.monotonic()
+        overdue = [worker for worker in self._replaced if worker.kill_at is not None and worker.kill_at <= now]
+        if self._stop_by is not None and now >= self._stop_by:
+            self._stop_by = now + GRACE_S
+            self._status = self._status or 1
+            overdue = self._workers()
+        for worker in overdue:
             log.error("worker_killed", worker=worker.number, pid=worker.process.pid)
+            worker.kill_at = None
             worker.process.kill()
 
     def _sign(self, *, is_last: bool) -> None:
@@ -375,33 +423,12 @@ class Supervisor:
 
     def _end(self) -> None:
         """Leave nothing behind, however the loop ended."""
+        if self._upgrade is not None:
+            self._give_up_upgrade("the gateway stops")
         for worker in self._workers():
             worker.process.kill()
             worker.process.wait()
             self._hang_up(worker)
         self._sign(is_last=True)
+        os.close(self._fds.certificate)
         self._selector.close()
-
-
-@contextlib.contextmanager
-def _signals() -> Iterator[socket.socket]:
-    """A socket that becomes readable with the number of each signal that matters here, for as long as the context."""
-    reading, writing = socket.socketpair()
-    reading.setblocking(False)
-    writing.setblocking(False)
-    before: Mapping[signal.Signals, object] = MappingProxyType(
-        {number: signal.signal(number, lambda *_: None) for number in (*_STOPS, signal.SIGCHLD)}
-    )
-    fd_before = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
-    try:
-        yield reading
-    finally:
-        signal.set_wakeup_fd(fd_before)
-        for number, handler in before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type] # what signal() returned
-        reading.close()
-        writing.close()
-
-
-def _place_of(bound: socket.socket, where: Listen) -> str:
-    return str(Tcp(where.host, bound.getsockname()[1])) if isinstance(where, Tcp) else str(where)

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,11 +58,20 @@ def free_port() -> int:
 
 @contextlib.asynccontextmanager
 async def process(
-    folder: Path, pools: Mapping[str, ModelServer | str], *, environ: Mapping[str, str] | None = None, **options
+    folder: Path,
+    pools: Mapping[str, ModelServer | str],
+    *,
+    environ: Mapping[str, str] | None = None,
+    rewrite: Callable[[Path], None] = lambda config: None,
+    **options,
 ) -> AsyncIterator[Process]:
-    """Start `tidegate serve` with these pools on free ports, wait until it is ready, and stop it at the end."""
+    """Start `tidegate serve` with these pools on free ports, wait until it is ready, and stop it at the end.
+
+    `rewrite` may change its files before.
+    """
     config = folder / "config"
     key, _ = write_config(config, pools, **options)
+    rewrite(config)
     port, admin_port = free_port(), free_port()
     log = folder / "stderr.log"
     surroundings = {
@@ -93,7 +102,7 @@ async def process(
 
 
 async def _ready(running: Process) -> None:
-    async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(40):
+    async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(120):
         while True:
             if running.popen.poll() is not None:
                 raise AssertionError(f"tidegate serve ended at once: {running.log.read_text()[-2000:]}")

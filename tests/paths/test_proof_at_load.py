@@ -1,6 +1,7 @@
 """Nothing starts that was not proved: real processes, from files that do not hold to a worker with a wrong paper."""
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import os
@@ -15,6 +16,7 @@ from gateway.detect.scanner import scanner_digest
 from gateway.policy.certificate import Certificate
 from gateway.policy.prove import prove
 from gateway.runtime import certified
+from gateway.runtime.board import Board
 from gateway.runtime.keyring import Keyring, Purpose
 from gateway.runtime.lifeline import fds_argument, handed_over, worker_command
 from gateway.settings import load, load_bundle
@@ -157,10 +159,10 @@ def worker(config: Path, paper: bytes) -> subprocess.CompletedProcess[bytes]:
     """A worker process that is handed `paper`, told to stop once it is ready."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     fd = handed_over(paper)
-    with ours, theirs, socket.create_server(("127.0.0.1", 0)) as data:
+    with ours, theirs, socket.create_server(("127.0.0.1", 0)) as data, contextlib.closing(Board.made(1)) as board:
         process = subprocess.Popen(
-            worker_command(str(config), 0, fds_argument(data.fileno(), None, theirs.fileno(), fd)),
-            pass_fds=(data.fileno(), theirs.fileno(), fd),
+            worker_command(str(config), 0, fds_argument(data.fileno(), None, theirs.fileno(), fd, board.fileno())),
+            pass_fds=(data.fileno(), theirs.fileno(), fd, board.fileno()),
             stderr=subprocess.PIPE,
             cwd=ROOT,
         )

@@ -2,7 +2,8 @@
 
 `python supervised.py supervise FOLDER WORKERS MODE DRAIN_S` prints the supervisor's log on stderr. Workers answer
 with their number, their process id, whether they have the admin port, and the certificate that they were handed;
-`order JSON` passes an order on, `controls` answers with what the worker was told.
+`order JSON` passes an order on, `controls` answers with what the worker was told. An upgrade finds what was prepared
+in the file `next.json`, or fails if there is none; a file `next.mode` is the mode of workers started from then on.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from gateway.core.controls import Order
 from gateway.runtime.audit import AuditLog
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.keyring import Keyring
-from gateway.runtime.lifeline import Inherited, die_with_parent, forbid_core_files
+from gateway.runtime.lifeline import REPLACED, Inherited, die_with_parent, forbid_core_files
 from gateway.runtime.supervisor import REFUSED, UNPROVED, Plan, supervise
 from gateway.telemetry import log_to
 
@@ -40,6 +41,7 @@ async def serve(inherited, folder, number, mode):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     else:
         loop.add_signal_handler(signal.SIGTERM, stop.set)
+        loop.add_signal_handler(REPLACED, stop.set)
         inherited.lifeline.when_cut(loop, stop.set, told.append)
     audit = AuditLog(folder / "audit", number, Keyring(ROOT), SystemClock(), on_head=inherited.lifeline.synced)
     audit.open()
@@ -67,15 +69,23 @@ async def serve(inherited, folder, number, mode):
 def main():
     if sys.argv[1] == "work":
         _, _, folder, number, fds, mode = sys.argv
+        later = Path(folder) / "next.mode"
+        mode = later.read_text() if later.exists() else mode
         if mode == "dies":
             sys.exit(3)
         if mode in REFUSALS:
             sys.exit(REFUSALS[mode])
+        if mode == "never-ready":
+            signal.pause()
         if mode != "untied":
             die_with_parent()
         forbid_core_files()
         asyncio.run(serve(Inherited.from_argument(fds), Path(folder), int(number), mode))
         return 0
+    if sys.argv[1] == "prepare":
+        prepared = Path(sys.argv[2]) / "next.json"
+        sys.stdout.write(prepared.read_text() if prepared.exists() else "")
+        return 0 if prepared.exists() else 1
     _, _, folder, workers, mode, drain_s = sys.argv
     log_to(sys.stderr)
     folder = Path(folder)
@@ -89,6 +99,7 @@ def main():
             int(workers),
             float(drain_s),
             command(mode),
+            prepare=lambda config: (sys.executable, __file__, "prepare", config),
         )
     )
 

@@ -18,9 +18,10 @@ from gateway.config.addresses import Tcp, Unix
 from gateway.core.audit_verify import State, verify
 from gateway.core.controls import Drain, Order, SetBurst
 from gateway.runtime.checkpoints import load_public_key
+from gateway.runtime.children import restart_after
 from gateway.runtime.keyring import Keyring, Purpose
 from gateway.runtime.lifeline import fds_argument, handed_over, taken_over, worker_command
-from gateway.runtime.supervisor import listen, restart_after
+from gateway.runtime.listening import listen
 from tests.runtime import supervised
 
 
@@ -285,7 +286,7 @@ def test_a_stale_unix_socket_is_replaced_and_a_file_is_not(tmp_path):
 
 def test_a_workers_command_line_holds_no_secret_and_imports_nothing_from_where_one_stands():
     _, *arguments = worker_command("conf", 1, fds_argument(3, None, 5, 6, 7))
-    assert arguments == ["-P", "-m", "gateway.cli.worker", "--config", "conf", "--worker", "1", "--fds", "3,-,5,6,7"]
+    assert arguments == ["-P", "-m", "gateway.cli.worker", "--config", "conf", "--worker", "1", "--fds", "3,-,5,6,7,0"]
 
 
 def test_what_operations_order_reaches_every_worker_and_outlives_the_supervisor(start):

@@ -1,0 +1,75 @@
+"""Loading, proving and sealing a folder: for `tidegate serve` when it starts, and as a child of it before an upgrade.
+
+As a child, `python -m gateway.cli.prepare`, it says on standard output what its supervisor needs, and what is wrong
+with the files on standard error, as `serve` does. The secrets that it reads end with it.
+"""
+
+import argparse
+import os
+import sys
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from gateway.cli.problem_report import report
+from gateway.cli.proved import load_proved, logged
+from gateway.core.problems import Problems
+from gateway.runtime import certified
+from gateway.runtime.keyring import Purpose
+from gateway.runtime.lifeline import die_with_parent, forbid_core_files
+from gateway.runtime.proving import Progress
+from gateway.runtime.supervisor import Plan
+from gateway.runtime.upgrade import Prepared, written
+from gateway.telemetry import EventLog, log_to
+
+log = EventLog(__name__)
+
+
+def plan_of(directory: Path, telling: AbstractContextManager[Progress]) -> Plan:
+    """What to run of the files in `directory`; raises Problems with everything that is wrong with them."""
+    settings, proved = load_proved(directory, os.environ, telling)
+    sealed = certified.seal(proved.certificate, settings.keyring().keyed_hash(Purpose.CERTIFICATES))
+    settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    certified.keep(settings.state_dir, proved.bundle, sealed)
+    log.info("bundle_proved", bundle=proved.bundle)
+    gateway = settings.gateway
+    return Plan(
+        config_dir=directory,
+        audit_dir=settings.state_dir / "audit",
+        data=gateway.listen,
+        admin=gateway.admin.listen,
+        certificate=sealed,
+        workers=gateway.workers,
+        drain_s=gateway.limits.drain_s,
+        bundle=proved.bundle,
+    )
+
+
+def main() -> int:
+    """Prepare, and say what came of it; returns the exit status."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--config", type=Path, required=True)
+    directory = parser.parse_args().config
+    die_with_parent()
+    forbid_core_files()
+    log_to(sys.stderr)
+    try:
+        plan = plan_of(directory, logged())
+    except Problems as found:
+        log.error("configuration_refused", count=len(found.problems))
+        return report(found.problems, json=False)
+    prepared = Prepared(
+        certificate=plan.certificate,
+        bundle=plan.bundle,
+        listen=str(plan.data),
+        admin=str(plan.admin),
+        audit_dir=str(plan.audit_dir),
+        workers=plan.workers,
+        drain_s=plan.drain_s,
+    )
+    sys.stdout.buffer.write(written(prepared))
+    sys.stdout.buffer.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
