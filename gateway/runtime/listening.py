@@ -44,6 +44,15 @@ def place_of(bound: socket.socket, where: Listen) -> str:
     return str(Tcp(where.host, bound.getsockname()[1])) if isinstance(where, Tcp) else str(where)
 
 
+def has_terminal() -> bool:
+    """Whether this process belongs to a terminal: what a hang-up is about where there was one."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
+
+
 @contextlib.contextmanager
 def signals(numbers: Sequence[signal.Signals]) -> Iterator[socket.socket]:
     """A socket that becomes readable with the number of each of these signals, for as long as the context."""

@@ -43,7 +43,7 @@ from gateway.runtime.lifeline import (
     worker_command,
     written,
 )
-from gateway.runtime.listening import listen, place_of, signals
+from gateway.runtime.listening import has_terminal, listen, place_of, signals
 from gateway.runtime.upgrade import PREPARED_WITHIN_S, NotPrepared, Preparation, prepare_command
 from gateway.telemetry import EventLog
 
@@ -132,6 +132,7 @@ class Supervisor:
         self._sign_at = clock.monotonic()
         self._stop_by: float | None = None
         self._status = 0
+        self._had_terminal = has_terminal()
         self._is_upgrade_wanted = False
         self._upgrade: Preparation | Next | None = None
         self._replaced: list[Worker] = []
@@ -306,9 +307,11 @@ class Supervisor:
 
     def _handle_signals(self) -> None:
         for number in self._wakened.recv(64):
-            if number == _UPGRADES and self._stop_by is None:
+            # Whoever closes the terminal that it runs in wants it gone.
+            is_hung_up = number == _UPGRADES and self._had_terminal and not has_terminal()
+            if number == _UPGRADES and not is_hung_up:
                 self._is_upgrade_wanted = True
-            if number not in _STOPS:
+            if number not in _STOPS and not is_hung_up:
                 continue
             log.info("stopping", signal=signal.Signals(number).name)
             if self._stop_by is None:

@@ -1,11 +1,17 @@
 """An upgrade with real processes: all new workers or none, and connections wait in the same socket."""
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
+import pty
 import signal
 import socket
+import subprocess
+import sys
+import termios
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -13,6 +19,7 @@ import pytest
 from gateway.config.addresses import Tcp, Unix
 from gateway.core.controls import Drain
 from gateway.runtime.upgrade import NotPrepared, Preparation, Prepared, written
+from tests.runtime import supervised
 from tests.runtime.test_supervisor import ask, gone, order, start, told_by_all
 
 __all__ = ["start"]
@@ -164,6 +171,31 @@ def test_new_workers_know_what_operations_have_set(upgradable):
     heard, _ = told_by_all(port, 2, lambda controls: [one["pool"] for one in controls["drained"]] == ["gpu"])
     assert len(heard) == 2
     assert running.end() == 0
+
+
+def test_closing_the_terminal_that_it_runs_in_is_a_stop(tmp_path):
+    ours, theirs = pty.openpty()
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, supervised.__file__, "supervise", str(tmp_path), "1", "works", "5"],
+            stderr=log,
+            cwd=Path(supervised.__file__).parents[2],
+            env=os.environ | {"PYTHONPATH": str(Path(supervised.__file__).parents[2])},
+            start_new_session=True,
+            # Its controlling terminal, as a shell would have it.
+            preexec_fn=lambda: fcntl.ioctl(theirs, termios.TIOCSCTTY, 0),
+        )
+    os.close(theirs)
+    try:
+        while b'"worker_started"' not in (tmp_path / "log").read_bytes():
+            assert process.poll() is None
+        os.close(ours)
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+    said = (tmp_path / "log").read_text()
+    assert '"stopping"' in said
+    assert "upgrade" not in said
 
 
 def test_only_what_the_supervisor_has_for_life_is_in_the_way_of_an_upgrade(tmp_path):
