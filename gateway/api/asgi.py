@@ -160,6 +160,9 @@ def _head(scope: Scope) -> Reading:
     for name, value in scope["headers"]:
         reading.lines += (name, value)
     reading.read_head()
+    if scope["http_version"] in ("2", "3") and reading.length is None and reading.method == b"POST":
+        # A stream that does not say how much comes is what chunks are in HTTP/1.1: nobody knows how large it is.
+        reading.chunked = b"chunked"
     return reading
 
 

@@ -123,3 +123,26 @@ async def test_a_slow_reader_is_felt_and_waited_for(face):
     status, _, body = await answer(reader)
     assert (status, body[:5]) == (200, b"begun")
     assert face.echo.is_drained.is_set()
+
+
+@pytest.mark.parametrize("version", ["2", "3"])
+@pytest.mark.parametrize(("key", "status"), [(GOOD, 200), (b"Bearer nobody's", 401)])
+async def test_a_stream_that_does_not_say_how_large_it_is_is_read_for_those_we_know(version, key, status):
+    asked, sent = [], []
+    body = [{"type": "http.request", "body": b"123", "more_body": False}]
+
+    async def receive():
+        if body:
+            asked.append(None)
+            return body.pop()
+        return await asyncio.Event().wait()
+
+    async def send(event):
+        sent.append(event)
+
+    headers = [(b"host", b"a"), (b"authorization", key), (b"content-type", b"application/json")]
+    scope = {"type": "http", "http_version": version, "method": "POST", "path": "/v1/chat/completions"}
+    await build_asgi(DataPlane(Echo(), Limits()))(scope | {"headers": headers}, receive, send)
+    assert sent[0]["status"] == status
+    # Whatever a stranger sends, it is refused before it is read.
+    assert len(asked) == (1 if status == 200 else 0)
