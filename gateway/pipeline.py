@@ -107,8 +107,10 @@ class Pipeline:
             )
             if call.evidence is None:
                 later(partial(self._classify_beside, call, relay, request, tenant, later))
-            else:
+            elif tenant.full_scan:
                 self._answer(call, relay, request, tenant, call.evidence, later)
+            else:
+                self._look_back(call, relay, request, tenant, call.evidence, later)
         except Exception as exc:  # noqa: BLE001 -- the outermost mapping, as in `_guarded`
             self._fail(call, relay, exc)
 

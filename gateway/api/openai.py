@@ -201,7 +201,7 @@ class Connection(asyncio.Protocol):
         reading, self._reading = self._reading, None
         if reading is None or self._is_closing:
             return
-        if self._is_free:
+        if self._answering is None and not self._waiting and not self.is_full:
             self._answer(reading)
         elif len(self._waiting) < MAX_PIPELINED:
             self._waiting.append(reading)

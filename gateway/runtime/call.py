@@ -19,6 +19,7 @@ from gateway.wire.requests import Request
 
 _ID_BYTES: Final = 12
 _DRAWN: Final = 256
+_POOL: Final = 2 * _ID_BYTES * _DRAWN
 
 
 class Ids:
@@ -28,11 +29,11 @@ class Ids:
 
     def __init__(self) -> None:
         self._pool = ""
-        self._at = 0
+        self._at = _POOL
 
     def new(self) -> str:
         """The next id."""
-        if self._at >= len(self._pool):
+        if self._at >= _POOL:
             self._pool, self._at = secrets.token_hex(_ID_BYTES * _DRAWN), 0
         start = self._at
         self._at = start + 2 * _ID_BYTES

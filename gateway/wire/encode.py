@@ -39,8 +39,10 @@ def encode(request: Request, pool: Pool, zone: Zone, *, salt: str | None) -> Mes
         document["model"] = pool.model
     if pool.backend == "vllm":
         # Neither is ever the client's to choose: it could choose what another tenant's request has.
-        document.pop("cache_salt", None)
-        document.pop("request_id", None)
+        if "cache_salt" in document:
+            document.pop("cache_salt", None)
+        if "request_id" in document:
+            document.pop("request_id", None)
         if salt is not None:
             document["cache_salt"] = salt
     headers = _stream_headers(pool.sagemaker) if request.streamed else _WHOLE
