@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup run test test-slow test-models test-guards simulate real-vllm check format lock bench bench-peers eval clean
+.PHONY: help setup run test test-slow test-models test-guards simulate soak real-vllm check format lock bench bench-peers eval clean
 
 help:  ## list what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ test-guards: $(VENV)/.dev  ## remove each guard in tests/guards.toml in turn and
 simulate: $(VENV)/.dev  ## the data plane in virtual time: random faults, then the figures of resilience
 	@$(BIN)/python -m tests.simulation --scenarios 1000
 	@$(BIN)/python -m tests.simulation --figures
+
+soak: $(VENV)/.dev  ## an hour of load on a real process, and what its memory does (SOAK_S=120 for two minutes)
+	@SOAK_S=$${SOAK_S:-3600} $(BIN)/pytest -s -m slow --timeout 5400 tests/faults/test_soak.py
 
 real-vllm: $(VENV)/.dev  ## build the environment in which tests/real runs a real vLLM on CPU (3.4 GB)
 	@tests/real/vllm-environment $(VENV)/real/vllm
