@@ -20,13 +20,30 @@ class Borrower:
 
     rules: tuple[tuple[re.Pattern[str], PatternRecognizer], ...]
 
-    def called(self, words: str, digits: int = 0) -> list[PatternRecognizer]:
-        """The rules that these words call for; of those that know their runs, only those that may be of `digits`."""
-        return [found for cue, found in self.rules if _may_have(found.rule, digits) and cue.search(words)]
+    def called(self, words: str) -> list[PatternRecognizer]:
+        """The rules that these words call for."""
+        return [found for cue, found in self.rules if cue.search(words)]
+
+    def called_whole(self, before: str, digits: str, after: str) -> list[PatternRecognizer]:
+        """The rules that the words `before` call for and that may find the whole of `digits`."""
+        text, first = before + digits + after, len(before)
+        return [
+            found
+            for cue, found in self.rules
+            if _may_have(found.rule, len(digits)) and _may_begin(found, text, first) and cue.search(before)
+        ]
 
 
 def _may_have(rule: Rule, digits: int) -> bool:
-    return not digits or not rule.runs or (digits in rule.runs and "" in rule.letters)
+    return not rule.runs or (digits in rule.runs and "" in rule.letters)
+
+
+def _may_begin(found: PatternRecognizer, text: str, first: int) -> bool:
+    """Whether a match may begin with a value at `first`: much sooner said than whether a word is there."""
+    if found.group or found.context is None:
+        return True  # its words are part of the match
+    regex = found.regex
+    return regex.match(text, first) is not None or regex.match(text, max(0, first - 1)) is not None
 
 
 def found_beside(

@@ -119,8 +119,20 @@ class GroupedRecognizer:
 
     def find(self, text: str, path: str) -> Sequence[Finding]:
         """Every identifier in groups in one text."""
+        return self._found(runs.runs(text), path)
+
+    def find_across(self, text: str, joins: Sequence[int]) -> Sequence[Finding]:
+        """Those of them that are not to be found in one of the texts which meet at `joins`."""
+        near = [
+            run
+            for run in runs.runs(text)
+            if any(run.starts[0] - _WORDS_BEFORE <= join <= run.ends[-1] + _WORDS_BEHIND for join in joins)
+        ]
+        return self._found(near, "")
+
+    def _found(self, those: Iterable[runs.Run], path: str) -> Sequence[Finding]:
         findings: list[Finding] = []
-        for run in runs.runs(text):
+        for run in those:
             if len(run.digits) < 9:
                 continue
             group_at = {offset: index for index, offset in enumerate(run.offsets)}
@@ -162,9 +174,9 @@ class GroupedRecognizer:
                 continue
             start, end = run.starts[first], run.ends[last]
             before = run.text[max(0, start - _WORDS_BEFORE) : start]
-            called = self.told.called(before, len(digits))
+            after = run.text[end : end + _WORDS_BEHIND]
+            called = self.told.called_whole(before, digits, after)
             if called:
-                after = run.text[end : end + _WORDS_BEHIND]
                 for entity, score, _, _ in found_beside(called, before, digits, after, whole=True):
                     yield entity, score, first, last
 

@@ -80,6 +80,10 @@ class RequestScanner:
         self._ways = tuple(map(nearby.way_of, recognizers))
         self._by_shape = nearby.by_shape(self._ways)
         self._near_digits = {index: way for index, way in enumerate(self._ways) if isinstance(way, nearby.AroundRuns)}
+        # What a row of digits is may depend on all of it, however long: across a seam only rows near it are read.
+        self._in_rows = {
+            index: found for index, found in enumerate(recognizers) if isinstance(found, composed.GroupedRecognizer)
+        }
         in_tables = [index for index, found in enumerate(recognizers) if isinstance(found, tables.TableRecognizer)]
         self._of_tables = frozenset((*in_tables, self._table_gate))
         # Of the ways, then of the gates, which read everything.
@@ -225,7 +229,12 @@ class RequestScanner:
                 source.gates.add(index)
                 continue
             around, ends = self._near_digits.get(index), seen[index]
-            found = self._ways[index].find(chunk, ends) if around is None else around.find_around(chunk, runs)
+            if around is not None:
+                found = around.find_around(chunk, runs)
+            elif joins and index in self._in_rows:
+                found = self._in_rows[index].find_across(chunk, joins)
+            else:
+                found = self._ways[index].find(chunk, ends)
             if index in self._is_long or not 0 < len(ends) < _MANY:
                 self._look_at_clock(deadline)
             for finding in found:
