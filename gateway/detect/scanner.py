@@ -37,6 +37,7 @@ MAX_FINDINGS = 2_000
 _MAX_HITS = 16 * MAX_FINDINGS  # in one root; the same finding is hit again in overlaps and views
 
 _CONTEXT = 64  # characters: as far as any rule looks back or ahead for words
+_LONG = 1_000  # characters of a text of which a memo is asked before anything else
 _MANY = 16  # places to try a recognizer at that are worth a look at the clock
 _MAX_TOKENS = 16  # control tokens in one text: what is told of them is the place
 _MANY_CELLS = 20
@@ -163,7 +164,13 @@ class RequestScanner:
         gated = sources.gated()
         # To the prefilter that is an edge, which would hide what stands on both sides of it.
         texts = [text.replace(SEPARATOR, "\x01") if SEPARATOR in text else text for text in texts]
-        for numbers, offsets, chunks in batches(texts, sources.parts()):
+        parts = sources.parts()
+        if recall is not None:
+            # A long text is known sooner than it is looked through.
+            known = {at for at, text in enumerate(texts) if len(text) >= _LONG and recall.knows(sources[at], _TIERS)}
+            if known:
+                parts = [() if at in known else ((0, len(text)),) for at, text in enumerate(texts)]
+        for numbers, offsets, chunks in batches(texts, parts):
             self._look_at_clock(deadline)
             for at, seen in self._prefilter.seen(chunks):
                 number, offset, chunk = numbers[at], offsets[at], chunks[at]

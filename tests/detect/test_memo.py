@@ -204,3 +204,25 @@ def test_the_time_of_a_text_that_another_tenant_sent_tells_nothing(scanner):
         if 0.3 < lower(others, fresh) < 0.7:
             return
     pytest.fail(f"a text that another tenant has sent is told by its time: {lower(others, fresh):.2f}")
+
+
+def test_a_long_text_that_is_known_is_not_even_looked_through():
+    looked: list[str] = []
+
+    class Looking(Everything):
+        def seen(self, texts):
+            looked.extend(texts)
+            return super().seen(texts)
+
+    scanner = RequestScanner(
+        catalogue(()),
+        clock=lambda: 0.0,
+        build=lambda entries, always: Looking(always.union(entry.index for entry in entries)),
+    )
+    memo = memos().of("a")
+    document = chat(f"ID {ID} " + "An honest line. " * 200)
+    fresh = scanner.scan("chat", document, memo)
+    assert looked
+    looked.clear()
+    assert scanner.scan("chat", document, memo) == fresh
+    assert not looked
