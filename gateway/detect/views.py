@@ -171,6 +171,7 @@ class PlainView:
     odd: re.Pattern[str]
     resized: re.Pattern[str]
     latin: re.Pattern[str]
+    control: re.Pattern[str]
 
     def of(self, text: str, tick: Tick) -> View | None:
         """The plain view, or None if it differs from the text in nothing that matters."""
@@ -195,8 +196,13 @@ class PlainView:
             pieces.append(piece)
         flat = "".join(pieces)
         rewriting = Rewriting(flat)
+        # A control character may be the edge of a word, or stand in its middle: where this view changes something else,
+        # it is still there, and the view of this view is without it.
+        keeps_controls = flat != text
         for match in matches(self.resized, flat, tick):
             if match.lastgroup == "hidden":
+                if keeps_controls and self.control.search(match.group()):
+                    continue
                 transforms.add("strip")
                 rewriting.edit(match.start(), match.end(), "")
             else:
@@ -253,6 +259,7 @@ def plain_view() -> PlainView:
         re.compile(f"[{INVISIBLE}{_MARKS}{_STYLED}{_PUNCTUATION}{_LOOK_ALIKE}{TRADITIONAL}]|(?![\\x00-\\x7f])\\d"),
         re.compile(f"(?P<hidden>[{hidden}]{{1,500}})|[{_STYLED}]"),
         re.compile(rf"[0-9A-Za-z](?:[^0-9A-Za-z]{{0,{2 * _NEAR}}}[0-9A-Za-z]){{0,500}}"),
+        re.compile(rf"[\x00{_CONTROLS}{_MORE_CONTROLS}]"),
     )
 
 

@@ -212,6 +212,20 @@ def test_control_characters_hide_nothing(scanner, entity, text, control):
     assert (entity, "messages[1].content") in found(scanner.scan("chat", chat("hello", hidden, "bye")))
 
 
+@pytest.mark.parametrize("control", ["\x00", "\x01", "\x7f", "\x9f"])
+@pytest.mark.parametrize(
+    ("entity", "text"),
+    [
+        ("UK_NINO", "number{}ＡＢ１２３４５６Ｃ"),
+        ("PHONE", "（６０２）２７２－９７８１{}Phone: call me"),
+        ("EMAIL", "ｗｒｉｔｅ to bob{}@corp.internal"),
+    ],
+)
+def test_control_characters_part_and_hide_nothing_in_other_disguises_either(scanner, entity, text, control):
+    found_in = scanner.scan_text(text.replace("{}", control)).findings
+    assert entity in {finding.entity for finding in found_in}
+
+
 def test_a_finding_seen_in_several_ways_is_told_once_as_written(scanner):
     (finding,) = [f for f in scanner.scan_text(f"{ID} １").findings if f.entity == "CN_RESIDENT_ID"]
     assert finding.transforms == ()
