@@ -6,18 +6,16 @@ can only take endpoints away from a decision: what has none left is tried at hom
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
-from gateway.core.balance import pick_by_load, pick_by_prefix, seed_of
-from gateway.core.breaker import Breaker, BreakerState, Ticket
-from gateway.core.first_token import FirstToken
+from gateway.core.balance import pick_by_load, pick_by_prefix
+from gateway.core.breaker import BreakerState, Ticket
 from gateway.core.records import Ending
 from gateway.core.retry_budget import FLOOR, RetryBudget
-from gateway.core.topology import Endpoint, Pool, Timeouts, Topology, Zone
+from gateway.core.topology import Endpoint, Timeouts, Topology, Zone
 from gateway.errors import Saturated, TidegateError, UpstreamTimeout
 from gateway.ports import STALE, Clock
+from gateway.runtime.standing import EndpointView, Standing
 from gateway.telemetry import EventLog
 from gateway.wire.metrics_text import ServerLoad
 
@@ -30,103 +28,12 @@ UNHEALTHY_AFTER: Final = 2
 log = EventLog(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class EndpointView:
-    """How one endpoint is doing, for whoever shows or counts it. Durations are from now."""
-
-    pool: str
-    zone: str
-    endpoint: str
-    breaker: BreakerState
-    is_healthy: bool
-    in_flight: int
-    saturated_s: float
-    server: ServerLoad | None
-
-    @property
-    def state(self) -> "State":
-        """All of that in one word."""
-        if not self.is_healthy:
-            return State.UNWELL
-        if self.breaker is not BreakerState.CLOSED:
-            return State.BROKEN
-        return State.FULL if self.saturated_s else State.WELL
-
-
-class State(StrEnum):
-    """What an endpoint is to whoever counts: at most one of what may be wrong with it, the worst first."""
-
-    UNWELL = "unwell"
-    BROKEN = "broken"
-    FULL = "full"
-    WELL = "well"
-
-
-class _Standing:
-    """One endpoint: `core.balance.Candidate`, and everything that is known of it."""
-
-    __slots__ = (
-        "_said_at_in_flight",
-        "breaker",
-        "endpoint",
-        "first_token",
-        "in_flight",
-        "is_healthy",
-        "pool",
-        "resorted",
-        "saturated_until",
-        "seed",
-        "server",
-        "unwell",
-        "was_unwell",
-    )
-
-    def __init__(self, pool: Pool, endpoint: Endpoint) -> None:
-        self.pool = pool
-        self.endpoint = endpoint
-        self.seed = seed_of(endpoint.name)
-        self.breaker = Breaker(pool.breaker)
-        self.first_token = FirstToken()
-        self.in_flight = 0
-        self.saturated_until = 0.0
-        self.is_healthy = True
-        self.unwell = 0
-        self.was_unwell = False
-        self.resorted = 0
-        self.server: ServerLoad | None = None
-        self._said_at_in_flight = 0
-
-    @property
-    def load(self) -> float:
-        """Requests under way: our own now, and those of others as the server last counted them."""
-        server = self.server
-        if server is None:
-            return self.in_flight
-        return max(self.in_flight, server.running + server.waiting + self.in_flight - self._said_at_in_flight)
-
-    def said(self, server: ServerLoad | None) -> None:
-        self.server = server
-        self._said_at_in_flight = self.in_flight
-
-    def is_fine(self, now: float) -> bool:
-        """Whether nothing speaks against it, and nothing will by itself."""
-        return self.breaker.state is BreakerState.CLOSED and self.is_healthy and self.saturated_until <= now
-
-    def admits(self, now: float) -> bool:
-        return self.is_healthy and self.saturated_until <= now and self.breaker.admits(now)
-
-    @property
-    def is_ejected(self) -> bool:
-        """Whether it is believed to be broken; one that is merely full is not."""
-        return not self.is_healthy or self.breaker.state is not BreakerState.CLOSED
-
-
 class Trial:
     """One attempt at one endpoint, from before its connection to its end. Says its outcome once, whatever happens."""
 
     __slots__ = ("_began_at", "_endpoints", "_has_answered", "_is_over", "_standing", "_ticket")
 
-    def __init__(self, endpoints: "Endpoints", standing: _Standing, now: float) -> None:
+    def __init__(self, endpoints: "Endpoints", standing: Standing, now: float) -> None:
         self._endpoints = endpoints
         self._standing = standing
         self._ticket: Ticket = standing.breaker.begin(now)
@@ -225,15 +132,15 @@ class Endpoints:
         # As many as it takes to open a breaker: one dead endpoint then costs no client an answer that others can give.
         self._budgets = {pool.name: RetryBudget(max(FLOOR, pool.breaker.in_a_row)) for pool in topology.pools}
         self._is_home = {pool.name: not zones[pool.zone].is_cloud for pool in topology.pools}
-        self._standings: dict[str, tuple[_Standing, ...]] = {
-            pool.name: tuple(_Standing(pool, endpoint) for endpoint in pool.endpoints) for pool in topology.pools
+        self._standings: dict[str, tuple[Standing, ...]] = {
+            pool.name: tuple(Standing(pool, endpoint) for endpoint in pool.endpoints) for pool in topology.pools
         }
         self._resorts = 0
         # Per pool: breakers opened, servers that said they are full.
         self.opened = dict.fromkeys(self._pools, 0)
         self.said_full = dict.fromkeys(self._pools, 0)
         # Those against which something may speak; a pool without endpoints stands here by its name.
-        self._troubled: set[_Standing | str] = {name for name, found in self._standings.items() if not found}
+        self._troubled: set[Standing | str] = {name for name, found in self._standings.items() if not found}
         # Whether nothing speaks against any endpoint of any pool, so that nobody needs to ask.
         self.is_calm = not self._troubled and not self._shut
         # Of the pools of one endpoint, that one: there is nothing to choose from.
@@ -274,7 +181,7 @@ class Endpoints:
             return pick_by_load(standings, int(self._chance() * (1 << 64))).endpoint
         return pick_by_prefix(standings, prefix, rules).endpoint
 
-    def _left(self, pool: str, standings: tuple[_Standing, ...], tried: Collection[Endpoint]) -> tuple[_Standing, ...]:
+    def _left(self, pool: str, standings: tuple[Standing, ...], tried: Collection[Endpoint]) -> tuple[Standing, ...]:
         if self._is_shut(pool):
             return ()
         now = self._clock.monotonic()
@@ -286,7 +193,7 @@ class Endpoints:
     def last_resort(self, pools: Iterable[str]) -> tuple[str, Endpoint] | None:
         """Where to try although it is believed broken, because nothing at home among `pools` is not: the last healthy
         endpoint at home is never ejected. None if one there is well and merely full, and never one in the cloud."""
-        found: _Standing | None = None
+        found: Standing | None = None
         for pool in pools:
             if not self._is_home[pool] or self._is_shut(pool):
                 continue
@@ -308,7 +215,7 @@ class Endpoints:
         waits = [self._wait_s(one, now) for pool in pools for one in self._standings[pool]]
         return min(max(min(waits, default=1.0), 1.0), SATURATED_MOST_S)
 
-    def _wait_s(self, one: _Standing, now: float) -> float:
+    def _wait_s(self, one: Standing, now: float) -> float:
         open_s = one.breaker.until - now if one.breaker.state is not BreakerState.CLOSED else 0.0
         return max(one.saturated_until - now, open_s)
 
@@ -330,35 +237,35 @@ class Endpoints:
         """Take a second try from the budget of `pool`, where the one before failed; False if there is none left."""
         return self._budgets[pool].spend(self._clock.monotonic())
 
-    def _standing(self, pool: str, endpoint: Endpoint) -> _Standing:
+    def _standing(self, pool: str, endpoint: Endpoint) -> Standing:
         for one in self._standings[pool]:
             if one.endpoint is endpoint or one.endpoint == endpoint:
                 return one
         # Its name has lost this address since it was chosen: what becomes of the attempt matters to nobody else.
-        return _Standing(self._pools[pool], endpoint)
+        return Standing(self._pools[pool], endpoint)
 
-    def saturate(self, one: _Standing, now: float, seconds: float | None) -> None:
+    def saturate(self, one: Standing, now: float, seconds: float | None) -> None:
         """The server said that it is full, and perhaps for how long."""
         self.said_full[one.pool.name] += 1
         until = now + min(seconds if seconds else 1.0, SATURATED_MOST_S)
         one.saturated_until = max(one.saturated_until, until)
         self._trouble(one)
 
-    def failed(self, one: _Standing, ticket: Ticket, now: float) -> None:
+    def failed(self, one: Standing, ticket: Ticket, now: float) -> None:
         """An attempt failed before its answer began."""
         before = one.breaker.until, one.breaker.state
         one.breaker.failed(ticket, now, self._chance())
         if before != (one.breaker.until, one.breaker.state):
             self.changed(one)
 
-    def broke_off(self, one: _Standing, ticket: Ticket, now: float) -> None:
+    def broke_off(self, one: Standing, ticket: Ticket, now: float) -> None:
         """An attempt failed after its answer had begun."""
         before = one.breaker.until, one.breaker.state
         one.breaker.broke_off(ticket, now, self._chance())
         if before != (one.breaker.until, one.breaker.state):
             self.changed(one)
 
-    def changed(self, one: _Standing) -> None:
+    def changed(self, one: Standing) -> None:
         """A breaker is in another state than before."""
         state = one.breaker.state
         if state is BreakerState.OPEN:
@@ -370,12 +277,12 @@ class Endpoints:
             log.info("breaker_closed", pool=one.pool.name, endpoint=one.endpoint.name)
         self._trouble(one)
 
-    def _trouble(self, one: _Standing) -> None:
+    def _trouble(self, one: Standing) -> None:
         if any(one is known for known in self._standings[one.pool.name]):
             self._troubled.add(one)
             self.is_calm = False
 
-    def _no_trouble(self, what: _Standing | str) -> None:
+    def _no_trouble(self, what: Standing | str) -> None:
         self._troubled.discard(what)
         self.is_calm = not self._troubled and not self._shut
 
@@ -437,7 +344,7 @@ class Endpoints:
             self._no_trouble(known[gone])
         ordered = sorted(endpoints, key=lambda endpoint: endpoint.name)
         self._standings[pool] = tuple(
-            known[endpoint] if endpoint in known else _Standing(self._pools[pool], endpoint) for endpoint in ordered
+            known[endpoint] if endpoint in known else Standing(self._pools[pool], endpoint) for endpoint in ordered
         )
         self._alone.pop(pool, None)
         if len(ordered) == 1:

@@ -14,7 +14,7 @@ import yaml
 from gateway.core.figures import Family, Kind
 from gateway.core.measures import FAMILIES
 from gateway.core.records import Ending
-from gateway.runtime.endpoints import State
+from gateway.runtime.standing import State
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "deploy" / "alerts" / "tidegate.rules.yaml"
