@@ -243,7 +243,9 @@ def test_a_class_that_is_not_read_always_any_more_is_seen() -> None:
     found = diff(plain, plain, full_scans=(asks, frozenset()))
     assert [one.grounds for one in found.labels] == [Circumstance("unread", "press")]
     assert found.new_cloud_access
-    assert "a request of the class press that the models did not get through: restricted → internal" in said(found, "en")
+    assert "a request of the class press that the models did not get through: restricted → internal" in said(
+        found, "en"
+    )
     assert not diff(plain, plain, full_scans=(frozenset(), asks)).new_cloud_access
     assert diff(plain, plain, full_scans=(asks, asks)).is_empty
     moves = ({"t": "press"}, {"t": "bank"})
