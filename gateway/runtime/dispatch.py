@@ -161,12 +161,10 @@ class Dispatcher:
         """Try one place after the other."""
         while (place := await self._entered(walk)) is not None:
             pool = self._pools[place.pool]
-            endpoint = walk.choices.endpoint(pool.name)
-            if endpoint is None:
-                # The last of them was given up while this request stood in line for a place.
-                place.leave()
-                continue
             try:
+                endpoint = walk.choices.endpoint(pool.name)
+                if endpoint is None:
+                    continue  # the last of them was given up while this request stood in line for a place
                 failed = await self._attempt(walk, pool, endpoint)
             finally:
                 place.leave()
