@@ -13,7 +13,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-COPIED = ("gateway", "tests", "policies", "pyproject.toml")
+COPIED = ("gateway", "tests", "policies", "deploy", "pyproject.toml")
 
 
 def main() -> int:
