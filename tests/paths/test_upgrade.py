@@ -121,6 +121,8 @@ async def test_a_policy_that_is_half_written_changes_nothing_and_is_said(tmp_pat
             policy.write_text(whole.replace("This model is in the cloud.", "This model is far away."))
             upgrade = await upgraded(running, 1)
             assert upgrade["bundle"] != events(running, "bundle_proved")[0]["bundle"]
+        # On a connection of its own: one that was kept is answered once more by who has it.
+        async with httpx.AsyncClient(base_url=running.url, timeout=30, trust_env=False) as client:
             response = await client.post(
                 "/v1/chat/completions",
                 json={"model": "chat-cloud", "messages": [{"role": "user", "content": "My SSN is 536-22-8723"}]},
