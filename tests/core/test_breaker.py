@@ -225,3 +225,37 @@ def test_never_more_than_one_probe_is_out_and_it_never_stays_shut_for_ever(event
     for ticket in out:
         breaker.dropped(ticket)
     assert breaker.admits(now + RULES.longest_s * (1 + RULES.jitter))
+
+
+def told(breaker: Breaker, ticket: Ticket, *, at_once: bool, now: float) -> None:
+    if at_once:
+        breaker.succeeded(ticket, now)
+    else:
+        breaker.answered(ticket, now)
+        breaker.completed(ticket, now)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["good", "old", "bad"]), st.integers(0, 9)), max_size=40))
+def test_a_whole_answer_counts_as_its_beginning_and_its_end(steps):
+    apart, whole = Breaker(RULES), Breaker(RULES)
+    first = apart.begin(0.0), whole.begin(0.0)
+    now = 0.0
+    for kind, seconds in steps:
+        now += seconds
+        for breaker, old, at_once in ((apart, first[0], False), (whole, first[1], True)):
+            if kind == "bad":
+                fail(breaker, now)
+            else:
+                told(breaker, old if kind == "old" else breaker.begin(now), at_once=at_once, now=now)
+        assert (apart.state, apart.until, apart.admits(now)) == (whole.state, whole.until, whole.admits(now))
+
+
+def test_a_whole_answer_that_began_before_it_opened_has_no_say():
+    breaker = Breaker(RULES)
+    old = breaker.begin(0.0)
+    for _ in range(RULES.in_a_row):
+        fail(breaker, 0.0)
+    breaker.begin(6.0)
+    for _ in range(5):
+        breaker.succeeded(old, 6.0)
+    assert breaker.state is BreakerState.HALF_OPEN
