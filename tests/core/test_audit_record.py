@@ -7,7 +7,7 @@ from hypothesis import given
 
 from gateway.core.audit_chain import START, seal
 from gateway.core.audit_record import Activation, Header, Unreadable, read, read_seq, segment_name, starts_of, write
-from gateway.core.decision import Allow
+from gateway.core.decision import Allow, Deny, DenyCode
 from gateway.core.facts import Capability, RequestFacts
 from gateway.core.findings import Coverage, Evidence, Tier
 from gateway.core.labels import Label
@@ -72,6 +72,18 @@ def test_what_cannot_be_read_says_why_and_quotes_nothing(line, reason):
         read(line)
     assert caught.value.reason == reason
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    "decision",
+    [
+        Allow(("home",), (), 5.0, "rest", Label(2)),
+        Deny(DenyCode.UNMATCHED, "", ""),
+        Deny(DenyCode.DENIED_BY_ROUTE, "secrets", "Not from here.", ("cloud",)),
+    ],
+)
+def test_a_decision_is_read_back_as_it_was_written(decision):
+    assert read(write(0, outcome(decision=decision)) + b"}") == outcome(decision=decision)
 
 
 def test_a_decision_that_is_neither_allow_nor_deny_is_unreadable():
