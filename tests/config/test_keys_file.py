@@ -67,3 +67,7 @@ def test_what_is_written_can_be_read(remarks: list[str]) -> None:
         for number, remark in enumerate(remarks)
     )
     assert told(render(keys)) == (keys, [])
+
+
+def test_no_keys_make_a_file_that_holds_none() -> None:
+    assert told(render([])) == ((), [])

@@ -157,3 +157,16 @@ def test_beginnings_are_worth_it():
 def test_a_beginning_that_everybody_shares_does_not_pile_up(gateways, most):
     # Left alone it would load its endpoint with five times the mean. Eight gateways know of one another late.
     assert simulated(gateways, hot=0.6).busiest < most
+
+
+def test_one_above_its_share_is_passed_over_for_another_within():
+    prefix = 7
+    listed = idle(4)
+    first = pick_by_prefix(listed, prefix, RULES)
+    first.load = 100.0
+    assert pick_by_prefix(listed, prefix, RULES) is not first
+
+
+def test_the_only_one_is_taken_however_busy_it_is():
+    (only,) = endpoints(1e9)
+    assert pick_by_prefix([only], 7, RULES) is only

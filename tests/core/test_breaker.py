@@ -259,3 +259,22 @@ def test_a_whole_answer_that_began_before_it_opened_has_no_say():
     for _ in range(5):
         breaker.succeeded(old, 6.0)
     assert breaker.state is BreakerState.HALF_OPEN
+
+
+def test_ends_that_come_between_failures_keep_them_from_being_in_a_row():
+    breaker = Breaker(RULES)
+    for _ in range(2 * RULES.in_a_row):
+        began = [answer(breaker, 1.0), answer(breaker, 1.0), answer(breaker, 1.0)]
+        breaker.broke_off(began.pop(), 1.0, MIDDLE)
+        for ticket in began:
+            breaker.completed(ticket, 1.0)
+    assert breaker.state is BreakerState.CLOSED
+
+
+def test_whole_answers_between_failures_keep_them_from_being_in_a_row():
+    breaker = Breaker(RULES)
+    for _ in range(2 * RULES.in_a_row):
+        breaker.succeeded(breaker.begin(1.0), 1.0)
+        breaker.succeeded(breaker.begin(1.0), 1.0)
+        fail(breaker, 1.0)
+    assert breaker.state is BreakerState.CLOSED

@@ -98,3 +98,8 @@ def test_nothing_is_below_zero_and_everything_below_one():
     lots = [lot(number) for number in range(10_000)]
     assert min(lots) >= 0.0
     assert max(lots) < 1.0
+
+
+@pytest.mark.parametrize(("whole", "parts", "shares"), [(7, 3, [3, 2, 2]), (2, 4, [1, 1, 0, 0]), (0, 2, [0, 0])])
+def test_a_whole_is_shared_out_as_equally_as_can_be(whole, parts, shares):
+    assert [part_of(whole, parts, number) for number in range(parts)] == shares

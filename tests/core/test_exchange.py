@@ -308,3 +308,10 @@ def test_whatever_happens_an_exchange_settles_once_at_most_and_is_silent_afterwa
     if any(isinstance(action, Send | SendError | Finish) for action in seen):
         first = next(action for action in seen if isinstance(action, OpenStream | Send | SendError | Finish))
         assert isinstance(first, OpenStream)
+
+
+def test_events_that_nobody_waits_for_any_more_are_dropped():
+    machine = exchange()
+    machine.client_gone()
+    assert machine.events(b"late", has_content=True, now=2.0) == ()
+    assert machine.complete(b"later") == ()

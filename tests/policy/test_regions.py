@@ -136,3 +136,9 @@ def test_a_number_of_tokens_is_told_by_its_bounds(low: int, high: int | None, sa
 def test_no_clause_at_all_is_every_request(language: Language, said: str) -> None:
     assert fact_words.together([], language) == said
     assert "*" not in fact_words.value("model", "*", language)
+
+
+def test_a_box_that_the_others_cover_is_left_out() -> None:
+    assert widened([(0b01, 0b111, 0b11), (0b10, 0b111, 0b11), (0b01, 0b001, 0b01)], FULL) == (FULL,)
+    steps = [(0b01, 0b011, 0b11), (0b11, 0b010, 0b11), (0b10, 0b110, 0b11)]
+    assert set(widened(steps, FULL)) == {steps[0], steps[2]}

@@ -123,3 +123,13 @@ def test_what_another_version_lists_otherwise_is_left_out():
     }
     read = from_json(json.dumps(listed).encode(), FAMILIES)
     assert read == Account(1.0, {"waiting": {(): 2.0}, "closed": {("",): 1.0}}, {})
+
+
+def test_a_spread_with_other_buckets_than_it_names_is_left_out():
+    data = (
+        b'{"at":1.0,"families":[{"name":"took_seconds","kind":"spread","bounds":[0.00005,1.0],'
+        b'"series":[{"labels":{"pool":"a"},"counts":[1,2],"sum":3.0},{"labels":{"pool":"b"},"counts":[1,2,3],"sum":3.0}]}]}'
+    )
+    account = from_json(data, {TOOK.name: TOOK})
+    assert account is not None
+    assert {labels: spread.counts for labels, spread in account.spreads[TOOK.name].items()} == {("b",): [1, 2, 3]}
