@@ -170,6 +170,7 @@ class _Read:
             tenants_digest=self.tenants_digest,
             recognizers=self.recognizers,
             models_digest=ner_models.digest_for({*policy.labels.required, *self.tenants.tiers}),
+            prices=self.tenants.prices,
         )
 
 
@@ -217,9 +218,12 @@ class _Loader:
         frame = policy_compile.frame(policy, policy_reader)
         zones = frame.zones if frame.order is not None else None
         pools = self._absolute(pools_file.read(pools_document.root, pools_reader, frame.order, zones), pools_reader)
-        tenants = tenants_file.read(tenants_document.root, tenants_reader, frame.order, frame.ceiling, frame.default)
-        # A pool or a class that could not be read is no reason to call the policy's mention of it a mistake.
+        # A pool or a class that could not be read is no reason to call another file's mention of it a mistake.
         topology = pools.topology if not pools_reader.problems else None
+        aliases = [alias.name.text for alias in policy.aliases] if not policy_reader.problems else None
+        tenants = tenants_file.read(
+            tenants_document.root, tenants_reader, frame.order, frame.ceiling, frame.default, topology, aliases
+        )
         classes = tenants.class_ceilings if not tenants_reader.problems else None
         own = self._recognizers(files.recognizers)
         compiled = policy_compile.compile_policy(policy, frame, policy_reader, topology, classes, own.entities)

@@ -6,15 +6,18 @@ that the class vouches for where nothing at all was found: the one thing that is
 `priority` is how much of a head start its requests have in the queue of a pool: seconds, from 0 to 9, and 5 usually.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from gateway.config import prices_block
 from gateway.core.facts import Tenant
 from gateway.core.findings import Tier
 from gateway.core.labels import Label, LabelOrder
+from gateway.core.prices import UNPRICED, Prices
 from gateway.core.reading import Reader, Word, shown
+from gateway.core.topology import Topology
 from gateway.core.waiting import LEAST_PRIORITY, MOST_PRIORITY, USUAL_PRIORITY
 from gateway.core.written import Group, Node, Place
 
@@ -34,6 +37,7 @@ class TenantsFile:
     tenants: Mapping[str, Tenant]
     attested: Mapping[str, Label]
     full_scans: Mapping[str, Place]
+    prices: Prices = UNPRICED
 
     @property
     def tiers(self) -> tuple[Tier, ...]:
@@ -47,14 +51,16 @@ def read(
     order: LabelOrder | None,
     cloud_ceiling: Label | None,
     default: Label | None = None,
+    topology: Topology | None = None,
+    aliases: Collection[str] | None = None,
 ) -> TenantsFile:
     """The classes and tenants that could be read. Without `order` labels are not checked and nothing may leave.
 
-    `default` is the policy's label where nothing was found. Without it no class can attest anything.
+    `default` is the policy's label where nothing was found. Without it no class can attest anything. Pools of
+    `topology` and `aliases` may have a price; without them that is not checked.
     """
-    top = reader.fields(
-        root, "The tenants file", ("apiVersion", "classes", "tenants"), ("apiVersion", "classes", "tenants")
-    )
+    required = ("apiVersion", "classes", "tenants")
+    top = reader.fields(root, "The tenants file", (*required, "prices"), required)
     reader.api_version(top)
     ceilings: dict[str, Label | None] = {}
     attested: dict[str, Label] = {}
@@ -91,8 +97,13 @@ def read(
             is_full = tenant_class in full_scans
             priority = priorities[tenant_class]
             tenants[name.text] = Tenant(name.text, tenant_class, ceiling, frozenset(sees), label, is_full, priority)
+    pools = [pool.name for pool in topology.pools] if topology is not None else None
     return TenantsFile(
-        MappingProxyType(ceilings), MappingProxyType(tenants), MappingProxyType(attested), MappingProxyType(full_scans)
+        MappingProxyType(ceilings),
+        MappingProxyType(tenants),
+        MappingProxyType(attested),
+        MappingProxyType(full_scans),
+        prices_block.prices(reader, top.get("prices"), pools, aliases),
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from gateway.core.facts import Tenant
+from gateway.core.prices import UNPRICED, Prices
 from gateway.core.topology import Topology
 from gateway.policy.compiled import CompiledPolicy
 from gateway.policy.prove import PROVER_VERSION
@@ -35,6 +36,7 @@ class Bundle:
     scanner_digest: str = ""
     models_digest: str = ""
     epoch: int = 0
+    prices: Prices = UNPRICED
 
     @property
     def digest(self) -> str:

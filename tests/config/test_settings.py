@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config.keys_file import KeyRecord, render
+from gateway.core.prices import UNPRICED
 from gateway.core.problems import Problems
 from gateway.core.topology import ClientCertificate
 from gateway.runtime.authn import StoredKey
@@ -14,6 +15,7 @@ from gateway.settings import Secret, Settings, load, load_admin, load_bundle, lo
 
 from .folder import ENVIRON, TENANTS, TOKEN, edit, make, write_secret
 
+PRICES = "prices: {currency: CNY, pools: {burst: {prompt: 2, completion: 8}}}\n"
 HASH = "hmac-sha256:" + "0f" * 32
 
 
@@ -45,6 +47,16 @@ def test_a_good_folder_becomes_settings_and_a_bundle(folder: Path) -> None:
     assert bundle.tenants["ward"].ceiling is None
     assert bundle.policy.class_ceilings == {"default": 1, "hospital": None}
     assert (bundle.keys, bundle.epoch, bundle.scanner_digest) == ((), 0, "")
+
+
+def test_a_price_is_in_the_bundle_and_names_a_pool_and_a_model_that_exist(folder: Path) -> None:
+    assert loaded(folder).bundle.prices == UNPRICED
+    (folder / "tenants.yaml").write_text(TENANTS + PRICES, "utf-8")
+    assert loaded(folder).bundle.prices.cost_micros("burst", 1000, 500) == 6000
+    edit(folder, "tenants.yaml", "burst: {prompt: 2,", "brust: {models: {gtp: {prompt: 1, completion: 1}}, prompt: 2,")
+    assert told(folder) == ["tenants.yaml:4:33: The pool `brust` does not exist. Did you mean `burst`?"]
+    edit(folder, "tenants.yaml", "brust:", "burst:")
+    assert [problem.split(". ")[0] for problem in told(folder)] == ["tenants.yaml:4:50: The model `gtp` does not exist"]
 
 
 def test_the_bundles_digest_covers_policy_pools_tenants_and_scanner_and_nothing_else(folder: Path) -> None:
