@@ -6,8 +6,6 @@ gateway's own supervisor saw it proved. A worker that holds anything else does n
 
 import hashlib
 import hmac
-import os
-import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +13,7 @@ import msgspec
 
 from gateway.core.keyed_hash import KeyedHash
 from gateway.policy.certificate import Certificate, NotACertificate
+from gateway.runtime.whole_file import replace_file
 
 FOLDER: Final = "certificates"
 SEAL_VERSION: Final = 1
@@ -74,13 +73,4 @@ def keep(state_dir: Path, bundle: str, sealed: bytes) -> None:
     """Write `sealed` to `certificates/<bundle>.json`, whole or not at all."""
     folder = state_dir / FOLDER
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fd, unfinished = tempfile.mkstemp(dir=folder, prefix=".", suffix=".new")
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(sealed)
-            file.flush()
-            os.fsync(fd)
-        Path(unfinished).rename(folder / f"{bundle}.json")
-    except BaseException:
-        Path(unfinished).unlink(missing_ok=True)
-        raise
+    replace_file(folder / f"{bundle}.json", sealed)

@@ -4,8 +4,6 @@ What they may be is `core/controls.py`; how they reach the workers is the superv
 not written here, and what was set in it nobody knows: burst is closed for a while, and the log says so.
 """
 
-import contextlib
-import os
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +21,7 @@ from gateway.core.controls import (
     write,
 )
 from gateway.ports import Clock
+from gateway.runtime.whole_file import replace_file
 from gateway.telemetry import EventLog
 
 FILE: Final = "controls.json"
@@ -95,33 +94,10 @@ class ControlBook:
 
     def _keep(self) -> None:
         try:
-            _replace(self._path, write(self._controls))
+            replace_file(self._path, write(self._controls))
         except OSError as exc:
             if self._is_kept:
                 log.error("overrides_not_kept", file=FILE, error=type(exc).__name__, errno=exc.errno)
             self._is_kept = False
         else:
             self._is_kept = True
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Put `data` in the place of `path`: a reader finds the old file or the new one, never half of either."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    with contextlib.suppress(FileNotFoundError):
-        unfinished.unlink()
-    fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(fd)
-        unfinished.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            unfinished.unlink()
-        raise
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -1,9 +1,8 @@
-"""Editing keys.yaml: one editor at a time, and a reader finds the old file or the new one, never half of either.
+"""Editing keys.yaml: one editor at a time, and never half a file (`runtime/whole_file.py`).
 
 What the file says is `config/keys_file.py`. The folder itself is locked, so nothing is left lying beside the file.
 """
 
-import contextlib
 import fcntl
 import os
 from collections.abc import Iterable, Iterator
@@ -11,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gateway.config.keys_file import KeyRecord, render
+from gateway.runtime.whole_file import replace_file
 
 
 @contextmanager
@@ -26,22 +26,4 @@ def locked(path: Path) -> Iterator[None]:
 
 def replace_keys(path: Path, keys: Iterable[KeyRecord]) -> None:
     """Put a file that holds `keys` in the place of `path`, readable by its owner only, and on disk before returning."""
-    # Through a link to the file itself: a mounted folder of links must not end up with a file in it.
-    target = path.resolve()
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}")
-    fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        with os.fdopen(fd, "w", encoding="utf-8") as file:
-            file.write(render(keys))
-            file.flush()
-            os.fsync(fd)
-        unfinished.replace(target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            unfinished.unlink()
-        raise
-    folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    replace_file(path, render(keys).encode())
