@@ -1,0 +1,74 @@
+"""An answer as it is stored: what was sent to the client, when, how long it may be used, and when it is made anew.
+
+Only answers that came to their end are made into one, and nothing here decides whether one may be stored. Time and
+chance are arguments. An answer that is used much is made anew a little before its time is up, by one request drawn by
+lot, sooner the longer it takes to make (XFetch: Vattani, Chierichetti, Lowenstein, 2015): so that the moment at which
+it ends does not send everybody to the model servers at once.
+"""
+
+import math
+from typing import Final
+
+import msgspec
+
+from gateway.core.records import Usage
+
+VERSION: Final = 1
+SKEW_S: Final = 5.0
+"""How far two gateways' clocks may be apart: what was stored later than that from now was not stored by us."""
+
+_EAGER: Final = 1.0
+
+
+class CachedReply(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One whole answer: the body of an unstreamed one, or all events of a stream. Times are Unix seconds.
+
+    `reply_id` is what the answer calls itself, empty for an answer without an id. `took_s` is how long it took to make.
+    """
+
+    v: int
+    stored_at: float
+    lives_s: float
+    took_s: float
+    reply_id: str
+    usage: Usage | None
+    body: bytes
+
+    def age_s(self, now: float) -> float:
+        """How old it is."""
+        return max(0.0, now - self.stored_at)
+
+    def left_s(self, now: float) -> float:
+        """How long it may still be used; 0 if not any more, or if it is said to come from the future."""
+        if self.stored_at > now + SKEW_S:
+            return 0.0
+        return max(0.0, self.lives_s - self.age_s(now))
+
+    def as_reply(self, reply_id: str) -> bytes:
+        """The body under an id of its own. The old one is 96 random bits, which no model can have said."""
+        if not self.reply_id:
+            return self.body
+        return self.body.replace(self.reply_id.encode(), reply_id.encode())
+
+
+def is_drawn(left_s: float, took_s: float, draw: float) -> bool:
+    """Whether the request that drew `draw`, from 0 to below 1, makes an answer anew that could be used for `left_s`."""
+    return took_s * _EAGER * -math.log(1.0 - draw) >= left_s
+
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decoder: Final = msgspec.msgpack.Decoder(CachedReply)
+
+
+def write(reply: CachedReply) -> bytes:
+    """`reply` as it is sealed."""
+    return _encode(reply)
+
+
+def read(data: bytes) -> CachedReply | None:
+    """What `write` has written; None if it is not that, or of a later version."""
+    try:
+        reply = _decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return reply if reply.v == VERSION else None

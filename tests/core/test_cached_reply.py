@@ -1,0 +1,73 @@
+"""What a stored answer says of itself, how long it may be used, and when it is made anew."""
+
+import random
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.core.cached_reply import SKEW_S, VERSION, CachedReply, is_drawn, read, write
+from gateway.core.records import Usage
+
+ID = "chatcmpl-" + "0" * 24
+REPLY = CachedReply(VERSION, 1000.0, 60.0, 0.5, ID, Usage(7, 3), b'{"id":"%b"}' % ID.encode())
+
+
+def test_it_is_read_back_as_it_was_written() -> None:
+    assert read(write(REPLY)) == REPLY
+    without = msgspec.structs.replace(REPLY, usage=None, reply_id="")
+    assert read(write(without)) == without
+
+
+@given(st.binary(max_size=80))
+def test_what_is_no_reply_is_none(data: bytes) -> None:
+    assert read(data) is None or write(read(data)) == data  # type: ignore[arg-type] -- None is the first case
+
+
+@pytest.mark.parametrize("at", range(len(write(REPLY))))
+def test_what_is_cut_short_is_none(at: int) -> None:
+    assert read(write(REPLY)[:at]) is None
+
+
+def test_what_a_later_version_wrote_is_none() -> None:
+    assert read(write(msgspec.structs.replace(REPLY, v=VERSION + 1))) is None
+
+
+@pytest.mark.parametrize(
+    ("now", "age", "left"),
+    [
+        (1000.0, 0.0, 60.0),
+        (1010.0, 10.0, 50.0),
+        (1059.9, 59.9, 0.1),
+        (1060.0, 60.0, 0.0),
+        (5000.0, 4000.0, 0.0),
+        (1000.0 - SKEW_S, 0.0, 60.0),
+        (999.0 - SKEW_S, 0.0, 0.0),
+    ],
+)
+def test_it_may_be_used_for_its_time_and_not_before_it_was_stored(now: float, age: float, left: float) -> None:
+    assert REPLY.age_s(now) == pytest.approx(age)
+    assert REPLY.left_s(now) == pytest.approx(left)
+
+
+def test_it_is_given_out_under_an_id_of_its_own() -> None:
+    assert REPLY.as_reply("chatcmpl-new") == b'{"id":"chatcmpl-new"}'
+    nameless = msgspec.structs.replace(REPLY, reply_id="", body=b'{"data":[]}')
+    assert nameless.as_reply("chatcmpl-new") == b'{"data":[]}'
+
+
+@given(st.floats(0.0, 1.0, exclude_max=True), st.floats(0.001, 100.0), st.floats(0.001, 1000.0))
+def test_the_less_is_left_and_the_longer_it_takes_the_sooner_it_is_drawn(draw: float, took: float, left: float) -> None:
+    if is_drawn(left, took, draw):
+        assert is_drawn(left / 2, took, draw)
+        assert is_drawn(left, took * 2, draw)
+
+
+def test_nobody_is_drawn_long_before_the_end_and_hardly_anybody_gets_past_it() -> None:
+    chance = random.Random(7)
+    early = sum(is_drawn(600.0, 0.5, chance.random()) for _ in range(10_000))
+    late = sum(is_drawn(0.001, 0.5, chance.random()) for _ in range(1_000))
+    assert early == 0
+    assert late > 950
+    assert is_drawn(0.0, 0.5, 0.0)
