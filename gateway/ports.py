@@ -212,3 +212,36 @@ class Downstream(Protocol):
     def watch(
         self, on_gone: Callable[[], None], on_full: Callable[[], None], on_drained: Callable[[], None]
     ) -> None: ...
+
+
+class StoreUnavailable(Exception):
+    """A store outside this process did not answer. `reason` is a word of Redis's own, or an exception's type and
+    errno."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class Sought(Enum):
+    """What a cache says of an answer that it does not have."""
+
+    OURS = "nobody is making it, or whoever asks is"
+    ANOTHERS = "somebody else is making it"
+
+
+class CacheStore(Protocol):
+    """Where sealed answers are kept, by keys that say nothing. It may lose any of them at any time.
+
+    `read_now` returns the value under a key where it can be told without waiting, and NOT_NOW where `seek` must be
+    asked. `seek` returns the value, or takes the lead in making it for `lease_s` seconds, in the name of `token`: OURS
+    if it has been taken, ANOTHERS if somebody else has it. With an empty token it only looks; to make a value `anew`,
+    it takes the lead although there is one, and returns that only if somebody else leads. It raises StoreUnavailable if
+    it cannot tell. `write` keeps a value for `lives_s` seconds as part of what `owner` may have, and `leave` says that
+    there will be none: both end the lead of `token`, neither wait nor raise.
+    """
+
+    def read_now(self, key: bytes) -> bytes | NotNow | None: ...
+    async def seek(self, key: bytes, token: bytes, lease_s: float, *, anew: bool = False) -> bytes | Sought: ...
+    def write(self, key: bytes, value: bytes, *, lives_s: float, owner: str, token: bytes = b"") -> None: ...
+    def leave(self, key: bytes, token: bytes) -> None: ...

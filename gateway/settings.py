@@ -7,7 +7,7 @@ are read in the order in which they need one another, and paths become absolute.
 import hashlib
 import stat
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
@@ -15,11 +15,13 @@ from typing import Final
 
 from gateway.config import gateway_file, keys_file, pools_file, recognizers_file, tenants_file
 from gateway.config.addresses import Listen
+from gateway.config.connection_block import TlsBlock
 from gateway.config.gateway_file import GatewayFile
 from gateway.config.keys_file import KeyRecord
 from gateway.config.pools_file import PoolsFile
 from gateway.config.sagemaker_block import AwsKeySources
 from gateway.config.secret_source import SecretFile, SecretSource
+from gateway.config.stores_block import ClusterNodes, SentinelGroup, Server, StoreBlock
 from gateway.config.tenants_file import TenantsFile
 from gateway.core import written
 from gateway.core.facts import Tenant
@@ -36,6 +38,15 @@ from gateway.ports import Recognizer
 from gateway.runtime.authn import StoredKey
 from gateway.runtime.bundles import Bundle
 from gateway.runtime.keyring import Keyring
+from gateway.stores.redis_settings import (
+    AtCluster,
+    AtSentinels,
+    AtServer,
+    Login,
+    RedisSettings,
+    StoreSettings,
+    StoreTls,
+)
 
 GATEWAY_FILE: Final = "gateway.yaml"
 RECOGNIZERS_FILE: Final = "recognizers.yaml"
@@ -85,6 +96,7 @@ class Settings:
     tls: tuple[Path, Path] | None
     aws_keys: Mapping[str, AwsKeys]
     metrics_secret: Secret | None = None
+    stores: StoreSettings = field(default_factory=StoreSettings)
 
     def keyring(self) -> Keyring:
         """The sub-keys of the root secret."""
@@ -189,6 +201,7 @@ class _Loader:
         aws_keys = {pool: self._aws_keys(sources) for pool, sources in read.pools.aws_keys.items()}
         metrics_secret = self._metrics_secret(gateway, secrets[1])
         tls = self._tls(gateway)
+        stores = self._stores(gateway)
         self.reader.finish()
         # Nothing is missing without a problem, and `finish` has raised those.
         assert gateway is not None  # noqa: S101
@@ -205,6 +218,7 @@ class _Loader:
             tls=tls,
             aws_keys=MappingProxyType(aws_keys),
             metrics_secret=metrics_secret,
+            stores=stores,
         )
 
     def read(self, files: gateway_file.Files) -> "_Read":
@@ -348,6 +362,41 @@ class _Loader:
         except UnicodeDecodeError:
             self.reader.report(source.at, "This secret's file holds bytes that are not text.", "Write it as hex.")
         return None
+
+    def _stores(self, gateway: GatewayFile | None) -> StoreSettings:
+        if gateway is None:
+            return StoreSettings()
+        state, cache = (
+            self._store(block) if block is not None else None for block in (gateway.stores.state, gateway.stores.cache)
+        )
+        return StoreSettings(state, cache)
+
+    def _store(self, block: StoreBlock) -> RedisSettings:
+        def login(username: str | None, password: SecretSource | None) -> Login:
+            return Login(username, self._one_line(password).reveal() if password is not None else None)
+
+        place: AtServer | AtSentinels | AtCluster
+        match block.place:
+            case Server(address):
+                place = AtServer(address)
+            case SentinelGroup(master, addresses, username, password):
+                place = AtSentinels(master, addresses, login(username, password))
+            case ClusterNodes(addresses):
+                place = AtCluster(addresses)
+        tls = self._store_tls(block.tls) if block.tls is not None else None
+        return RedisSettings(place, login(block.username, block.password), tls, block.prefix, block.timeout_s)
+
+    def _store_tls(self, block: TlsBlock) -> StoreTls:
+        directory, client = self._directory.absolute(), block.client
+        for file in (block.ca, client.chain if client is not None else None):
+            if file is not None and not (directory / file.text).is_file():
+                self.reader.report(file.at, "This file does not exist.", "Correct the path; it starts at this folder.")
+        if client is not None:
+            self._from_file(client.key)
+        return StoreTls(
+            directory / block.ca.text if block.ca is not None else None,
+            (directory / client.chain.text, directory / client.key.path) if client is not None else None,
+        )
 
     def _tls(self, gateway: GatewayFile | None) -> tuple[Path, Path] | None:
         files = gateway.tls if gateway is not None else None

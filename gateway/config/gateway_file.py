@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
+from gateway.config import stores_block
 from gateway.config.addresses import Listen, Tcp, listen
 from gateway.config.secret_source import SecretFile, SecretSource, secret_source
+from gateway.config.stores_block import Stores
 from gateway.core.reading import Fields, Reader
 from gateway.core.written import Group, Node, Place, Scalar
 
@@ -41,6 +43,14 @@ OVERRIDES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             ("ner", "queue"),
             ("ner", "deadline"),
             ("ner", "longest"),
+            ("stores", "state", "address"),
+            ("stores", "state", "username"),
+            ("stores", "state", "prefix"),
+            ("stores", "state", "timeout"),
+            ("stores", "cache", "address"),
+            ("stores", "cache", "username"),
+            ("stores", "cache", "prefix"),
+            ("stores", "cache", "timeout"),
         )
     }
 )
@@ -119,6 +129,7 @@ class GatewayFile:
     audit_buffer: int = 4096
     history_s: float = KEPT_S
     ner: Ner = field(default_factory=Ner)
+    stores: Stores = field(default_factory=Stores)
 
 
 def read(root: Node, reader: Reader, environ: Mapping[str, str]) -> GatewayFile | None:
@@ -128,7 +139,7 @@ def read(root: Node, reader: Reader, environ: Mapping[str, str]) -> GatewayFile 
             root = _with(root, path, Scalar(environ[name], is_plain=True, at=Place(f"environment variable {name}")))
     known = (
         "apiVersion", "listen", "admin", "state_dir", "root_secret", "workers", "files", "limits", "tls", "audit",
-        "history", "ner",
+        "history", "ner", "stores",
     )  # fmt: skip
     top = reader.fields(root, "The gateway file", known, ("apiVersion", "admin", "root_secret"))
     reader.api_version(top)
@@ -156,6 +167,7 @@ def read(root: Node, reader: Reader, environ: Mapping[str, str]) -> GatewayFile 
         audit_buffer=buffer or 4096,
         history_s=kept_s if kept_s is not None else KEPT_S,
         ner=_ner(reader, top.get("ner")),
+        stores=stores_block.read(reader, top.get("stores")),
     )
 
 

@@ -1,0 +1,65 @@
+"""Where a Redis is and how it is spoken to: what gateway.yaml says of it, with its secrets and whole paths."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gateway.config.addresses import Listen, Tcp
+from gateway.config.stores_block import PREFIX, TIMEOUT_S
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """As whom we speak; without a password as nobody, without a name as Redis's user `default`."""
+
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreTls:
+    """Whom we trust, None for whom the system trusts, and what we show of ourselves: chain and key."""
+
+    ca: Path | None = None
+    client: tuple[Path, Path] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AtServer:
+    """One server."""
+
+    address: Listen
+
+
+@dataclass(frozen=True, slots=True)
+class AtSentinels:
+    """Whom the sentinels call the primary of `master`."""
+
+    master: str
+    addresses: tuple[Tcp, ...]
+    login: Login = field(default_factory=Login)
+
+
+@dataclass(frozen=True, slots=True)
+class AtCluster:
+    """A cluster, some of whose nodes are known."""
+
+    addresses: tuple[Tcp, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RedisSettings:
+    """One Redis. `prefix` begins every key of ours; a command takes `timeout_s` at the most."""
+
+    place: AtServer | AtSentinels | AtCluster
+    login: Login = field(default_factory=Login)
+    tls: StoreTls | None = None
+    prefix: str = PREFIX
+    timeout_s: float = TIMEOUT_S
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """Both stores; None where a store is each worker's memory."""
+
+    state: RedisSettings | None = None
+    cache: RedisSettings | None = None
