@@ -136,6 +136,11 @@ REPLIES: Final = _state("replies_on_record", "", "Replies whose labels are on re
 REPLIES_LOST: Final = _most(
     "reply_record_lost", "", "1 while the record of replies proves nothing, so that requests with a history stay home."
 )
+STORE: Final = _spread("store", "store", _OWN_S, "Time until a store outside answered a command: `state` or `cache`.")
+STORE_FAILURES: Final = _counter(
+    "store_failures", "store reason", "Commands that a store outside did not answer, or refused, by why."
+)
+STORE_DOWN: Final = _state("store_down_workers", "store", "Workers whose commands to a store fail at once, for now.")
 
 # The processes.
 WORKERS: Final = _state("workers", "", "Worker processes that have told of themselves in the last five seconds.")

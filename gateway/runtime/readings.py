@@ -39,6 +39,15 @@ class ReplyStore(Sized, Protocol):
     def is_lost(self) -> bool: ...
 
 
+class Store(Protocol):
+    """A connection to a store outside."""
+
+    @property
+    def is_up(self) -> bool: ...
+    @property
+    def failures(self) -> Mapping[str, int]: ...
+
+
 def of_pools(
     topology: Topology,
     order: LabelOrder,
@@ -110,6 +119,14 @@ def of_replies(replies: ReplyStore) -> Iterator[Reading]:
     """The record of replies."""
     yield measures.REPLIES, (), len(replies)
     yield measures.REPLIES_LOST, (), replies.is_lost
+
+
+def of_stores(stores: Mapping[str, Store]) -> Iterator[Reading]:
+    """What went wrong with the stores outside, and whether they are asked at all."""
+    for name, store in stores.items():
+        yield measures.STORE_DOWN, (name,), not store.is_up
+        for reason, count in store.failures.items():
+            yield measures.STORE_FAILURES, (name, reason), count
 
 
 def of_process() -> Iterator[Reading]:

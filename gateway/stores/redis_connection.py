@@ -33,6 +33,10 @@ _YOUNG_S: Final = 1.0
 """A connection that ends sooner was not well. An older one may have been closed for its age, and is dialled anew."""
 
 
+_MOST_REASONS: Final = 32
+"""Reasons that are counted apart: whoever answers in Redis's place could think of more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Script:
     """A Lua script. Redis keeps it under `sha`, so that its text is sent once."""
@@ -53,7 +57,7 @@ def _unheard(_: object) -> None:
 class RedisConnection:
     """Commands to one Redis. It connects at the first of them, or at `open`.
 
-    `took` hears how long each answered command took, in seconds; `failed` why one was not answered.
+    `took` hears how long each answered command took, in seconds; `failures` counts the others by their reasons.
     """
 
     def __init__(
@@ -62,12 +66,11 @@ class RedisConnection:
         *,
         chance: Callable[[], float] = random.random,
         took: Callable[[float], None] = _unheard,
-        failed: Callable[[str], None] = _unheard,
     ) -> None:
         self.settings = settings
         self._chance = chance
         self._took = took
-        self._failed = failed
+        self.failures: dict[str, int] = {}
         self._breaker = Breaker(RULES)
         self._carrier: Carrier | None = None
         self._connected_at = 0.0
@@ -177,6 +180,11 @@ class RedisConnection:
                 future.set_result(answer)
 
         return future, heard
+
+    def _failed(self, reason: str) -> None:
+        if reason not in self.failures and len(self.failures) >= _MOST_REASONS:
+            reason = "other"
+        self.failures[reason] = self.failures.get(reason, 0) + 1
 
     # Coming and going
 
