@@ -58,6 +58,7 @@ from gateway.runtime.lifeline import Told
 from gateway.runtime.mint import Mint, new_key
 from gateway.runtime.polling import Poller
 from gateway.runtime.provenance import ReplyRecord
+from gateway.runtime.staying import Staying
 from gateway.runtime.surroundings import Outlook
 from gateway.settings import Settings
 from gateway.stores.memory import MemoryTaintStore, NoTaintStore, claim_first
@@ -208,6 +209,9 @@ class Worker:
             instruments=self._instruments,
             started_at=int(self._clock.wall()),
         )
+            staying=Staying(
+                policy, self._admission.cloud, is_spent=lambda _: False, is_shut=self._admission.is_kept_shut
+            ),
         self._plane = DataPlane(
             self._pipeline,
             Limits(body=gateway.limits.body, head=gateway.limits.headers, receive_s=gateway.limits.receive_s),

@@ -164,6 +164,14 @@ class Unreachable(Unavailable):
     """No connection to a model server could be had, so that nothing was sent."""
 
 
+class BudgetSpent(Unavailable):
+    """It could only be served in the cloud, and the money set aside for that is spent."""
+
+    code = "budget_spent"
+    default_message = "The budget for the model servers that could take this request is spent. Retry later."
+    default_retry_after_s = 60.0
+
+
 class Overloaded(TidegateError):
     """Every permitted place is full and the wait that the policy allows is over."""
 

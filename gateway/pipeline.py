@@ -33,6 +33,7 @@ from gateway.runtime.full_scan import Decided, SecondDecision, refusal_of
 from gateway.runtime.instruments import Instruments
 from gateway.runtime.provenance import Conversation, ReplyRecord
 from gateway.runtime.relay import Relay
+from gateway.runtime.staying import Staying
 from gateway.runtime.surroundings import Outlook
 from gateway.telemetry import EventLog
 from gateway.wire.control_tokens import strip_control_tokens
@@ -68,6 +69,7 @@ class Pipeline:
         executor: Executor,
         patience: Patience,
         instruments: Instruments,
+        staying: Staying,
         started_at: int,
     ) -> None:
         self._bundle = bundle
@@ -82,6 +84,8 @@ class Pipeline:
         self._executor = executor
         self._patience = patience
         self._instruments = instruments
+        self._staying = staying
+        self._prices = bundle.prices if bundle.prices.pools else None
         self._started_at = started_at
         self._live: dict[Call, Relay] = {}
         self._ids = Ids()
@@ -325,6 +329,10 @@ class Pipeline:
     def _settle(self, call: Call, ending: Ending, error: TidegateError | None) -> None:
         self._live.pop(call, None)
         now = self._clock.monotonic()
+        if self._prices is not None:
+            call.cost_micros = call.cost(self._prices)
+        if call.queued_s or error is not None:
+            call.stayed = self._staying.why(call, error)
         self._instruments.settled(call, ending, error, now=now)
         if call.is_reserved:
             call.is_reserved = False

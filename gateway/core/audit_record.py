@@ -16,7 +16,7 @@ from gateway.core.decision import Allow, AuditLevel, Canary, Decision, Deny, Den
 from gateway.core.facts import RequestFacts
 from gateway.core.findings import Evidence
 from gateway.core.labels import LOWEST, Label
-from gateway.core.records import RECORD_VERSION, Attempt, Ending, FullScan, Intent, Outcome, Override, Usage
+from gateway.core.records import RECORD_VERSION, Attempt, Ending, FullScan, Intent, Outcome, Override, Stayed, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +130,9 @@ class _WrittenOutcome(msgspec.Struct, frozen=True):
     full_scan: FullScan | None = None
 
 
+    app: str = ""
+    cost_micros: int = 0
+    stayed: Stayed | None = None
 class _Line(msgspec.Struct, frozen=True):
     v: int
     seq: int
@@ -199,6 +202,9 @@ def _outcome(written: _WrittenOutcome) -> Outcome:
         full_scan=written.full_scan,
     )
 
+        app=written.app,
+        cost_micros=written.cost_micros,
+        stayed=written.stayed,
 
 def _decision(written: _WrittenDecision) -> Decision:
     if written.to is not None:

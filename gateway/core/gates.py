@@ -1,10 +1,10 @@
 """The gates of all pools: who gets a free place, who waits, who is turned away. A machine without clock or waiting.
 
 Rules, in this order. A place is one slot in one pool. Work never gets a place in a pool that its decision does not
-list, nor in one that operations have drained. The last `reserved` places of a pool are only for work that must stay
-home. `spill` opens when every pool of `to` is under pressure or drained; into the cloud it opens as far as operations
-allow, and never above the cap on cloud work in flight. After every call nobody waits who could have a place, so that a
-newcomer who finds one overtakes nobody.
+list, nor in one that operations have drained, nor in the cloud while the money for it is spent. The last `reserved`
+places of a pool are only for work that must stay home. `spill` opens when every pool of `to` is under pressure or
+takes nothing; into the cloud it opens as far as operations allow, and never above the cap on cloud work in flight.
+After every call nobody waits who could have a place, so that a newcomer who finds one overtakes nobody.
 """
 
 import math
@@ -38,7 +38,7 @@ class Reason(StrEnum):
     """Why somebody waits no more, or cannot."""
 
     FULL = "full"  # the line is full
-    SHUT = "shut"  # nothing that the decision lists takes work: drained, or closed by operations
+    SHUT = "shut"  # nothing that the decision lists takes work: drained, closed by operations, or no money for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,7 @@ class _Gate:
         "interval_s",
         "is_cloud",
         "is_drained",
+        "is_shut",
         "is_spilling",
         "left_at",
         "limit",
@@ -81,6 +82,8 @@ class _Gate:
         self.in_flight = 0
         self.seen = 0.0
         self.is_drained = False
+        # Drained, or in the cloud while there is no money for it: nobody gets a place.
+        self.is_shut = False
         self._usual = Valve(rules.spill.usual)
         self._by_label = {label: Valve(other) for label, other in rules.spill.by_label}
         self.valves = (self._usual, *self._by_label.values())
@@ -132,6 +135,7 @@ class Gates:
         self._most_in_cloud = most_in_cloud
         self._in_cloud = 0
         self._share: float | None = None
+        self._is_spent = False
         self._number = 0
         # Gates whose line may hold somebody who could go in; in order, so that the same calls give the same turns.
         self._changed: dict[str, None] = {}
@@ -148,7 +152,7 @@ class Gates:
         for name in to:
             gate = self._gates[name]
             # Most pools are at home and far from full: what `_has_place` says of them, without asking it.
-            is_free = not gate.is_cloud and not gate.is_drained and gate.in_flight < gate.room
+            is_free = not gate.is_cloud and not gate.is_shut and gate.in_flight < gate.room
             if not is_free and not self._has_place(gate, asker):
                 continue
             if not (gate.is_spilling and asker.may_leave and spill):
@@ -256,6 +260,16 @@ class Gates:
         self._share = share
         for name, gate in self._gates.items():
             gate.is_drained = name in drained
+        return self._shut(now)
+
+    def spend(self, is_spent: bool, now: float) -> tuple[Called, ...]:
+        """Whether the money for the cloud is spent: while it is, no pool there takes work."""
+        self._is_spent = is_spent
+        return self._shut(now)
+
+    def _shut(self, now: float) -> tuple[Called, ...]:
+        for gate in self._gates.values():
+            gate.is_shut = gate.is_drained or (gate.is_cloud and self._is_spent)
         shut: dict[Waiter, None] = {}
         for gate in self._gates.values():
             shut |= {one: None for one in gate.line if not self._open(one.asker, one.to, one.spill)}
@@ -284,20 +298,30 @@ class Gates:
         """Whether operations have drained `pool`."""
         return self._gates[pool].is_drained
 
+    def is_kept_shut(self, pool: str) -> bool:
+        """Whether operations keep all work from spilling into `pool`."""
+        gate = self._gates[pool]
+        return gate.is_drained or (gate.is_cloud and self._share == 0.0)
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether the money for the cloud is spent."""
+        return self._is_spent
+
     def has_place(self, pool: str) -> bool:
         """Whether `pool` has a free place that nobody waits for."""
         gate = self._gates[pool]
-        return gate.in_flight < gate.limit and not gate.line and not gate.is_drained
+        return gate.in_flight < gate.limit and not gate.line and not gate.is_shut
 
     def takes(self, pool: str, asker: Asker) -> bool:
         """Whether `pool` takes such spill at all, as operations have it."""
         gate = self._gates[pool]
-        return not gate.is_drained and self._may_spill(gate, asker)
+        return not gate.is_shut and self._may_spill(gate, asker)
 
     def sends(self, pool: str, asker: Asker) -> bool:
         """Whether operations send such spill to `pool` although there may be room elsewhere."""
         gate = self._gates[pool]
-        return gate.is_cloud and self._share is not None and asker.lot < self._share and not gate.is_drained
+        return gate.is_cloud and self._share is not None and asker.lot < self._share and not gate.is_shut
 
     def in_flight(self, pool: str) -> int:
         """How many places of `pool` are taken."""
@@ -323,7 +347,7 @@ class Gates:
     # The rules
 
     def _has_place(self, gate: _Gate, asker: Asker) -> bool:
-        if gate.in_flight >= (gate.room if asker.may_leave else gate.limit) or gate.is_drained:
+        if gate.in_flight >= (gate.room if asker.may_leave else gate.limit) or gate.is_shut:
             return False
         return not gate.is_cloud or self._most_in_cloud is None or self._in_cloud < self._most_in_cloud
 
@@ -335,15 +359,15 @@ class Gates:
         """Whether `to` is under so much pressure that its work may leave it."""
         for name in to:
             gate = self._gates[name]
-            if not (gate.is_drained or gate.valve(asker.label).is_open):
+            if not (gate.is_shut or gate.valve(asker.label).is_open):
                 return False
         return True
 
     def _open(self, asker: Asker, to: Sequence[str], spill: Sequence[str]) -> list[str]:
         """The pools that will take this request sooner or later, as things stand."""
         gates = self._gates
-        open_to = [name for name in to if not gates[name].is_drained]
-        return open_to + [name for name in spill if not gates[name].is_drained and self._may_spill(gates[name], asker)]
+        open_to = [name for name in to if not gates[name].is_shut]
+        return open_to + [name for name in spill if not gates[name].is_shut and self._may_spill(gates[name], asker)]
 
     def _free(self, asker: Asker, pools: Iterable[str]) -> str | None:
         return next((name for name in pools if self._has_place(self._gates[name], asker)), None)

@@ -15,8 +15,11 @@ from gateway.core.facts import RequestFacts
 from gateway.core.findings import Evidence
 from gateway.core.labels import Label
 
-RECORD_VERSION = 2
-"""2 added what a policy may ask about since, what it may order, the certificate of a bundle, full scans, overrides."""
+RECORD_VERSION = 3
+"""2 added what a policy may ask about since, what it may order, the certificate of a bundle, full scans, overrides.
+
+3 added what a request cost, for which app, and why it waited at home instead of leaving.
+"""
 
 
 class Ending(StrEnum):
@@ -48,6 +51,15 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
 
     prompt_tokens: int
     completion_tokens: int
+
+
+class Stayed(StrEnum):
+    """Why work that had to wait at home, or found no place there, did not leave for the cloud instead."""
+
+    LABEL = "label"  # its label: with the lowest one, it might have left
+    POLICY = "policy"  # whatever its label, its row or its class keeps it home
+    BUDGET = "budget"  # it might have left, and the money for that was spent
+    OPERATIONS = "operations"  # it might have left, and operations had closed the way
 
 
 class ScanReason(StrEnum):
@@ -105,7 +117,9 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One finished request, however it ended. `at` is Unix time in seconds; `ms` the whole duration.
 
     `evidence`, `facts` and `decision` are `None` when the request ended before they existed (a 401 has no facts).
-    `tenant` is empty when nobody was identified.
+    `tenant` is empty when nobody was identified, `app` where the key names none. `cost_micros` is what its tokens cost
+    at the prices of that moment, in millionths of the currency. `stayed` is said of requests that waited or were turned
+    away for want of a place, if no place in the cloud could be theirs.
     """
 
     request_id: str
@@ -128,6 +142,9 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     error: str | None = None
     queued_ms: float = 0.0
     full_scan: FullScan | None = None
+    app: str = ""
+    cost_micros: int = 0
+    stayed: Stayed | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from gateway.core.facts import Tenant
 from gateway.core.gates import Called, GateRules, Gates, Reason
 from gateway.core.topology import Pool, Zone
 from gateway.core.waiting import Asker, Waiter
-from gateway.errors import Overloaded, TidegateError, Unavailable
+from gateway.errors import BudgetSpent, Overloaded, TidegateError, Unavailable
 from gateway.ports import Clock
 
 
@@ -131,6 +131,15 @@ class Admission:
             {label: is_open for label, is_open in spilling.items() if label is not None},
             pool.zone,
         )
+
+    @property
+    def cloud(self) -> frozenset[str]:
+        """The pools where work has left."""
+        return self._cloud
+
+    def is_kept_shut(self, pool: str) -> bool:
+        """Whether operations keep all work from spilling into `pool`."""
+        return self._gates.is_kept_shut(pool)
 
     @property
     def in_cloud(self) -> int:
@@ -277,6 +286,12 @@ class Admission:
         take no more work."""
         self._tell(self._gates.control(share, drained, self._clock.monotonic()))
 
+    def spend(self, is_spent: bool) -> None:
+        """Whether the money for the cloud is spent: while it is, no pool there takes work, and who waits for one of
+        them waits for the others."""
+        if is_spent is not self._gates.is_spent:
+            self._tell(self._gates.spend(is_spent, self._clock.monotonic()))
+
     def tick(self) -> None:
         """Look at the clock; called a few times a second."""
         self._tell(self._gates.tick(self._clock.monotonic()))
@@ -297,7 +312,10 @@ class Admission:
         self._tell(self._gates.leave(pool, self._clock.monotonic(), is_measured=False))
 
     def _refusal(self, reason: Reason, pools: Sequence[str]) -> TidegateError:
-        return self._overloaded(pools) if reason is Reason.FULL else Unavailable()
+        if reason is Reason.FULL:
+            return self._overloaded(pools)
+        is_for_money = self._gates.is_spent and not self._cloud.isdisjoint(pools)
+        return BudgetSpent() if is_for_money else Unavailable()
 
     def _overloaded(self, pools: Sequence[str]) -> Overloaded:
         return Overloaded(retry_after_s=self._gates.retry_after_s(pools, self._clock.monotonic()))

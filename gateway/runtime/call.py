@@ -11,7 +11,8 @@ from gateway.core.facts import RequestFacts, Tenant
 from gateway.core.findings import Evidence, Unscanned
 from gateway.core.labels import LabelOrder
 from gateway.core.message import Headers
-from gateway.core.records import Attempt, Ending, FullScan, Outcome, Usage
+from gateway.core.prices import Prices
+from gateway.core.records import Attempt, Ending, FullScan, Outcome, Stayed, Usage
 from gateway.core.topology import Endpoint, Pool
 from gateway.errors import TidegateError
 from gateway.ports import Inbound
@@ -46,8 +47,10 @@ class Call:
     __slots__ = (
         "_attempt",
         "added_s",
+        "app",
         "attempts",
         "bytes_out",
+        "cost_micros",
         "decision",
         "evidence",
         "facts",
@@ -64,6 +67,7 @@ class Call:
         "queued_s",
         "request",
         "status",
+        "stayed",
         "tenant",
         "usage",
     )
@@ -88,6 +92,9 @@ class Call:
         self.status = 0
         self.bytes_out = 0
         self.is_reserved = False
+        self.app = ""
+        self.cost_micros = 0
+        self.stayed: Stayed | None = None
         self._attempt: tuple[str, str, str, float] | None = None
 
     def begin_attempt(self, pool: Pool, endpoint: Endpoint, *, now: float) -> None:
@@ -103,6 +110,14 @@ class Call:
             pool, zone, endpoint, began = self._attempt
             self._attempt = None
             self.attempts += (Attempt(pool, zone, endpoint, ending, status, round((now - began) * 1000, 3), detail),)
+
+    def cost(self, prices: Prices) -> int:
+        """What the tokens of this call cost, in millionths of the currency; 0 while nobody has counted any."""
+        usage, pool, facts = self.usage, self.pool, self.facts
+        if usage is None or pool is None:
+            return 0
+        model = facts.model if facts is not None else ""
+        return prices.cost_micros(pool, usage.prompt_tokens, usage.completion_tokens, model)
 
     def headers(self, content: Headers, *, now: float) -> Headers:
         """The head of this call's answer: `content`, then who we are and what the tenant may see of the decision."""
@@ -153,4 +168,7 @@ class Call:
             error.error_code if error is not None else None,
             round(self.queued_s * 1000, 3) if self.queued_s else 0.0,
             self.full_scan,
+            self.app,
+            self.cost_micros,
+            self.stayed,
         )

@@ -20,7 +20,18 @@ from gateway.core.facts import Budget, Capability, Complexity, Modality, Pressur
 from gateway.core.findings import Coverage, Evidence, Finding, History, Tier, Unscanned
 from gateway.core.keyed_hash import KeyedHash
 from gateway.core.labels import Label
-from gateway.core.records import Attempt, Ending, FullScan, Intent, Outcome, Override, ScanEnding, ScanReason, Usage
+from gateway.core.records import (
+    Attempt,
+    Ending,
+    FullScan,
+    Intent,
+    Outcome,
+    Override,
+    ScanEnding,
+    ScanReason,
+    Stayed,
+    Usage,
+)
 
 KEY = KeyedHash(b"audit key of the tests")
 SIGNER = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -111,6 +122,9 @@ outcomes = st.builds(
     error=st.none() | text,
     queued_ms=seconds,
     full_scan=st.none() | full_scans,
+    app=text,
+    cost_micros=number,
+    stayed=st.none() | st.sampled_from(Stayed),
 )
 intents = st.builds(Intent, text, seconds, text, text, text, text, text, text, number, text)
 activations = st.builds(Activation, seconds, text, names, text)

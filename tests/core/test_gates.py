@@ -259,6 +259,42 @@ def test_whoever_waits_for_a_pool_goes_in_when_it_is_no_longer_drained():
     assert house.gates.control(None, (), house.now) == (Called(waiter, "home"),)
 
 
+def test_without_money_nothing_gets_a_place_in_the_cloud_and_who_waits_for_more_than_that_waits_on():
+    house = House(home(1), cloud(2))
+    house.fill("home", 1)
+    house.fill("burst", 2)
+    alone, _ = house.wait(LEAVES, to=("burst",), spill=())
+    either, _ = house.wait(LEAVES, spill=("burst",))
+    assert house.gates.spend(True, house.now) == (Called(alone, Reason.SHUT),)
+    assert house.gates.is_spent
+    assert not house.gates.is_drained("burst")
+    assert house.leave("burst") == []
+    assert not house.gates.has_place("burst")
+    assert not house.gates.takes("burst", LEAVES)
+    assert house.gates.wait(LEAVES, ("burst",), (), house.now) == (Reason.SHUT, ())
+    # Neither draining nor sending by hand brings in what there is no money for.
+    assert house.gates.control(1.0, (), house.now) == ()
+    assert not house.gates.sends("burst", LEAVES)
+    assert house.gates.spend(False, house.now) == (Called(either, "burst"),)
+
+
+def test_where_there_is_no_money_for_the_cloud_its_work_goes_to_the_next_pool_at_home():
+    house = House(home(1), cloud(1))
+    house.gates.spend(True, house.now)
+    assert house.enter(LEAVES, to=("burst",), spill=("home",)) == "home"
+
+
+@pytest.mark.parametrize(
+    ("share", "drained", "expected"),
+    [(None, (), False), (0.5, (), False), (0.0, (), True), (None, ("burst",), True)],
+)
+def test_it_is_known_whether_operations_keep_a_pool_shut(share, drained, expected):
+    gates = House().gates
+    gates.control(share, drained, 100.0)
+    assert gates.is_kept_shut("burst") is expected
+    assert not gates.is_kept_shut("home")
+
+
 def test_a_full_line_refuses_or_makes_room():
     house = House(home(1, queue=2))
     house.fill("home", 1)
@@ -388,7 +424,7 @@ POOLS = {"a": (3, 1, False), "b": (1, 0, False), "c": (2, 0, True), "d": (1, 0, 
 HOME, CLOUD = ("a", "b"), ("c", "d")
 moments = st.lists(
     st.tuples(
-        st.sampled_from(["come"] * 4 + ["leave"] * 3 + ["give up", "change", "control", "press", "tick"]),
+        st.sampled_from(["come"] * 4 + ["leave"] * 3 + ["give up", "change", "control", "spend", "press", "tick"]),
         st.integers(0, 10**6),
         st.floats(0.0, 20.0),
     ),
@@ -407,7 +443,7 @@ def test_whatever_happens_limits_hold_and_nobody_waits_who_could_go_in(moments):
         most_in_cloud=2,
     )
     now, held, waiting = 0.0, [], []  # held: (pool, may_leave)
-    share, drained = None, frozenset()
+    share, drained, is_spent = None, frozenset(), False
 
     def lists(seed):
         to = [("a",), ("b",), ("a", "b"), ("c",), ("c", "a")][seed % 5]
@@ -425,6 +461,7 @@ def test_whatever_happens_limits_hold_and_nobody_waits_who_could_go_in(moments):
             if one.to in POOLS:
                 assert one.to in (*one.waiter.to, *one.waiter.spill)
                 assert one.to not in drained
+                assert not (is_spent and one.to in CLOUD)
                 if one.to in one.waiter.spill and one.to in CLOUD and share is not None:
                     assert one.waiter.asker.lot < share
                 held.append((one.to, one.waiter.asker.may_leave))
@@ -438,6 +475,7 @@ def test_whatever_happens_limits_hold_and_nobody_waits_who_could_go_in(moments):
             if name is not None:
                 assert name in (*to, *spill)
                 assert name not in drained
+                assert not (is_spent and name in CLOUD)
                 held.append((name, one.may_leave))
                 hear(gates.enter(name, now))
                 if name in HOME and one.may_leave:
@@ -461,6 +499,9 @@ def test_whatever_happens_limits_hold_and_nobody_waits_who_could_go_in(moments):
             share = [None, 0.0, 0.5, 1.0][seed % 4]
             drained = frozenset(name for bit, name in enumerate(POOLS) if seed >> 2 >> bit & 1)
             hear(gates.control(share, drained, now))
+        elif act == "spend":
+            is_spent = bool(seed % 2)
+            hear(gates.spend(is_spent, now))
         elif act == "press":
             hear(gates.press("a", seed % 3 / 2, now))
         elif act == "tick":

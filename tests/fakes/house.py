@@ -119,10 +119,12 @@ def write_config(
     gateway: str = "",
     policy: str = POLICY,
     root: str | None = None,
+    tenants: str = "",
 ) -> tuple[str, str]:
     """Write every file of a configuration into `folder`; returns the two API keys.
 
-    `root` is the root secret, for whoever wants the same run twice.
+    `gateway` and `tenants` are what those files say besides; `root` is the root secret, for whoever wants the same run
+    twice.
     """
     (folder / "secrets").mkdir(parents=True)
     root, admin = root or secrets.token_hex(32), secrets.token_hex(24)
@@ -143,7 +145,7 @@ def write_config(
         "tenants:\n"
         "  bank: {class: default, sees: [label, route, pool]}\n"
         "  plain: {class: default}\n"
-        "  clinic: {class: hospital, sees: [label, route, pool]}\n"
+        "  clinic: {class: hospital, sees: [label, route, pool]}\n" + tenants
     )
     keyring = Keyring.from_text(root)
     keys = {tenant: f"sk-tg-{secrets.token_urlsafe(32)}" for tenant in ("bank", "plain", "clinic")}

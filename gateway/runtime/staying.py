@@ -1,0 +1,61 @@
+"""Why a request that had to wait at home, or found no place there, did not leave: what privacy cost it.
+
+Asked once a request is over, and only of those that waited or were turned away; nothing of it steers anything.
+"""
+
+from collections.abc import Callable, Collection
+from typing import Final
+
+from msgspec.structs import replace
+
+from gateway.core.decision import Allow
+from gateway.core.facts import RequestFacts
+from gateway.core.labels import LOWEST
+from gateway.core.records import Stayed
+from gateway.errors import Overloaded, TidegateError, Unavailable
+from gateway.policy.compiled import CompiledPolicy
+from gateway.policy.decide import decide
+from gateway.runtime.call import Call
+
+WORTH_TELLING_S: Final = 0.001
+"""A wait as short as this is no wait: every request that is not sent at once has one."""
+
+
+class Staying:
+    """Looks at the requests of one bundle. `is_spent` says whether the money for the cloud is, for a tenant;
+    `is_shut` whether operations keep a pool from taking what may leave."""
+
+    __slots__ = ("_cloud", "_is_shut", "_is_spent", "_policy")
+
+    def __init__(
+        self,
+        policy: CompiledPolicy,
+        cloud: Collection[str],
+        *,
+        is_spent: Callable[[str], bool],
+        is_shut: Callable[[str], bool],
+    ) -> None:
+        self._policy = policy
+        self._cloud = frozenset(cloud)
+        self._is_spent = is_spent
+        self._is_shut = is_shut
+
+    def why(self, call: Call, error: TidegateError | None) -> Stayed | None:
+        """Why `call`, which is over, did not leave although it had to wait or was turned away; None if it did not."""
+        was_turned_away = isinstance(error, Overloaded | Unavailable)
+        decision, facts = call.decision, call.facts
+        if call.queued_s < WORTH_TELLING_S and not was_turned_away:
+            return None
+        if type(decision) is not Allow or facts is None or call.tenant is None or call.pool in self._cloud:
+            return None
+        permitted = self._cloud.intersection(decision.pools)
+        if not permitted:
+            return Stayed.LABEL if self._might_leave(facts) else Stayed.POLICY
+        if self._is_spent(call.tenant.id):
+            return Stayed.BUDGET
+        return Stayed.OPERATIONS if all(map(self._is_shut, permitted)) else None
+
+    def _might_leave(self, facts: RequestFacts) -> bool:
+        """Whether it would have had a pool in the cloud with the lowest label."""
+        decision = decide(self._policy, replace(facts, label_low=LOWEST, label_high=LOWEST))
+        return isinstance(decision, Allow) and not self._cloud.isdisjoint(decision.pools)
