@@ -61,6 +61,7 @@ from gateway.runtime.provenance import ReplyRecord
 from gateway.runtime.staying import Staying
 from gateway.runtime.surroundings import Outlook
 from gateway.settings import Settings
+from gateway.stores.connections import Connections
 from gateway.stores.memory import MemoryTaintStore, NoTaintStore, claim_first
 from gateway.telemetry import EventLog
 
@@ -136,6 +137,7 @@ class Worker:
         self._instruments = Instruments(bundle.topology, policy.order)
         self._books = Bookkeeper(self._instruments, self._clock, number=place, board=board)
         self._lateness = self._instruments.meter(measures.LATENESS)
+        self._stores = Connections.of(settings.stores, lambda name: self._instruments.meter(measures.STORE, name))
         memo = MemoStore()
         # None where the policy asks for no models: nothing is loaded that nobody needs.
         self._models = _models(settings) if full_scanner is None else None
@@ -229,6 +231,7 @@ class Worker:
         ask(lambda: readings.of_audit(self._audit))
         ask(lambda: readings.of_memo(memo))
         ask(lambda: readings.of_replies(replies))
+        ask(lambda: readings.of_stores(self._stores.by_name))
         ask(readings.of_process)
         serving = version("tidegate"), bundle.digest
         ask(
@@ -275,7 +278,7 @@ class Worker:
         drained = asyncio.Event()
         self._audit.open()
         self._audit.activated(self._bundle.digest, self._bundle.policy.order.names, self._certificate)
-        await asyncio.gather(*(poller.prepare() for poller in self._pollers))
+        await asyncio.gather(self._stores.open(), *(poller.prepare() for poller in self._pollers))
         server = await loop.create_server(
             lambda: Connection(self._plane, loop), sock=data, ssl=self._tls(), backlog=4096
         )
@@ -310,6 +313,7 @@ class Worker:
             server.close()
             for backend in self._backends.values():
                 await backend.close()
+            await self._stores.close()
             await loop.run_in_executor(None, self._audit.flush_and_close)
             self._executor.shutdown(wait=False, cancel_futures=True)
             self._books.tell()
