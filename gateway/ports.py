@@ -20,6 +20,7 @@ class Inbound(msgspec.Struct, frozen=True, gc=False):
     """One request as it came in, before anybody has looked at it. `received_at` is monotonic seconds.
 
     `path` is the path without its query; `authorization` the header's raw value, if there was exactly one.
+    `cache_control` is that header's value, of several lines all of them behind commas.
     """
 
     method: bytes
@@ -27,6 +28,7 @@ class Inbound(msgspec.Struct, frozen=True, gc=False):
     authorization: bytes | None
     body: bytes
     received_at: float
+    cache_control: bytes = b""
 
 
 class Clock(Protocol):

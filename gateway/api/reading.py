@@ -27,6 +27,7 @@ _ASKED_FOR: Final = frozenset(
         b"content-length",
         b"transfer-encoding",
         b"expect",
+        b"cache-control",
     }
 )
 
@@ -50,6 +51,7 @@ class Reading:
     unfinished = 0
     size = 0
     error: TidegateError | None = None
+    cache_control = b""
     credential: bytes | None = None
     """The Authorization header if there was exactly one: two are one too many to trust either."""
 
@@ -89,6 +91,7 @@ class Reading:
             authorization=self.credential,
             body=self.body[0] if len(self.body) == 1 else b"".join(self.body),
             received_at=now,
+            cache_control=self.cache_control,
         )
 
     @property
@@ -132,5 +135,7 @@ class Reading:
                     self.length = int(value) if _LENGTH.fullmatch(value) else _TOO_LONG
                 case b"transfer-encoding":
                     self.chunked += value.strip().lower()
+                case b"cache-control":
+                    self.cache_control += b"," + value if self.cache_control else value
                 case _:  # expect
                     self.expects = value.strip().lower() == b"100-continue"

@@ -253,6 +253,16 @@ class Exchange:
         """No place is left to try, or none was ever permitted."""
         return () if self._state is not _State.IDLE else self._end_with(error, ending=ending)
 
+    def replay(self, data: bytes) -> Actions:
+        """The gateway has the whole answer already: `data` is all of it, or all events of a stream. Between attempts
+        only."""
+        if self._state is not _State.IDLE:
+            return ()
+        self._end()
+        if not self._streamed:
+            return (Answer(data), Settle(Ending.COMPLETED))
+        return (*self._opened(Send(data)), Finish(), Settle(Ending.COMPLETED))
+
     def client_gone(self) -> Actions:
         """The client's connection is lost: close the upstream, tell nobody."""
         return self._cut(Ending.CLIENT_GONE)

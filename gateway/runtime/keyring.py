@@ -29,6 +29,7 @@ class Purpose(StrEnum):
     MEMO = "memo"  # keys of the detector's memo
     TAINT = "taint"  # keys of remembered replies
     BALANCE = "balance"  # what stands for the beginning of a request when an endpoint is chosen
+    CACHE_KEYS = "cache_keys"  # wraps the tenants' own keys for stored answers
     CERTIFICATES = "certificates"  # the supervisor's seal on what a proof says
 
 
