@@ -183,6 +183,7 @@ class _Read:
             recognizers=self.recognizers,
             models_digest=ner_models.digest_for({*policy.labels.required, *self.tenants.tiers}),
             prices=self.tenants.prices,
+            budget=self.tenants.budget,
         )
 
 

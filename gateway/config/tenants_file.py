@@ -13,6 +13,9 @@ from typing import Final
 
 from gateway.config import prices_block
 from gateway.core.facts import Tenant
+from gateway.config.budgets_block import burst_budget
+from gateway.config.access_block import ACCESS_KEYS, access
+from gateway.core.burst_budget import BurstBudget
 from gateway.core.findings import Tier
 from gateway.core.labels import Label, LabelOrder
 from gateway.core.prices import UNPRICED, Prices
@@ -39,6 +42,7 @@ class TenantsFile:
     full_scans: Mapping[str, Place]
     prices: Prices = UNPRICED
 
+    budget: BurstBudget | None = None
     @property
     def tiers(self) -> tuple[Tier, ...]:
         """The tiers that some class asks for, whatever the policy does."""
@@ -60,7 +64,7 @@ def read(
     `topology` and `aliases` may have a price; without them that is not checked.
     """
     required = ("apiVersion", "classes", "tenants")
-    top = reader.fields(root, "The tenants file", (*required, "prices"), required)
+    top = reader.fields(root, "The tenants file", (*required, "prices", "budgets"), required)
     reader.api_version(top)
     ceilings: dict[str, Label | None] = {}
     attested: dict[str, Label] = {}
@@ -102,8 +106,10 @@ def read(
         MappingProxyType(ceilings),
         MappingProxyType(tenants),
         MappingProxyType(attested),
+    costs = prices_block.prices(reader, top.get("prices"), pools, aliases)
         MappingProxyType(full_scans),
-        prices_block.prices(reader, top.get("prices"), pools, aliases),
+        costs,
+        burst_budget(reader, top.get("budgets"), tenants, costs, topology),
     )
 
 

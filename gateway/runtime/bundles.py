@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 
+from gateway.core.burst_budget import BurstBudget
 from gateway.core.facts import Tenant
 from gateway.core.prices import UNPRICED, Prices
 from gateway.core.topology import Topology
@@ -37,6 +38,7 @@ class Bundle:
     models_digest: str = ""
     epoch: int = 0
     prices: Prices = UNPRICED
+    budget: BurstBudget | None = None
 
     @property
     def digest(self) -> str:

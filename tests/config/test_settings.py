@@ -59,6 +59,18 @@ def test_a_price_is_in_the_bundle_and_names_a_pool_and_a_model_that_exist(folder
     assert [problem.split(". ")[0] for problem in told(folder)] == ["tenants.yaml:4:50: The model `gtp` does not exist"]
 
 
+def test_a_budget_is_in_the_bundle_and_needs_a_price_for_every_pool_in_the_cloud(folder: Path) -> None:
+    assert loaded(folder).bundle.budget is None
+    (folder / "tenants.yaml").write_text(TENANTS + PRICES + "budgets: {burst: {per_day: 9}}\n", "utf-8")
+    budget = loaded(folder).bundle.budget
+    assert budget is not None
+    assert budget.whole.money_per_day == 9_000_000
+    edit(folder, "tenants.yaml", PRICES, "")
+    assert [problem.split(", so")[0] for problem in told(folder)] == [
+        "tenants.yaml:4:10: The pool `burst` in the cloud has no price"
+    ]
+
+
 def test_the_bundles_digest_covers_policy_pools_tenants_and_scanner_and_nothing_else(folder: Path) -> None:
     first = loaded(folder).bundle
     assert first.digest == loaded(folder).bundle.digest
