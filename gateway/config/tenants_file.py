@@ -14,7 +14,6 @@ from typing import Final
 from gateway.config import prices_block
 from gateway.core.facts import Tenant
 from gateway.config.budgets_block import burst_budget
-from gateway.config.access_block import ACCESS_KEYS, access
 from gateway.core.burst_budget import BurstBudget
 from gateway.core.findings import Tier
 from gateway.core.labels import Label, LabelOrder
