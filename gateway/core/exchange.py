@@ -118,6 +118,10 @@ class _State(Enum):
     ENDED = "settled"
 
 
+# To reach a member through its class takes four times as long, and this is asked for every chunk.
+_FLOWING: Final = _State.FLOWING
+
+
 class Exchange:
     """One request's relay. `now` is monotonic seconds throughout."""
 
@@ -183,7 +187,7 @@ class Exchange:
 
     def flows(self, *, now: float) -> bool:
         """Whether events that have come now may be sent as they are: the usual case of `events`, without actions."""
-        if self._state is _State.FLOWING and self.is_open:
+        if self._state is _FLOWING and self.is_open:
             self._heard_at = self._spoke_at = now
             return True
         return False

@@ -273,15 +273,17 @@ class Relay:
                     has_content = has_content or is_content
                 case Done(data=piece):
                     self._call.usage = reply.usage
-                    self._note(forward)
-                    self._remember_said()
+                    if self._remember is not None:
+                        self._note(forward)
+                        self._remember_said()
                     forward.append(piece)
                     self._began(has_content, now)
                     self._linger()
                     self._perform(self.exchange.complete(b"".join(forward)))
                     return
                 case Failed(error=error):
-                    self._note(forward)
+                    if self._remember is not None:
+                        self._note(forward)
                     if forward:
                         self._perform(self.exchange.events(b"".join(forward), has_content=has_content, now=now))
                     self._call.usage = reply.usage
@@ -289,7 +291,8 @@ class Relay:
                     return
                 case _:
                     pass
-        self._note(forward)
+        if self._remember is not None:
+            self._note(forward)
         if self._size > MAX_ANSWER:
             self._fail(UpstreamFailed(detail="answer too large"))
         elif not forward:
@@ -312,9 +315,8 @@ class Relay:
             self._trial.answers(now)
 
     def _note(self, forward: list[bytes]) -> None:
-        if self._remember is not None:
-            self._said += forward
-            self._size += sum(map(len, forward))
+        self._said += forward
+        self._size += sum(map(len, forward))
 
     def _remember_said(self) -> None:
         # Also what was broken off: the client has that much, and may send it again.

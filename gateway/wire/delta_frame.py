@@ -16,32 +16,34 @@ _PLAIN: Final = re.compile(rb"[ !#-\[\]-~\x80-\xff]+")
 class DeltaFrame:
     """The bytes around the text of one delta, as the model server writes them and as they are forwarded."""
 
-    __slots__ = ("_after", "_before", "_fixed", "_ours_after", "_ours_before")
+    __slots__ = ("_after", "_before", "_behind", "_fixed", "_ours_after", "_ours_before", "_start")
 
     def __init__(self, before: bytes, after: bytes, ours_before: bytes, ours_after: bytes) -> None:
         self._before = before
         self._after = after
         self._ours_before = ours_before
         self._ours_after = ours_after
-        self._fixed = len(before) + len(after)
+        self._start = len(before)
+        self._behind = len(after)
+        self._fixed = self._start + self._behind
 
     def forwarded(self, data: bytes) -> bytes | None:
         """What to forward for an event's `data`; None unless only its plain text is new."""
-        end = len(data) - len(self._after)
-        if len(data) <= self._fixed or not data.startswith(self._before) or not data.endswith(self._after):
+        size = len(data)
+        if size <= self._fixed or not data.startswith(self._before) or not data.endswith(self._after):
             return None
-        start = len(self._before)
-        if _PLAIN.fullmatch(data, start, end) is None:
+        text = data[self._start : size - self._behind]
+        if _PLAIN.fullmatch(text) is None or not (text.isascii() or _is_text(text)):
             return None
-        text = data[start:end]
-        return self._ours_before + text + self._ours_after if _is_text(text) else None
+        return self._ours_before + text + self._ours_after
 
 
 def _is_text(data: bytes) -> bool:
     try:
-        return data.isascii() or bool(data.decode())
+        data.decode()
     except UnicodeDecodeError:
         return False
+    return True
 
 
 def frame_of(data: bytes, forwarded: bytes) -> DeltaFrame | None:
