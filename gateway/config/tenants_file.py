@@ -4,6 +4,7 @@ A class's ceiling can only lower the policy's: `none` keeps everything of that c
 that the class vouches for where nothing at all was found: the one thing that is below the policy's default.
 `full_scan: always` has the models look at each of its requests; what they do not get through counts as unscanned.
 `priority` is how much of a head start its requests have in the queue of a pool: seconds, from 0 to 9, and 5 usually.
+A tenant may be limited to `apis`, `models` and `addresses` (`config/access_block.py`), and no key of its reaches more.
 """
 
 from collections.abc import Collection, Mapping
@@ -12,6 +13,7 @@ from types import MappingProxyType
 from typing import Final
 
 from gateway.config import prices_block
+from gateway.config.access_block import ACCESS_KEYS, access
 from gateway.core.facts import Tenant
 from gateway.config.budgets_block import burst_budget
 from gateway.core.burst_budget import BurstBudget
@@ -88,8 +90,9 @@ def read(
         reader.report(node.at, "`classes` must not be empty.", "Write `default: {ceiling: …}`.")
     tenants: dict[str, Tenant] = {}
     for name, value in reader.entries(top.get("tenants"), "`tenants`"):
-        fields = reader.fields(value, f"The tenant {shown(name.text)}", ("class", "sees"), ("class",))
+        fields = reader.fields(value, f"The tenant {shown(name.text)}", ("class", "sees", *ACCESS_KEYS), ("class",))
         tenant_class = reader.reference(reader.name(fields.get("class"), "`class`"), "The class", ceilings)
+        limits = access(reader, fields, aliases)
         sees = [
             word.text
             for word in reader.names(fields.get("sees"), "`sees`", least=0)
@@ -99,7 +102,9 @@ def read(
             ceiling, label = ceilings[tenant_class], attested.get(tenant_class)
             is_full = tenant_class in full_scans
             priority = priorities[tenant_class]
-            tenants[name.text] = Tenant(name.text, tenant_class, ceiling, frozenset(sees), label, is_full, priority)
+            tenants[name.text] = Tenant(
+                name.text, tenant_class, ceiling, frozenset(sees), label, is_full, priority, limits
+            )
     pools = [pool.name for pool in topology.pools] if topology is not None else None
     return TenantsFile(
         MappingProxyType(ceilings),

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 import msgspec
 
+from gateway.core.access import UNLIMITED, Access
 from gateway.core.labels import Label
 from gateway.core.waiting import USUAL_PRIORITY
 
@@ -65,7 +66,7 @@ class Tenant:
     `sees` lists what its callers may be told about a decision: `label`, `route`, `pool`. `attested` is the label that
     its class vouches for where nothing was found; None is the policy's own default. `full_scan` says that its class
     asks for the tiers that are too slow for every request, always; what they did not get through was not scanned.
-    `priority` is its class's, in the queue of a pool.
+    `priority` is its class's, in the queue of a pool. `access` is what all of its credentials are limited to.
     """
 
     id: str
@@ -75,6 +76,7 @@ class Tenant:
     attested: Label | None = None
     full_scan: bool = False
     priority: int = USUAL_PRIORITY
+    access: Access = UNLIMITED
 
 
 class Surroundings(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

@@ -1,18 +1,27 @@
-"""Who sent this: from the Authorization header to a tenant, or Unauthenticated.
+"""Who sent this: from the Authorization header and what is known of the client to a tenant, or Unauthenticated.
 
 Keys are looked up by their keyed hash (HMAC-SHA256 under the `api_keys` sub-key), so neither this process's memory nor
 keys.yaml holds one, and what a look-up's timing could tell is about a hash that nobody outside can compute. Whatever
-the header looks like, exactly one hash, one look-up and one constant-time comparison are done.
+the header looks like, exactly one hash, one look-up and one constant-time comparison are done; only what has the form
+of a token, where issuers of tokens are known, is then read by `runtime/tokens.py`. Keys may be replaced while requests
+come in. Why somebody was refused is counted and told to nobody.
 """
 
 import hmac
+import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from enum import StrEnum
+from typing import Final, NamedTuple, NoReturn, Protocol
 
+from gateway.core.access import UNLIMITED, Access, Networks, Scope, lies_in, reached
+from gateway.core.client import Client
 from gateway.core.facts import Tenant
 from gateway.errors import Unauthenticated
+from gateway.ports import Clock
+from gateway.runtime.clock import SystemClock
 from gateway.runtime.keyring import Keyring, Purpose
 
 HASH_PREFIX: Final = "hmac-sha256:"
@@ -24,48 +33,171 @@ LONGEST_KEY: Final = 256
 _KEY: Final = re.compile(rb"[A-Za-z0-9._~+/=-]{7,256}")
 # Exactly `Bearer`, one space, one key. A header that needs lenience to be read is read differently by somebody.
 _PRESENTED: Final = re.compile(b"Bearer " + _KEY.pattern)
+_PRESENTED_TOKEN: Final = re.compile(rb"Bearer [A-Za-z0-9._~+/=-]{7,8192}")
 # What is hashed when the header holds no key: as long as our own keys are, and too odd to be one.
 _NO_KEY: Final = b"\0" * 49
-_NOBODY: Final = b"\0" * 32
+
+
+class Reason(StrEnum):
+    """Why a credential was refused: for the operator's metrics, never for whoever sent it."""
+
+    MISSING = "missing"  # there is no credential
+    MALFORMED = "malformed"  # nothing that could be a key or a token
+    UNKNOWN = "unknown"  # nobody's key, or one that was revoked
+    EXPIRED = "expired"  # a key, or an entry for a certificate, that has ended
+    ADDRESS = "address"  # used from somewhere else than it may be
+    CERTIFICATE = "certificate"  # the client's certificate is nobody's, or of somebody else than the key
+    TOKEN_FORM = "token_form"  # no token, or of a kind that is not taken
+    TOKEN_ISSUER = "token_issuer"
+    TOKEN_KEY = "token_key"  # signed with a key or an algorithm that is not the issuer's
+    TOKEN_SIGNATURE = "token_signature"
+    TOKEN_AUDIENCE = "token_audience"
+    TOKEN_TIME = "token_time"
+    TOKEN_TENANT = "token_tenant"
+    TOKEN_SCOPE = "token_scope"
+    TOKEN_CLAIMS = "token_claims"
 
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """One entry of keys.yaml. `hash` is `hmac-sha256:` and 64 hex digits."""
+    """One entry of keys.yaml. `hash` is `hmac-sha256:` and 64 hex digits, or empty where `certificate` names a client.
+
+    `ends_at` is Unix seconds.
+    """
 
     id: str
     tenant: str
     hash: str
+    certificate: str = ""
+    ends_at: float = math.inf
+    access: Access = UNLIMITED
+    app: str = ""
 
 
 class Caller(NamedTuple):
-    """Who sent a request: the tenant, and which of its keys was used."""
+    """Who sent a request: the tenant, which of its credentials was used, what that reaches, and the app it is for.
+
+    `scopes` are alternatives; none limit nothing.
+    """
 
     tenant: Tenant
     key_id: str
+    scopes: tuple[Scope, ...] = ()
+    app: str = ""
+
+
+class Holder(NamedTuple):
+    """A caller, until when, and from which networks: the address must lie in each of the lists."""
+
+    caller: Caller | None
+    ends_at: float = math.inf
+    networks: tuple[Networks, ...] = ()
+
+
+class TokenReader(Protocol):
+    """Finds out whose a token is. `digest` is its keyed hash, for whoever wants to remember what came of it."""
+
+    def holder_of(self, token: bytes, digest: bytes) -> Holder | Reason: ...
+
+
+_NOBODY: Final = (b"\0" * 32, Holder(None))
+_NO_CLIENT: Final = Client()
 
 
 class Authenticator:
     """Finds the tenant of a credential among `keys`; a key whose tenant does not exist is an error at construction."""
 
-    __slots__ = ("_hash", "_holders")
+    __slots__ = ("_clock", "_hash", "_holders", "_named", "_presented", "_tenants", "_tokens", "refused")
 
-    def __init__(self, keys: Iterable[StoredKey], tenants: Mapping[str, Tenant], keyring: Keyring) -> None:
+    def __init__(
+        self,
+        keys: Iterable[StoredKey],
+        tenants: Mapping[str, Tenant],
+        keyring: Keyring,
+        clock: Clock | None = None,
+        tokens: TokenReader | None = None,
+    ) -> None:
         self._hash = keyring.keyed_hash(Purpose.API_KEYS)
-        self._holders = {
-            (digest := _digest_of(key)): (digest, Caller(_tenant_of(key, tenants), key.id)) for key in keys
-        }
+        self._tenants = tenants
+        self._clock = clock or SystemClock()
+        self._tokens = tokens
+        self._presented = _PRESENTED if tokens is None else _PRESENTED_TOKEN
+        self._holders: dict[bytes, tuple[bytes, Holder]] = {}
+        self._named: dict[str, Holder] = {}
+        self.refused: Counter[Reason] = Counter()
+        self.replace(keys)
 
-    def identify(self, authorization: bytes | None) -> Caller:
-        """Whose key the Authorization header carries; raises Unauthenticated for anything else."""
+    def replace(self, keys: Iterable[StoredKey]) -> None:
+        """Let in whoever has one of `keys` from now on, and nobody else; raises ValueError and changes nothing."""
+        found = tuple(keys)
+        holders = {
+            (digest := _digest_of(key)): (digest, _holder_of(key, self._tenants))
+            for key in found
+            if not key.certificate
+        }
+        named = {key.certificate: _holder_of(key, self._tenants) for key in found if key.certificate}
+        self._holders, self._named = holders, named
+
+    def identify(self, authorization: bytes | None, client: Client | None = None) -> Caller:
+        """Whose key the Authorization header carries; raises Unauthenticated for anything else.
+
+        Without a header it is whose certificate the client has shown; with both, they must be of one tenant.
+        """
         presented = _NO_KEY
-        if authorization is not None and _PRESENTED.fullmatch(authorization):
+        if authorization is not None and self._presented.fullmatch(authorization):
             presented = authorization[7:]
         digest = self._hash.digest(presented)
-        stored, caller = self._holders.get(digest, (_NOBODY, None))
-        if not hmac.compare_digest(stored, digest) or caller is None:
-            raise Unauthenticated
+        stored, holder = self._holders.get(digest, _NOBODY)
+        if not hmac.compare_digest(stored, digest) or holder.caller is None:
+            if presented is _NO_KEY:
+                if authorization is None and client is not None and client.names:
+                    return self._let_in(self._certified(client), client)
+                self._refuse(Reason.MISSING if authorization is None else Reason.MALFORMED)
+            holder = self._token_holder(presented, digest)
+        elif client is None and holder.ends_at == math.inf and not holder.networks:
+            return holder.caller
+        caller = self._let_in(holder, client)
+        if client is not None and client.names and self._named:
+            own = self._certified(client).caller
+            if own is None or own.tenant.id != caller.tenant.id:
+                self._refuse(Reason.CERTIFICATE)
         return caller
+
+    def _token_holder(self, presented: bytes, digest: bytes) -> Holder:
+        if self._tokens is None or presented.count(b".") != 2:
+            self._refuse(Reason.UNKNOWN)
+        found = self._tokens.holder_of(presented, digest)
+        if isinstance(found, Reason):
+            self._refuse(found)
+        return found
+
+    def _certified(self, client: Client) -> Holder:
+        """The one entry that the client's certificate is named in. With two nobody could say which is meant."""
+        found = [self._named[name] for name in client.names if name in self._named]
+        if len(found) != 1:
+            self._refuse(Reason.CERTIFICATE)
+        return found[0]
+
+    def _let_in(self, holder: Holder, client: Client | None) -> Caller:
+        if holder.ends_at <= self._clock.wall():
+            self._refuse(Reason.EXPIRED)
+        if not lies_in((client or _NO_CLIENT).address, holder.networks):
+            self._refuse(Reason.ADDRESS)
+        assert holder.caller is not None  # noqa: S101 -- only `_NOBODY` has none, and never comes here
+        return holder.caller
+
+    def _refuse(self, reason: Reason) -> NoReturn:
+        self.refused[reason] += 1
+        raise Unauthenticated
+
+
+def holder_for(
+    tenant: Tenant, key_id: str, scopes: Iterable[Scope], access: Access, app: str, ends_at: float
+) -> Holder:
+    """Whoever has a credential of `tenant` that is limited by one of `scopes` and by `access`, as the tenant is."""
+    limits = (tenant.access.networks, access.networks)
+    networks = tuple(listed for listed in limits if listed is not None)
+    return Holder(Caller(tenant, key_id, reached(scopes, tenant.access.scope), app), ends_at, networks)
 
 
 def is_well_formed(key: str) -> bool:
@@ -76,6 +208,11 @@ def is_well_formed(key: str) -> bool:
 def hash_of(key: str, keyring: Keyring) -> str:
     """What keys.yaml stores of `key`."""
     return HASH_PREFIX + keyring.keyed_hash(Purpose.API_KEYS).digest(key.encode()).hex()
+
+
+def _holder_of(key: StoredKey, tenants: Mapping[str, Tenant]) -> Holder:
+    tenant = _tenant_of(key, tenants)
+    return holder_for(tenant, key.id, (key.access.scope,), key.access, key.app, key.ends_at)
 
 
 def _digest_of(key: StoredKey) -> bytes:
