@@ -12,6 +12,7 @@ import msgspec
 
 from gateway.core.findings import Evidence, Finding, Remembered, Tier
 from gateway.core.message import Headers, Message
+from gateway.core.quota import Ask, Limits, Refused, Standing
 from gateway.core.records import Intent, Outcome, Override
 from gateway.core.topology import Address, Endpoint, Peer
 
@@ -247,3 +248,42 @@ class CacheStore(Protocol):
     async def seek(self, key: bytes, token: bytes, lease_s: float, *, anew: bool = False) -> bytes | Sought: ...
     def write(self, key: bytes, value: bytes, *, lives_s: float, owner: str, token: bytes = b"") -> None: ...
     def leave(self, key: bytes, token: bytes) -> None: ...
+
+
+class Holder(Enum):
+    """Who counts what a reservation holds."""
+
+    STORE = "the store that everybody shares"
+    LEASE = "a slice of a limit that this worker has taken"
+    LOCAL = "this worker alone, for its part of a limit"
+
+
+class Reservation(msgspec.Struct, frozen=True, gc=False):
+    """What is held of a subject's limits until it is settled. `is_degraded` says that the store could not be asked."""
+
+    subject: str
+    key: str
+    ask: Ask
+    limits: Limits
+    standing: Standing
+    holder: Holder
+    is_degraded: bool = False
+
+
+class QuotaStore(Protocol):
+    """Counts what subjects use: a tenant, or the money for burst.
+
+    `reserve_now` holds all of `ask` under `key` or nothing, where that can be told without waiting, and answers NOT_NOW
+    where `reserve` must be asked. Neither raises: a store that cannot be reached is stood in for by this worker's part
+    of the limits, and `is_degraded` says so. `settle` replaces what is held by what was taken; it neither waits nor
+    raises, and only the first counts. `spent` is the money of this hour, day and month, None if nobody knows. `tick` is
+    called a few times a second.
+    """
+
+    @property
+    def is_degraded(self) -> bool: ...
+    def reserve_now(self, subject: str, key: str, ask: Ask, limits: Limits) -> Reservation | Refused | NotNow: ...
+    async def reserve(self, subject: str, key: str, ask: Ask, limits: Limits) -> Reservation | Refused: ...
+    def settle(self, reservation: Reservation, took: Ask) -> None: ...
+    async def spent(self, subject: str, limits: Limits) -> tuple[int, int, int] | None: ...
+    def tick(self) -> None: ...
