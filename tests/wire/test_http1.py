@@ -78,6 +78,21 @@ def test_a_surplus_byte_forbids_another_request_on_the_connection(raw):
         assert not reader.may_reuse
 
 
+def test_chunks_that_arrive_one_by_one_or_two_at_once_are_the_same():
+    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    for pieces in (
+        [b"3\r\nabc\r\n", b"2\r\nde\r\n"],
+        [b"3\r\nabc\r\n2\r\nde\r\n"],
+        [b"3;x=y\r\nabc\r\n", b"2\r\nde\r\n"],
+    ):
+        reader = ResponseReader()
+        reader.feed(head)
+        assert b"".join(map(reader.feed, pieces)) == b"abcde"
+        assert not reader.is_done
+        assert reader.feed(b"0\r\n\r\n") == b""
+        assert reader.is_done
+
+
 def test_the_head_has_lower_case_names_and_trimmed_values():
     reader = ResponseReader()
     reader.feed(b"HTTP/1.1 404 Not Found\r\nX-A: \t b c \t\r\ncontent-length:0\r\n\r\n")
