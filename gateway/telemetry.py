@@ -32,6 +32,7 @@ class Fields(TypedDict, total=False):
     pool: str
     zone: str
     endpoint: str
+    issuer: str
     backend: str
     method: str
     status: int

@@ -142,6 +142,19 @@ STORE_FAILURES: Final = _counter(
 )
 STORE_DOWN: Final = _state("store_down_workers", "store", "Workers whose commands to a store fail at once, for now.")
 
+# Credentials.
+CREDENTIALS_REFUSED: Final = _counter(
+    "credentials_refused", "reason", "Requests that were refused for their credential, by what was wrong with it."
+)
+KEYS_KNOWN: Final = _most("keys", "", "Entries of keys.yaml that the workers know.")
+KEYS_STALE: Final = _most(
+    "keys_stale", "", "1 while keys.yaml cannot be read, so that what it said before still counts."
+)
+ISSUER_KEYS: Final = _most("issuer_keys", "issuer", "Public keys of an issuer of tokens, by name and algorithm.")
+ISSUER_KEYS_STALE: Final = _most(
+    "issuer_keys_stale", "issuer", "1 while the public keys of an issuer of tokens could not be fetched anew."
+)
+
 # The processes.
 WORKERS: Final = _state("workers", "", "Worker processes that have told of themselves in the last five seconds.")
 STARTS: Final = _counter("worker_starts", "", "Worker processes that were started, restarts included.")

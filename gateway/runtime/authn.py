@@ -11,7 +11,7 @@ import hmac
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple, NoReturn, Protocol
@@ -107,7 +107,7 @@ _NO_CLIENT: Final = Client()
 class Authenticator:
     """Finds the tenant of a credential among `keys`; a key whose tenant does not exist is an error at construction."""
 
-    __slots__ = ("_clock", "_hash", "_holders", "_named", "_presented", "_tenants", "_tokens", "refused")
+    __slots__ = ("_clock", "_hash", "_holders", "_named", "_presented", "_tenants", "_tokens", "_used", "refused")
 
     def __init__(
         self,
@@ -116,11 +116,13 @@ class Authenticator:
         keyring: Keyring,
         clock: Clock | None = None,
         tokens: TokenReader | None = None,
+        used: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._hash = keyring.keyed_hash(Purpose.API_KEYS)
         self._tenants = tenants
         self._clock = clock or SystemClock()
         self._tokens = tokens
+        self._used = used
         self._presented = _PRESENTED if tokens is None else _PRESENTED_TOKEN
         self._holders: dict[bytes, tuple[bytes, Holder]] = {}
         self._named: dict[str, Holder] = {}
@@ -137,6 +139,12 @@ class Authenticator:
         }
         named = {key.certificate: _holder_of(key, self._tenants) for key in found if key.certificate}
         self._holders, self._named = holders, named
+
+    @property
+    def key_ids(self) -> frozenset[str]:
+        """The ids of all keys that are let in."""
+        held = (holder for _, holder in self._holders.values())
+        return frozenset(holder.caller.key_id for holder in (*held, *self._named.values()) if holder.caller is not None)
 
     def identify(self, authorization: bytes | None, client: Client | None = None) -> Caller:
         """Whose key the Authorization header carries; raises Unauthenticated for anything else.
@@ -155,6 +163,7 @@ class Authenticator:
                 self._refuse(Reason.MISSING if authorization is None else Reason.MALFORMED)
             holder = self._token_holder(presented, digest)
         elif client is None and holder.ends_at == math.inf and not holder.networks:
+            self._used(holder.caller.key_id)
             return holder.caller
         caller = self._let_in(holder, client)
         if client is not None and client.names and self._named:
@@ -184,6 +193,7 @@ class Authenticator:
         if not lies_in((client or _NO_CLIENT).address, holder.networks):
             self._refuse(Reason.ADDRESS)
         assert holder.caller is not None  # noqa: S101 -- only `_NOBODY` has none, and never comes here
+        self._used(holder.caller.key_id)
         return holder.caller
 
     def _refuse(self, reason: Reason) -> NoReturn:

@@ -30,6 +30,7 @@ class Purpose(StrEnum):
     TAINT = "taint"  # keys of remembered replies
     BALANCE = "balance"  # what stands for the beginning of a request when an endpoint is chosen
     CACHE_KEYS = "cache_keys"  # wraps the tenants' own keys for stored answers
+    TOKENS = "tokens"  # what stands for the bearer of a token
     CERTIFICATES = "certificates"  # the supervisor's seal on what a proof says
 
 

@@ -1,0 +1,102 @@
+"""Watches keys.yaml while a worker serves: a key that was revoked, or made, counts within a second.
+
+Only when the file is another one is it read, beside the loop. One that cannot be read, is half-written or gone changes
+nothing and is said: the keys of before still count. Whatever takes something away raises the epoch, so that the door
+refuses what was cleared before. What is in the file, and how it is read, is not known here.
+"""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from gateway.core.problems import Problems
+from gateway.runtime.authn import Authenticator, StoredKey
+from gateway.telemetry import EventLog
+
+LOOK_EVERY_S: Final = 0.5
+
+_Mark = tuple[int, int, int, int] | None
+
+log = EventLog(__name__)
+
+
+class KeyWatch:
+    """Tells `authenticator` what `read` finds in `path`. `keys` are those that it knows already."""
+
+    def __init__(
+        self,
+        path: Path,
+        read: Callable[[], tuple[StoredKey, ...]],
+        authenticator: Authenticator,
+        keys: tuple[StoredKey, ...],
+    ) -> None:
+        self._path = path
+        self._read = read
+        self._authenticator = authenticator
+        self._keys = keys
+        # Nothing yet: what was written between the start's reading and now is read once more.
+        self._seen: _Mark | int = -1
+        self.epoch = 0
+        """A number that rises whenever a key is taken away or may do less."""
+
+        self.is_stale = False
+        """Whether the file cannot be read as it is now."""
+
+    @property
+    def count(self) -> int:
+        """How many keys count."""
+        return len(self._keys)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look until `stop`."""
+        while not stop.is_set():
+            await self.look()
+            try:
+                async with asyncio.timeout(LOOK_EVERY_S):
+                    await stop.wait()
+            except TimeoutError:
+                continue
+
+    async def look(self) -> None:
+        """Read the file if it is another one than before."""
+        mark = _mark_of(self._path)
+        if mark == self._seen:
+            return
+        try:
+            keys = await asyncio.to_thread(self._read) if mark is not None else None
+        except Problems as found:
+            self._cannot(f"{len(found.problems)} problems: see `tidegate config check`")
+        else:
+            if keys is None:
+                self._cannot("the file is gone")
+            else:
+                self._take(keys)
+        # As it was before it was read: should it have changed meanwhile, it is read again.
+        self._seen = mark
+
+    def _take(self, keys: tuple[StoredKey, ...]) -> None:
+        self.is_stale = False
+        if keys == self._keys:
+            return
+        before, self._keys = self._keys, keys
+        self._authenticator.replace(keys)
+        # An entry that is another one in anything may do less: not worth telling apart.
+        taken = len(set(before) - set(keys))
+        self.epoch += taken > 0
+        log.info("keys_changed", count=len(keys), epoch=self.epoch)
+
+    def _cannot(self, reason: str) -> None:
+        # A gateway that never had the file has no keys to lose by it.
+        if self._keys or reason != "the file is gone":
+            self.is_stale = True
+            log.error("keys_unreadable", reason=reason)
+
+
+def _mark_of(path: Path) -> _Mark:
+    """What tells one state of a file from the next; None if it is not there or cannot be asked about."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
