@@ -28,6 +28,7 @@ class Purpose(StrEnum):
     CACHE_SALT = "cache_salt"  # what keeps tenants' prefix caches apart
     MEMO = "memo"  # keys of the detector's memo
     TAINT = "taint"  # keys of remembered replies
+    TAINT_STORE = "taint_store"  # seals on the record of replies where it is kept outside
     BALANCE = "balance"  # what stands for the beginning of a request when an endpoint is chosen
     CACHE_KEYS = "cache_keys"  # wraps the tenants' own keys for stored answers
     TOKENS = "tokens"  # what stands for the bearer of a token

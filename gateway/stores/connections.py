@@ -21,7 +21,7 @@ class Connections:
         """The connections that `settings` ask for; `meter` says who hears how long the commands to a store take."""
 
         def made(name: str, one: RedisSettings | None) -> RedisConnection | None:
-            return RedisConnection(one, took=meter(name)) if one is not None else None
+            return RedisConnection(one, name=name, took=meter(name)) if one is not None else None
 
         return cls(made("state", settings.state), made("cache", settings.cache))
 

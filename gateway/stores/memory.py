@@ -4,28 +4,13 @@ It knows when it cannot be trusted: after it had to forget something that had no
 everything that may have been forgotten would have expired anyway.
 """
 
-import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Final
 
 from gateway.ports import Clock
 
 MOST: Final = 200_000
 """Replies kept. About 190 bytes each (`bench/taint.py` measures it)."""
-
-
-def claim_first(folder: Path) -> bool:
-    """Whether this is the first record of replies that `folder` sees, which is noted there.
-
-    Where that cannot be noted, nobody knows: then it is not the first.
-    """
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(folder / "replies.begun", os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
-    except OSError:
-        return False
-    return True
 
 
 class MemoryTaintStore:

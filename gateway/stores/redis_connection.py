@@ -18,7 +18,10 @@ from gateway.ports import StoreUnavailable
 from gateway.stores.redis_lane import Carrier, Heard, LaneRefused, Lost, named
 from gateway.stores.redis_places import connect
 from gateway.stores.redis_settings import RedisSettings
+from gateway.telemetry import EventLog
 from gateway.wire.resp import Argument, Refused, Reply
+
+log = EventLog(__name__)
 
 RULES: Final = BreakerRules(in_a_row=1, open_s=0.5, longest_s=5.0, closes_after=1)
 """One lost wait is enough: the next request must not pay for it again."""
@@ -64,16 +67,19 @@ class RedisConnection:
         self,
         settings: RedisSettings,
         *,
+        name: str = "redis",
         chance: Callable[[], float] = random.random,
         took: Callable[[float], None] = _unheard,
     ) -> None:
         self.settings = settings
+        self._name = name
         self._chance = chance
         self._took = took
         self.failures: dict[str, int] = {}
         self._breaker = Breaker(RULES)
         self._carrier: Carrier | None = None
         self._connected_at = 0.0
+        self._known: set[str] = set()
         # Commands that came while the first attempt was under way: they wait for it, and for none after it.
         self._early: deque[tuple[Sequence[Argument], Heard]] = deque()
         self._coming: asyncio.Task[None] | None = None
@@ -145,7 +151,10 @@ class RedisConnection:
             self._come()
 
     def send_call(self, script: Script, keys: Sequence[Argument], arguments: Sequence[Argument], heard: Heard) -> None:
-        """As `send`, for a script, whose text follows where the server does not know it yet."""
+        """As `send`, for a script: with its text where the server may not know it yet, and by its name from then on.
+
+        So that commands keep their order: a script that has to be sent a second time is overtaken by what follows.
+        """
         rest = (len(keys), *keys, *arguments)
 
         def with_text(answer: Reply | Lost) -> None:
@@ -154,7 +163,11 @@ class RedisConnection:
             else:
                 heard(answer)
 
-        self.send(("EVALSHA", script.sha, *rest), with_text)
+        if script.sha in self._known:
+            self.send(("EVALSHA", script.sha, *rest), with_text)
+        else:
+            self._known.add(script.sha)
+            self.send(("EVAL", script.source, *rest), heard)
 
     async def close(self) -> None:
         """End the connection; every command from now on fails."""
@@ -208,6 +221,8 @@ class RedisConnection:
             else:
                 self._breaker.succeeded(ticket, loop.time())
                 self._carrier, self._connected_at = carrier, loop.time()
+                if self._is_down:
+                    log.info("store_up", backend=self._name)
                 self._is_down, self.why_down = False, ""
         self._send_early()
 
@@ -233,6 +248,7 @@ class RedisConnection:
         """The carrier says that it has ended."""
         now = asyncio.get_running_loop().time()
         had, self._carrier = self._carrier, None
+        self._known.clear()
         if self._is_closed or had is None:
             return
         if reason == "timeout" or reason in _SICK or now - self._connected_at < _YOUNG_S:
@@ -245,5 +261,7 @@ class RedisConnection:
             self._carrier.abort(code)
 
     def _went_down(self, reason: str) -> None:
+        if not self._is_down:
+            log.warning("store_down", backend=self._name, reason=reason)
         self._is_down, self.why_down = True, reason
         self._refuse_early(reason)

@@ -2,7 +2,8 @@
 
 import asyncio
 
-from gateway.stores.memory import MemoryTaintStore, NoTaintStore, claim_first
+from gateway.stores.memory import MemoryTaintStore, NoTaintStore
+from gateway.stores.sightings import claim_first
 from tests.fakes.clock import FakeClock
 
 A = b"a" * 16
