@@ -62,7 +62,8 @@ from gateway.runtime.staying import Staying
 from gateway.runtime.surroundings import Outlook
 from gateway.settings import Settings
 from gateway.stores.connections import Connections
-from gateway.stores.memory import MemoryTaintStore, NoTaintStore, claim_first
+from gateway.stores.redis_taint import RedisTaintStore
+from gateway.stores.replies import ReplyStore, reply_store
 from gateway.telemetry import EventLog
 
 log = EventLog(__name__)
@@ -196,7 +197,14 @@ class Worker:
             has_place=self._admission.has_place,
             is_closed=self._takes_nothing,
         )
-        replies = self._taint_store()
+        self._replies = replies = reply_store(
+            self._stores.state,
+            self._keyring.keyed_hash(Purpose.TAINT_STORE),
+            self._clock,
+            folder=settings.state_dir,
+            ttl_s=gateway.history_s,
+            workers=gateway.workers,
+        )
         self._pipeline = Pipeline(
             bundle=bundle,
             authenticator=Authenticator(bundle.keys, bundle.tenants, self._keyring),
@@ -221,7 +229,7 @@ class Worker:
 
         self._let_read(memo, replies)
 
-    def _let_read(self, memo: MemoStore, replies: MemoryTaintStore | NoTaintStore) -> None:
+    def _let_read(self, memo: MemoStore, replies: ReplyStore) -> None:
         """Whose readings are among the figures."""
         bundle, ask = self._bundle, self._instruments.ask
         about = bundle.topology, bundle.policy.order, self._admission, self._backends
@@ -252,13 +260,6 @@ class Worker:
         """The data plane for another server than ours; `run` is then called with a socket that nobody knows."""
         return build_asgi(self._plane)
 
-    def _taint_store(self) -> MemoryTaintStore | NoTaintStore:
-        # Several workers would each have a part of the record, and what a part does not know proves nothing.
-        if self._settings.gateway.workers > 1:
-            return NoTaintStore()
-        is_first = claim_first(self._settings.state_dir)
-        return MemoryTaintStore(self._clock, ttl_s=self._settings.gateway.history_s, was_lost=not is_first)
-
     async def run(
         self,
         data: socket.socket,
@@ -287,6 +288,9 @@ class Worker:
                 group.create_task(self._tick())
                 for poller in self._pollers:
                     group.create_task(poller.run(stop))
+                if isinstance(self._replies, RedisTaintStore):
+                    await self._replies.look()
+                    group.create_task(self._replies.run(drained))
                 if self._models is not None:
                     group.create_task(self._models.run(drained))
                 for cloud in self._clouds().values():
