@@ -27,6 +27,7 @@ OVERRIDES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             ("admin", "listen"),
             ("state_dir",),
             ("workers",),
+            ("replicas",),
             ("files", "policy"),
             ("files", "pools"),
             ("files", "tenants"),
@@ -116,13 +117,14 @@ class TlsFiles:
 
 @dataclass(frozen=True, slots=True)
 class GatewayFile:
-    """The whole file."""
+    """The whole file. `replicas` is how many gateways share the limits of tenants, this one included."""
 
     listen: Listen
     admin: Admin
     root_secret: SecretSource
     state_dir: str = "state"
     workers: int = 1
+    replicas: int = 1
     files: Files = field(default_factory=Files)
     limits: Limits = field(default_factory=Limits)
     tls: TlsFiles | None = None
@@ -139,13 +141,14 @@ def read(root: Node, reader: Reader, environ: Mapping[str, str]) -> GatewayFile 
             root = _with(root, path, Scalar(environ[name], is_plain=True, at=Place(f"environment variable {name}")))
     known = (
         "apiVersion", "listen", "admin", "state_dir", "root_secret", "workers", "files", "limits", "tls", "audit",
-        "history", "ner", "stores",
+        "history", "replicas", "ner", "stores",
     )  # fmt: skip
     top = reader.fields(root, "The gateway file", known, ("apiVersion", "admin", "root_secret"))
     reader.api_version(top)
     address = listen(reader, reader.text(top.get("listen"), "`listen`"), "`listen`")
     state_dir = reader.text(top.get("state_dir"), "`state_dir`")
     workers = reader.integer(top.get("workers"), "`workers`", least=1, most=256)
+    replicas = reader.integer(top.get("replicas"), "`replicas`", least=1, most=10_000)
     audit = reader.fields(top.get("audit"), "`audit`", ("buffer",))
     buffer = reader.integer(audit.get("buffer"), "`audit.buffer`", least=16, most=1_000_000)
     history = reader.fields(top.get("history"), "`history`", ("keep",))
@@ -161,6 +164,7 @@ def read(root: Node, reader: Reader, environ: Mapping[str, str]) -> GatewayFile 
         root_secret=root_secret,
         state_dir=state_dir.text if state_dir is not None else "state",
         workers=workers or 1,
+        replicas=replicas or 1,
         files=files,
         limits=limits,
         tls=tls,

@@ -4,7 +4,8 @@ A class's ceiling can only lower the policy's: `none` keeps everything of that c
 that the class vouches for where nothing at all was found: the one thing that is below the policy's default.
 `full_scan: always` has the models look at each of its requests; what they do not get through counts as unscanned.
 `priority` is how much of a head start its requests have in the queue of a pool: seconds, from 0 to 9, and 5 usually.
-A tenant may be limited to `apis`, `models` and `addresses` (`config/access_block.py`), and no key of its reaches more.
+A tenant may be limited to `apis`, `models` and `addresses` (`config/access_block.py`), and no key of its reaches more;
+`limits` say how much it may use (`config/limits_block.py`).
 """
 
 from collections.abc import Collection, Mapping
@@ -14,19 +15,21 @@ from typing import Final
 
 from gateway.config import prices_block
 from gateway.config.access_block import ACCESS_KEYS, access
-from gateway.core.facts import Tenant
 from gateway.config.budgets_block import burst_budget
+from gateway.config.limits_block import limits as read_limits
 from gateway.core.burst_budget import BurstBudget
+from gateway.core.facts import Tenant
 from gateway.core.findings import Tier
 from gateway.core.labels import Label, LabelOrder
 from gateway.core.prices import UNPRICED, Prices
+from gateway.core.quota import Limits
 from gateway.core.reading import Reader, Word, shown
 from gateway.core.topology import Topology
 from gateway.core.waiting import LEAST_PRIORITY, MOST_PRIORITY, USUAL_PRIORITY
 from gateway.core.written import Group, Node, Place
 
 NONE: Final = "none"
-MAY_SEE: Final = ("label", "route", "pool")
+MAY_SEE: Final = ("label", "route", "pool", "cache")
 ALWAYS: Final = "always"
 WHEN_NEEDED: Final = "when_needed"
 
@@ -42,8 +45,8 @@ class TenantsFile:
     attested: Mapping[str, Label]
     full_scans: Mapping[str, Place]
     prices: Prices = UNPRICED
-
     budget: BurstBudget | None = None
+
     @property
     def tiers(self) -> tuple[Tier, ...]:
         """The tiers that some class asks for, whatever the policy does."""
@@ -71,10 +74,11 @@ def read(
     attested: dict[str, Label] = {}
     full_scans: dict[str, Place] = {}
     priorities: dict[str, int] = {}
+    class_limits: dict[str, Limits | None] = {}
     node = top.get("classes")
     for name, value in reader.entries(node, "`classes`"):
         what = f"The class {shown(name.text)}"
-        fields = reader.fields(value, what, ("ceiling", "attests", "full_scan", "priority"), ("ceiling",))
+        fields = reader.fields(value, what, ("ceiling", "attests", "full_scan", "priority", "limits"), ("ceiling",))
         word = reader.name(fields.get("ceiling"), f"The ceiling of {shown(name.text)}")
         ceilings[name.text] = _ceiling(reader, word, order, cloud_ceiling)
         given = reader.name(fields.get("attests"), f"What {shown(name.text)} attests")
@@ -86,13 +90,18 @@ def read(
             full_scans[name.text] = scan.at
         priority = reader.integer(fields.get("priority"), "`priority`", least=LEAST_PRIORITY, most=MOST_PRIORITY)
         priorities[name.text] = priority if priority is not None else USUAL_PRIORITY
+        class_limits[name.text] = read_limits(reader, fields.get("limits"), None, has_prices="prices" in top)
     if isinstance(node, Group) and not node.entries:
         reader.report(node.at, "`classes` must not be empty.", "Write `default: {ceiling: …}`.")
     tenants: dict[str, Tenant] = {}
     for name, value in reader.entries(top.get("tenants"), "`tenants`"):
-        fields = reader.fields(value, f"The tenant {shown(name.text)}", ("class", "sees", *ACCESS_KEYS), ("class",))
+        fields = reader.fields(
+            value, f"The tenant {shown(name.text)}", ("class", "sees", "limits", *ACCESS_KEYS), ("class",)
+        )
         tenant_class = reader.reference(reader.name(fields.get("class"), "`class`"), "The class", ceilings)
-        limits = access(reader, fields, aliases)
+        reach = access(reader, fields, aliases)
+        usual = class_limits.get(tenant_class) if tenant_class is not None else None
+        limits = read_limits(reader, fields.get("limits"), usual, has_prices="prices" in top)
         sees = [
             word.text
             for word in reader.names(fields.get("sees"), "`sees`", least=0)
@@ -103,14 +112,14 @@ def read(
             is_full = tenant_class in full_scans
             priority = priorities[tenant_class]
             tenants[name.text] = Tenant(
-                name.text, tenant_class, ceiling, frozenset(sees), label, is_full, priority, limits
+                name.text, tenant_class, ceiling, frozenset(sees), label, is_full, priority, reach, limits
             )
     pools = [pool.name for pool in topology.pools] if topology is not None else None
+    costs = prices_block.prices(reader, top.get("prices"), pools, aliases)
     return TenantsFile(
         MappingProxyType(ceilings),
         MappingProxyType(tenants),
         MappingProxyType(attested),
-    costs = prices_block.prices(reader, top.get("prices"), pools, aliases)
         MappingProxyType(full_scans),
         costs,
         burst_budget(reader, top.get("budgets"), tenants, costs, topology),

@@ -10,6 +10,7 @@ import msgspec
 
 from gateway.core.access import UNLIMITED, Access
 from gateway.core.labels import Label
+from gateway.core.quota import Limits
 from gateway.core.waiting import USUAL_PRIORITY
 
 
@@ -66,7 +67,8 @@ class Tenant:
     `sees` lists what its callers may be told about a decision: `label`, `route`, `pool`. `attested` is the label that
     its class vouches for where nothing was found; None is the policy's own default. `full_scan` says that its class
     asks for the tiers that are too slow for every request, always; what they did not get through was not scanned.
-    `priority` is its class's, in the queue of a pool. `access` is what all of its credentials are limited to.
+    `priority` is its class's, in the queue of a pool. `access` is what all of its credentials are limited to,
+    `limits` how much it may use; None is as much as it likes.
     """
 
     id: str
@@ -77,6 +79,7 @@ class Tenant:
     full_scan: bool = False
     priority: int = USUAL_PRIORITY
     access: Access = UNLIMITED
+    limits: Limits | None = None
 
 
 class Surroundings(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

@@ -22,6 +22,7 @@ admin: {listen: 127.0.0.1:9, token: {file: secrets/admin.token}, metrics_token: 
 state_dir: /var/lib/tidegate
 root_secret: {env: ROOT}
 workers: 4
+replicas: 3
 files: {policy: p.yaml, pools: q.yaml, tenants: t.yaml, keys: k.yaml}
 limits: {body: 1MiB, headers: 16KiB, receive: 5s, drain: 0s, scan_inline: 0, home_only_above: 64KiB}
 tls: {certificate: {file: c.pem}, key: {file: k.pem}}
@@ -52,6 +53,7 @@ def test_everything_can_be_said() -> None:
     assert str(gateway.admin.metrics_token) == "{env: SCRAPE}"
     assert (gateway.state_dir, gateway.workers, gateway.audit_buffer) == ("/var/lib/tidegate", 4, 64)
     assert gateway.history_s == 7200.0
+    assert gateway.replicas == 3
     assert gateway.ner == Ner(workers=3, queue=0, deadline_s=0.5, longest=5000)
     assert gateway.files == Files("p.yaml", "q.yaml", "t.yaml", "k.yaml")
     assert gateway.limits == Limits(1 << 20, 16 << 10, 5.0, 0.0, 0, 64 << 10)
@@ -75,6 +77,7 @@ def test_two_questions_may_wait_for_each_model_process_unless_it_is_said_otherwi
         ("ner: {longest: 1}", "4:16: `ner.longest` must be a whole number"),
         ("ner: {model: large}", "4:7: `ner` has no key `model`."),
         ("listen: 8080", "4:9: `listen` must be an address. Write"),
+        ("replicas: 0", "4:11: `replicas` must be a whole number from 1 to 10000."),
         ("workers: 0", "4:10: `workers` must be a whole number from 1 to 256."),
         ("audit: {buffer: 1}", "4:17: `audit.buffer` must be a whole number"),
         ("limits: {body: 8MB}", "4:16: `limits.body` must be a size"),

@@ -7,6 +7,7 @@ from gateway.config.tenants_file import TenantsFile
 from gateway.config.tenants_file import read as read_tenants
 from gateway.core.facts import Tenant
 from gateway.core.labels import Label
+from gateway.core.quota import Limits
 
 from .reading import INTERNAL, ORDER, PUBLIC, read
 
@@ -98,3 +99,12 @@ def test_a_file_without_classes_is_told_and_without_labels_nothing_leaves() -> N
     tenants, problems = read(WHOLE, lambda root, reader: read_tenants(root, reader, None, None))
     assert problems == []
     assert set(tenants.class_ceilings.values()) == {None}
+
+
+def test_a_class_has_limits_and_its_tenants_with_it_but_for_what_they_say_themselves() -> None:
+    limited = WHOLE.replace("ceiling: internal", "ceiling: internal, limits: {requests_per_minute: 60, concurrency: 4}")
+    tenants, problems = told(limited.replace("sees:", "limits: {concurrency: 9}, sees:"))
+    assert problems == []
+    assert tenants.tenants["demo"].limits == Limits(60, None, 9)
+    assert tenants.tenants["ward"].limits is None
+    assert told(limited)[0].tenants["demo"].limits == Limits(60, None, 4)
