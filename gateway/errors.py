@@ -181,6 +181,36 @@ class Overloaded(TidegateError):
     default_message = "The model servers that may see this request are full. Retry later."
 
 
+class LimitReached(TidegateError):
+    """A tenant has used up what its limits allow for now. Subclasses say of what."""
+
+    status = 429
+    type = "requests"
+    code = "rate_limit_exceeded"
+    default_message = "Rate limit reached for requests per minute."
+
+
+class TokensSpent(LimitReached):
+    """The tokens of a minute are used up."""
+
+    type = "tokens"
+    default_message = "Rate limit reached for tokens per minute."
+
+
+class TooManyAtOnce(LimitReached):
+    """As many requests are under way as the tenant may have."""
+
+    default_message = "Rate limit reached for requests under way at the same time."
+
+
+class MoneySpent(LimitReached):
+    """The money for an hour, a day or a month is spent."""
+
+    type = "insufficient_quota"
+    code = "insufficient_quota"
+    default_message = "You have spent your quota of money for now."
+
+
 class AuditUnavailable(TidegateError):
     """The audit log cannot take the record that this request needs, so the request is refused."""
 
