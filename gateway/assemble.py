@@ -217,11 +217,11 @@ class Worker:
             executor=self._executor,
             patience=Patience(),
             instruments=self._instruments,
-            started_at=int(self._clock.wall()),
-        )
             staying=Staying(
                 policy, self._admission.cloud, is_spent=lambda _: False, is_shut=self._admission.is_kept_shut
             ),
+            started_at=int(self._clock.wall()),
+        )
         self._plane = DataPlane(
             self._pipeline,
             Limits(body=gateway.limits.body, head=gateway.limits.headers, receive_s=gateway.limits.receive_s),

@@ -128,11 +128,11 @@ class _WrittenOutcome(msgspec.Struct, frozen=True):
     error: str | None = None
     queued_ms: float = 0.0
     full_scan: FullScan | None = None
-
-
     app: str = ""
     cost_micros: int = 0
     stayed: Stayed | None = None
+
+
 class _Line(msgspec.Struct, frozen=True):
     v: int
     seq: int
@@ -200,11 +200,11 @@ def _outcome(written: _WrittenOutcome) -> Outcome:
         error=written.error,
         queued_ms=written.queued_ms,
         full_scan=written.full_scan,
-    )
-
         app=written.app,
         cost_micros=written.cost_micros,
         stayed=written.stayed,
+    )
+
 
 def _decision(written: _WrittenDecision) -> Decision:
     if written.to is not None:
