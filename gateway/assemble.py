@@ -22,10 +22,9 @@ from gateway.api.asgi import Application, build_asgi
 from gateway.api.controls import control_routes
 from gateway.api.openai import Connection
 from gateway.api.plane import DataPlane, Limits, either
-from gateway.backends.http1 import Http1Backend, Http1Settings
+from gateway.backends.http1 import Http1Backend
 from gateway.backends.name_lookup import NameLookup
 from gateway.backends.sagemaker import SageMakerBackend
-from gateway.backends.sagemaker_credentials import Keys
 from gateway.core import measures
 from gateway.core.audit_chain import Head
 from gateway.core.burst import part_of
@@ -33,12 +32,10 @@ from gateway.core.controls import Order
 from gateway.core.exchange import Patience
 from gateway.core.figures import Account
 from gateway.core.message import Message
-from gateway.core.topology import Pool
-from gateway.detect.foreign import ForeignRecognizer
 from gateway.detect.memo import Memos, MemoStore
 from gateway.detect.ner import ModelScanner
-from gateway.detect.ner_workers import NameWorkers, WorkerSettings
 from gateway.detect.scanner import build_scanner
+from gateway.parts import backend_of, models_of, reply_cache_of, scanned_inline
 from gateway.pipeline import Pipeline
 from gateway.ports import Clock, FullScanner, Scanner
 from gateway.runtime import readings
@@ -128,7 +125,7 @@ class Worker:
             on_head=on_head,
         )
         self._backends: Mapping[str, Http1Backend | SageMakerBackend] = {
-            pool.name: _backend(pool, settings) for pool in bundle.topology.pools
+            pool.name: backend_of(pool, settings) for pool in bundle.topology.pools
         }
         pools, most = bundle.topology.pools, bundle.topology.most_in_cloud
         most = part_of(most, gateway.workers, number) if most is not None else None
@@ -141,12 +138,12 @@ class Worker:
         self._stores = Connections.of(settings.stores, lambda name: self._instruments.meter(measures.STORE, name))
         memo = MemoStore()
         # None where the policy asks for no models: nothing is loaded that nobody needs.
-        self._models = _models(settings) if full_scanner is None else None
+        self._models = models_of(settings) if full_scanner is None else None
         classifier = Classifier(
             scanner,
             policy,
             self._executor,
-            inline=_inline(settings),
+            inline=scanned_inline(settings),
             home_only_above=gateway.limits.home_only_above,
             memo_of=Memos(self._keyring.keyed_hash(Purpose.MEMO), scanner.digest, memo).of,
             full_scanner=self._full_scanner() if full_scanner is None else full_scanner,
@@ -205,6 +202,7 @@ class Worker:
             ttl_s=gateway.history_s,
             workers=gateway.workers,
         )
+        self._cache = reply_cache_of(settings, bundle, self._keyring, self._clock, chance, self._stores.cache)
         self._pipeline = Pipeline(
             bundle=bundle,
             authenticator=Authenticator(bundle.keys, bundle.tenants, self._keyring),
@@ -217,6 +215,7 @@ class Worker:
             executor=self._executor,
             patience=Patience(),
             instruments=self._instruments,
+            cache=self._cache,
             staying=Staying(
                 policy, self._admission.cloud, is_spent=lambda _: False, is_shut=self._admission.is_kept_shut
             ),
@@ -239,6 +238,8 @@ class Worker:
         ask(lambda: readings.of_audit(self._audit))
         ask(lambda: readings.of_memo(memo))
         ask(lambda: readings.of_replies(replies))
+        if self._cache is not None:
+            ask(partial(readings.of_cache, self._cache))
         ask(lambda: readings.of_stores(self._stores.by_name))
         ask(readings.of_process)
         serving = version("tidegate"), bundle.digest
@@ -278,6 +279,8 @@ class Worker:
         loop = asyncio.get_running_loop()
         drained = asyncio.Event()
         self._audit.open()
+        if self._cache is not None:
+            self._cache.open()
         self._audit.activated(self._bundle.digest, self._bundle.policy.order.names, self._certificate)
         await asyncio.gather(self._stores.open(), *(poller.prepare() for poller in self._pollers))
         server = await loop.create_server(
@@ -330,6 +333,8 @@ class Worker:
             await asyncio.sleep(TICK_S)
             self._lateness(max(0.0, loop.time() - due))
             self._pipeline.tick()
+            if self._cache is not None:
+                self._cache.tick()
             self._desk.tick()
             self._admission.tick()
             if loop.time() - swept >= 1.0:
@@ -416,36 +421,6 @@ class Worker:
 
 def _is_closed(cloud: SageMakerBackend) -> bool:
     return cloud.closed is not None
-
-
-def _backend(pool: Pool, settings: Settings) -> Http1Backend | SageMakerBackend:
-    if pool.sagemaker is None:
-        return Http1Backend(
-            Http1Settings(
-                settings.credential(pool.name),
-                pool.ca_file,
-                proxy=pool.proxy,
-                certificate=pool.certificate,
-                max_connections=pool.max_connections,
-            )
-        )
-    own = settings.aws_keys.get(pool.name)
-    token = own.session_token.reveal() if own is not None and own.session_token is not None else None
-    keys = Keys(own.access_key.reveal(), own.secret_key.reveal(), token) if own is not None else None
-    return SageMakerBackend(pool, pool.sagemaker, keys)
-
-
-def _models(settings: Settings) -> NameWorkers | None:
-    digest, ner = settings.bundle.models_digest, settings.gateway.ner
-    if not digest:
-        return None
-    return NameWorkers(WorkerSettings(digest, workers=ner.workers, queue=ner.queue, deadline_s=ner.deadline_s))
-
-
-def _inline(settings: Settings) -> int:
-    """Up to which size requests are scanned on the loop: none where a customer's code is called, since it may hang."""
-    has_code = any(isinstance(one, ForeignRecognizer) for one in settings.bundle.recognizers)
-    return 0 if has_code else settings.gateway.limits.scan_inline
 
 
 class _Face(uvicorn.Server):

@@ -221,6 +221,15 @@ class AuditUnavailable(TidegateError):
     default_retry_after_s = 1.0
 
 
+class NotStored(TidegateError):
+    """The client wants a stored answer or none, and there is none that it may have (RFC 9111, 5.2.1.7)."""
+
+    status = 504
+    type = "invalid_request_error"
+    code = "not_cached"
+    default_message = "No answer to this request is stored. Leave out 'only-if-cached' to have one made."
+
+
 class UpstreamTimeout(TidegateError):
     """A model server did not answer in time."""
 

@@ -14,13 +14,15 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
+from gateway.core.access import reaches_model
+from gateway.core.client import Client
 from gateway.core.decision import Allow, Deny
 from gateway.core.exchange import Exchange, Patience
 from gateway.core.facts import RequestFacts, Tenant
 from gateway.core.findings import Evidence, Unscanned
 from gateway.core.records import Ending, FullScan, ScanEnding, ScanReason
 from gateway.core.taint import NOTHING, Provenance
-from gateway.errors import AuditUnavailable, NotFound, TidegateError, Unauthenticated
+from gateway.errors import AuditUnavailable, TidegateError, Unauthenticated
 from gateway.policy.decide import decide
 from gateway.policy.labelling import label
 from gateway.ports import AuditSink, Clock, Downstream, Inbound
@@ -32,7 +34,9 @@ from gateway.runtime.dispatch import Dispatcher, Later
 from gateway.runtime.full_scan import Decided, SecondDecision, refusal_of
 from gateway.runtime.instruments import Instruments
 from gateway.runtime.provenance import Conversation, ReplyRecord
+from gateway.runtime.reach import check_reach, no_such_model
 from gateway.runtime.relay import Relay
+from gateway.runtime.reply_cache import ReplyCache
 from gateway.runtime.staying import Staying
 from gateway.runtime.surroundings import Outlook
 from gateway.telemetry import EventLog
@@ -70,6 +74,7 @@ class Pipeline:
         patience: Patience,
         instruments: Instruments,
         staying: Staying,
+        cache: ReplyCache | None = None,
         started_at: int,
     ) -> None:
         self._bundle = bundle
@@ -85,6 +90,7 @@ class Pipeline:
         self._patience = patience
         self._instruments = instruments
         self._staying = staying
+        self._cache = cache
         self._prices = bundle.prices if bundle.prices.pools else None
         self._started_at = started_at
         self._live: dict[Call, Relay] = {}
@@ -153,6 +159,8 @@ class Pipeline:
     def _take(self, call: Call, relay: Relay, read: tuple[Request, tuple[Unscanned, ...]]) -> Request:
         request, call.flags = read
         call.request = request
+        if call.scopes:
+            check_reach(call.scopes, request.dialect, request.model)
         if request.streamed:
             relay.exchange.expect_stream()
         return request
@@ -227,7 +235,7 @@ class Pipeline:
             case Deny():
                 relay.give_up(refusal_of(decision), ending=Ending.REFUSED)
             case Allow():
-                self._dispatcher.dispatch(call, relay, request, tenant, decision, later=later, second=second)
+                self._send(call, relay, request, tenant, decision, later, second)
 
     def _act_on(self, call: Call, relay: Relay, conversation: Conversation, decided: Decided) -> None:
         call.evidence, call.facts, call.decision = decided.evidence, decided.facts, decided.decision
@@ -259,18 +267,36 @@ class Pipeline:
         if isinstance(decision, Deny):
             relay.give_up(refusal_of(decision), ending=Ending.REFUSED)
         else:
-            self._dispatcher.dispatch(call, relay, request, tenant, decision, later=later, second=second)
+            self._send(call, relay, request, tenant, decision, later, second)
+
+    def _send(
+        self,
+        call: Call,
+        relay: Relay,
+        request: Request,
+        tenant: Tenant,
+        allow: Allow,
+        later: Later,
+        second: SecondDecision | None,
+    ) -> None:
+        """To what is stored first, then to a model server."""
+        dispatch = self._dispatcher.dispatch
+        if self._cache is None:
+            dispatch(call, relay, request, tenant, allow, later=later, second=second)
+        else:
+            go_on = partial(dispatch, call, relay, request, tenant, allow, later=later, second=second)
+            self._cache.answer(call, relay, request, tenant, allow, later=later, go_on=go_on)
 
     def models(self, inbound: Inbound, downstream: Downstream, model: str | None) -> None:
         """Answer `GET /v1/models`, or `/v1/models/{id}` for one `model`."""
         call = Call(self._ids.new(), inbound, path="models", order=self._bundle.policy.order)
-        aliases = tuple(alias for alias in self._bundle.policy.aliases if alias != "*")
+        aliases: tuple[str, ...] = ()
         try:
             call.tenant = self._identify(call)
+            named = (alias for alias in self._bundle.policy.aliases if alias != "*")
+            aliases = tuple(alias for alias in named if reaches_model(call.scopes, alias))
             if model is not None and model not in aliases:
-                raise NotFound(
-                    "The model does not exist or you do not have access to it.", code="model_not_found", param="model"
-                )
+                raise no_such_model()
         except TidegateError as error:
             self._relay(call, downstream).give_up(error, ending=Ending.REFUSED)
             return
@@ -285,10 +311,10 @@ class Pipeline:
         call = Call(self._ids.new(), inbound, path="", order=self._bundle.policy.order)
         self._relay(call, downstream).give_up(error, ending=Ending.REFUSED)
 
-    def is_known(self, authorization: bytes | None) -> bool:
+    def is_known(self, authorization: bytes | None, client: Client | None = None) -> bool:
         """Whether a credential is one of ours: asked before a large body is read."""
         try:
-            self._authenticator.identify(authorization)
+            self._authenticator.identify(authorization, client)
         except Unauthenticated:
             return False
         return True
@@ -315,7 +341,9 @@ class Pipeline:
 
     def _identify(self, call: Call) -> Tenant:
         try:
-            tenant, call.key_id = self._authenticator.identify(call.inbound.authorization)
+            inbound = call.inbound
+            caller = self._authenticator.identify(inbound.authorization, inbound.client)
+            tenant, call.key_id, call.scopes, call.app = caller
         except Unauthenticated:
             # Recorded if there is room: a flood of wrong keys must not be able to shut the door for right ones.
             with contextlib.suppress(AuditUnavailable):
@@ -334,6 +362,9 @@ class Pipeline:
         if call.queued_s or error is not None:
             call.stayed = self._staying.why(call, error)
         self._instruments.settled(call, ending, error, now=now)
+        if call.on_settled is not None:
+            call.on_settled(ending)
+            call.on_settled = None
         if call.is_reserved:
             call.is_reserved = False
             if call.facts is not None and call.facts.model not in self._bundle.policy.aliases:

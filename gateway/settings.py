@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from gateway.config import gateway_file, keys_file, pools_file, recognizers_file, tenants_file
+from gateway.config import cache_block, gateway_file, keys_file, pools_file, recognizers_file, tenants_file
 from gateway.config.addresses import Listen
 from gateway.config.connection_block import TlsBlock
 from gateway.config.gateway_file import GatewayFile
@@ -203,6 +203,8 @@ class _Loader:
         metrics_secret = self._metrics_secret(gateway, secrets[1])
         tls = self._tls(gateway)
         stores = self._stores(gateway)
+        if gateway is not None and read.policy is not None:
+            cache_block.check(self.reader, gateway.cache, read.policy.order)
         self.reader.finish()
         # Nothing is missing without a problem, and `finish` has raised those.
         assert gateway is not None  # noqa: S101

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.config import overflow_block
+from gateway.core.labels import Label, LabelOrder
 from gateway.core.reading import Reader, Word
 from gateway.core.written import Node
 
@@ -32,6 +33,18 @@ class CacheBlock:
     wait_s: float = 10.0
     clearance: Word | None = None
     keys: str | None = None
+
+    def ceiling(self, order: LabelOrder) -> Label:
+        """The highest label of which answers leave this process."""
+        if self.clearance is None:
+            return Label(max(order.top - 1, 0))
+        return order.rank(self.clearance.text)
+
+
+def check(reader: Reader, block: CacheBlock | None, order: LabelOrder | None) -> None:
+    """Report a label that the policy does not have."""
+    if block is not None and order is not None:
+        reader.reference(block.clearance, "The label", order.names)
 
 
 def read(reader: Reader, node: Node | None) -> CacheBlock | None:

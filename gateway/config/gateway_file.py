@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
-from gateway.config import stores_block
+from gateway.config import cache_block, stores_block
 from gateway.config.addresses import Listen, Tcp, listen
+from gateway.config.cache_block import CacheBlock
 from gateway.config.secret_source import SecretFile, SecretSource, secret_source
 from gateway.config.stores_block import Stores
 from gateway.core.reading import Fields, Reader
@@ -44,6 +45,12 @@ OVERRIDES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             ("ner", "queue"),
             ("ner", "deadline"),
             ("ner", "longest"),
+            ("cache", "memory"),
+            ("cache", "share"),
+            ("cache", "largest"),
+            ("cache", "wait"),
+            ("cache", "clearance"),
+            ("cache", "keys"),
             ("stores", "state", "address"),
             ("stores", "state", "username"),
             ("stores", "state", "prefix"),
@@ -132,6 +139,7 @@ class GatewayFile:
     history_s: float = KEPT_S
     ner: Ner = field(default_factory=Ner)
     stores: Stores = field(default_factory=Stores)
+    cache: CacheBlock | None = None
 
 
 def read(root: Node, reader: Reader, environ: Mapping[str, str]) -> GatewayFile | None:
@@ -141,7 +149,7 @@ def read(root: Node, reader: Reader, environ: Mapping[str, str]) -> GatewayFile 
             root = _with(root, path, Scalar(environ[name], is_plain=True, at=Place(f"environment variable {name}")))
     known = (
         "apiVersion", "listen", "admin", "state_dir", "root_secret", "workers", "files", "limits", "tls", "audit",
-        "history", "replicas", "ner", "stores",
+        "history", "replicas", "ner", "stores", "cache",
     )  # fmt: skip
     top = reader.fields(root, "The gateway file", known, ("apiVersion", "admin", "root_secret"))
     reader.api_version(top)
@@ -172,6 +180,7 @@ def read(root: Node, reader: Reader, environ: Mapping[str, str]) -> GatewayFile 
         history_s=kept_s if kept_s is not None else KEPT_S,
         ner=_ner(reader, top.get("ner")),
         stores=stores_block.read(reader, top.get("stores")),
+        cache=cache_block.read(reader, top.get("cache")),
     )
 
 

@@ -16,7 +16,18 @@ from gateway.core.decision import Allow, AuditLevel, Canary, Decision, Deny, Den
 from gateway.core.facts import RequestFacts
 from gateway.core.findings import Evidence
 from gateway.core.labels import LOWEST, Label
-from gateway.core.records import RECORD_VERSION, Attempt, Ending, FullScan, Intent, Outcome, Override, Stayed, Usage
+from gateway.core.records import (
+    RECORD_VERSION,
+    Attempt,
+    Cached,
+    Ending,
+    FullScan,
+    Intent,
+    Outcome,
+    Override,
+    Stayed,
+    Usage,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +142,7 @@ class _WrittenOutcome(msgspec.Struct, frozen=True):
     app: str = ""
     cost_micros: int = 0
     stayed: Stayed | None = None
+    cached: Cached | None = None
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -203,6 +215,7 @@ def _outcome(written: _WrittenOutcome) -> Outcome:
         app=written.app,
         cost_micros=written.cost_micros,
         stayed=written.stayed,
+        cached=written.cached,
     )
 
 

@@ -133,6 +133,18 @@ AUDIT_LIMIT: Final = _state("audit_buffer_limit", "", "Places in the audit buffe
 AUDIT_WRITABLE: Final = _state("audit_writable_workers", "", "Workers whose audit log can be written.")
 AUDIT_LOST: Final = _counter("audit_records_lost", "", "Audit records that found no place: there should be none.")
 REPLIES: Final = _state("replies_on_record", "", "Replies whose labels are on record.")
+CACHE: Final = _counter(
+    "cache_requests",
+    "result",
+    "Requests by where their answer came from: `near` (this worker), `far` (the shared store), `waited` (another "
+    "request for the same), `old` (it could not be made anew), `miss` or `bypass`.",
+)
+CACHE_ENTRIES: Final = _state("cache_entries", "", "Stored answers in the workers' memory.")
+CACHE_BYTES: Final = _state("cache_bytes", "", "About how many bytes these answers take.")
+CACHE_WAITING: Final = _state("cache_waiting", "", "Requests that wait for another's answer to the same.")
+CACHE_UNOPENED: Final = _counter(
+    "cache_unopened", "", "Stored values that did not open where they were found: changed, misplaced, or another's."
+)
 REPLIES_LOST: Final = _most(
     "reply_record_lost", "", "1 while the record of replies proves nothing, so that requests with a history stay home."
 )

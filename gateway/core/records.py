@@ -83,6 +83,14 @@ class ScanEnding(StrEnum):
     )
 
 
+class Cached(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """The answer was a stored one, `age_s` old. The tokens are those that its making took, and this request did not."""
+
+    age_s: float
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
 class FullScan(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One run of those tiers. `label_low` and `label_high` are those of the decision before it, None if there was none;
     so `decide` can be asked again what that was."""
@@ -119,7 +127,8 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     `evidence`, `facts` and `decision` are `None` when the request ended before they existed (a 401 has no facts).
     `tenant` is empty when nobody was identified, `app` where the key names none. `cost_micros` is what its tokens cost
     at the prices of that moment, in millionths of the currency. `stayed` is said of requests that waited or were turned
-    away for want of a place, if no place in the cloud could be theirs.
+    away for want of a place, if no place in the cloud could be theirs. `cached` is said of stored answers; no model
+    server was asked for one, so that `usage` is 0.
     """
 
     request_id: str
@@ -145,6 +154,7 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     app: str = ""
     cost_micros: int = 0
     stayed: Stayed | None = None
+    cached: Cached | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,17 @@ A `Call` is filled in as the request moves through the pipeline, by one task onl
 """
 
 import secrets
+from collections.abc import Callable
 from typing import Final
 
+from gateway.core.access import Scope
 from gateway.core.decision import Decision
 from gateway.core.facts import RequestFacts, Tenant
 from gateway.core.findings import Evidence, Unscanned
 from gateway.core.labels import LabelOrder
 from gateway.core.message import Headers
 from gateway.core.prices import Prices
-from gateway.core.records import Attempt, Ending, FullScan, Outcome, Stayed, Usage
+from gateway.core.records import Attempt, Cached, Ending, FullScan, Outcome, Stayed, Usage
 from gateway.core.topology import Endpoint, Pool
 from gateway.errors import TidegateError
 from gateway.ports import Inbound
@@ -50,6 +52,8 @@ class Call:
         "app",
         "attempts",
         "bytes_out",
+        "cache_said",
+        "cached",
         "cost_micros",
         "decision",
         "evidence",
@@ -61,15 +65,18 @@ class Call:
         "inbound",
         "is_reserved",
         "key_id",
+        "on_settled",
         "order",
         "path",
         "pool",
         "queued_s",
         "request",
+        "scopes",
         "status",
         "stayed",
         "tenant",
         "usage",
+        "waited_s",
     )
 
     def __init__(self, request_id: str, inbound: Inbound, *, path: str, order: LabelOrder) -> None:
@@ -79,6 +86,8 @@ class Call:
         self.order = order
         self.tenant: Tenant | None = None
         self.key_id = ""
+        # What its credential reaches, as alternatives; none limit nothing.
+        self.scopes: tuple[Scope, ...] = ()
         self.request: Request | None = None
         self.evidence: Evidence | None = None
         self.flags: tuple[Unscanned, ...] = ()
@@ -95,12 +104,17 @@ class Call:
         self.app = ""
         self.cost_micros = 0
         self.stayed: Stayed | None = None
+        # How long it waited for another request's answer, whether its own is a stored one, and what is to be told.
+        self.waited_s = 0.0
+        self.cached: Cached | None = None
+        self.cache_said = b""
+        self.on_settled: Callable[[Ending], None] | None = None
         self._attempt: tuple[str, str, str, float] | None = None
 
     def begin_attempt(self, pool: Pool, endpoint: Endpoint, *, now: float) -> None:
         """One more try, at `endpoint` of `pool`. All before the first was our own doing, but for a wait in a queue."""
         if not self.added_s:
-            self.added_s = now - self.inbound.received_at - self.queued_s
+            self.added_s = now - self.inbound.received_at - self.queued_s - self.waited_s
         self.pool = pool.name
         self._attempt = (pool.name, pool.zone, endpoint.name, now)
 
@@ -139,6 +153,10 @@ class Call:
             shown.append((b"x-tidegate-route", self.decision.route.encode()))
         if "pool" in tenant.sees and self.pool is not None:
             shown.append((b"x-tidegate-pool", self.pool.encode()))
+        if "cache" in tenant.sees and self.cache_said:
+            shown.append((b"x-tidegate-cache", self.cache_said))
+            if self.cached is not None:
+                shown.append((b"age", b"%d" % self.cached.age_s))
         return (*content, *own, *shown)
 
     def outcome(
@@ -171,4 +189,5 @@ class Call:
             self.app,
             self.cost_micros,
             self.stayed,
+            self.cached,
         )

@@ -18,6 +18,7 @@ from gateway.runtime.audit import AuditLog
 from gateway.runtime.controls import ControlDesk
 from gateway.runtime.endpoints import Endpoints
 from gateway.runtime.instruments import Reading
+from gateway.runtime.reply_cache import ReplyCache
 
 ANY: Final = "any"
 """The label of spill for whatever has no thresholds of its own."""
@@ -127,6 +128,17 @@ def of_stores(stores: Mapping[str, Store]) -> Iterator[Reading]:
         yield measures.STORE_DOWN, (name,), not store.is_up
         for reason, count in store.failures.items():
             yield measures.STORE_FAILURES, (name, reason), count
+
+
+def of_cache(cache: ReplyCache) -> Iterator[Reading]:
+    """Stored answers, and how often they helped."""
+    entries, size = cache.size
+    yield measures.CACHE_ENTRIES, (), entries
+    yield measures.CACHE_BYTES, (), size
+    yield measures.CACHE_WAITING, (), cache.waiting
+    yield measures.CACHE_UNOPENED, (), cache.unopened
+    for way, count in cache.counts.items():
+        yield measures.CACHE, (way.value,), count
 
 
 def of_process() -> Iterator[Reading]:

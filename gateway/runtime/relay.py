@@ -36,7 +36,7 @@ from gateway.telemetry import EventLog
 from gateway.wire import errors as wire_errors
 from gateway.wire.replies import Done, Failed, Forward, StreamReply, whole
 from gateway.wire.requests import Request
-from gateway.wire.sse import EventTooLarge, SseReader
+from gateway.wire.sse import EventTooLarge, SseReader, is_event_stream
 
 MAX_ANSWER: Final = 64 << 20
 MAX_ERROR_BODY: Final = 64 << 10
@@ -75,6 +75,9 @@ class Relay:
         self._lingering: asyncio.TimerHandle | None = None
         self._trial: Trial | None = None
         self._remember: Remember | None = None
+        self._keep: Remember | None = None
+        self._is_noted = False
+        self.standby: Callable[[TidegateError], bool] | None = None
         self._reset()
 
     def _reset(self) -> None:
@@ -101,6 +104,11 @@ class Relay:
     def remember(self, remember: Remember | None) -> None:
         """Hand the answer to `remember` before its last byte leaves: all of a whole one, all events of a stream."""
         self._remember = remember
+        self._is_noted = remember is not None or self._keep is not None
+
+    def keep(self, keep: Remember) -> None:
+        """Hand the answer to `keep` once it is complete, before its last byte leaves."""
+        self._keep, self._is_noted = keep, True
 
     def prepare(self, request: Request, *, private: tuple[str, ...]) -> None:
         """The next attempt of `request` is about to connect; `private` are names that no error may show."""
@@ -162,12 +170,15 @@ class Relay:
                 tell(failed)
 
     def give_up(self, error: TidegateError, *, ending: Ending = Ending.UPSTREAM_FAILED) -> None:
-        """No place is left to try, or none was permitted."""
-        self._perform(self.exchange.give_up(error, ending=ending))
+        """No place is left to try, or none was permitted; unless `standby` has another answer."""
+        if self.standby is None or not self.standby(error):
+            self._perform(self.exchange.give_up(error, ending=ending))
 
     def answer(self, body: bytes) -> None:
-        """The gateway answers by itself."""
-        self._perform((Answer(body), Settle(Ending.COMPLETED)))
+        """The gateway answers by itself: with all of an answer, or with all events of a stream."""
+        if self._remember is not None:
+            self._remember(body)
+        self._perform(self.exchange.replay(body))
 
     def abandon(self, error: TidegateError) -> None:
         """A fault of our own: end the exchange wherever it stands."""
@@ -193,7 +204,7 @@ class Relay:
         """The model server's head."""
         self._status, self._headers = status, headers
         self.exchange.head_arrived(now=self._clock.monotonic())
-        if status == 200 and self._reply is not None and not _is_event_stream(headers):
+        if status == 200 and self._reply is not None and not is_event_stream(headers):
             self._fail(UpstreamFailed(detail="200 that is not an event stream"))
 
     def on_data(self, data: bytes) -> None:
@@ -253,6 +264,8 @@ class Relay:
         self._call.usage = reply.usage
         if self._remember is not None:
             self._remember(reply.body)
+        if self._keep is not None:
+            self._keep(reply.body)
         self._perform(self.exchange.complete(reply.body))
 
     def _stream(self, sse: SseReader, reply: StreamReply, data: bytes) -> None:
@@ -273,8 +286,10 @@ class Relay:
                     has_content = has_content or is_content
                 case Done(data=piece):
                     self._call.usage = reply.usage
-                    if self._remember is not None:
+                    if self._is_noted:
                         self._note(forward)
+                        if self._keep is not None:
+                            self._keep(b"".join((*self._said, piece)))
                         self._remember_said()
                     forward.append(piece)
                     self._began(has_content, now)
@@ -282,7 +297,7 @@ class Relay:
                     self._perform(self.exchange.complete(b"".join(forward)))
                     return
                 case Failed(error=error):
-                    if self._remember is not None:
+                    if self._is_noted:
                         self._note(forward)
                     if forward:
                         self._perform(self.exchange.events(b"".join(forward), has_content=has_content, now=now))
@@ -291,7 +306,7 @@ class Relay:
                     return
                 case _:
                     pass
-        if self._remember is not None:
+        if self._is_noted:
             self._note(forward)
         if self._size > MAX_ANSWER:
             self._fail(UpstreamFailed(detail="answer too large"))
@@ -414,6 +429,8 @@ class Relay:
 
     def _settle(self, ending: Ending, error: TidegateError | None) -> None:
         self._is_settled = True
+        # Who gave them holds this relay, as in `_attempt_over`.
+        self._keep = self.standby = None
         if self._said:
             self._remember_said()
         detail = error.detail if error is not None else ""
@@ -431,7 +448,3 @@ class Relay:
     def _write(self, data: bytes) -> None:
         self._call.bytes_out += len(data)
         self._downstream.write(data)
-
-
-def _is_event_stream(headers: Headers) -> bool:
-    return any(name == b"content-type" and value.lower().startswith(b"text/event-stream") for name, value in headers)

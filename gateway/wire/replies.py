@@ -30,6 +30,11 @@ _BROKEN_OFF: Final = frozenset({"abort", "error"})
 _ENCODER: Final = msgspec.json.Encoder()
 
 
+def id_of(dialect: Dialect, number: str) -> str:
+    """What the answer to the request of this `number` calls itself; empty if such answers have no id."""
+    return _PREFIX[dialect] + number if dialect in _PREFIX else ""
+
+
 class Forward(msgspec.Struct, frozen=True, gc=False):
     """Send `data`. `is_content` says whether the model has said anything yet, in this event or one before it."""
 

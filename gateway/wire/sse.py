@@ -9,6 +9,8 @@ from typing import Final
 
 import msgspec
 
+from gateway.core.message import Headers
+
 MAX_EVENT: Final = 1 << 20
 
 # A carriage return ends a line by itself unless a line feed follows; at the end of the buffer it ends it at once.
@@ -27,6 +29,11 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
     raw: bytes
     data: bytes
+
+
+def is_event_stream(headers: Headers) -> bool:
+    """Whether an answer says of itself that it is one."""
+    return any(name == b"content-type" and value.lower().startswith(b"text/event-stream") for name, value in headers)
 
 
 class SseReader:

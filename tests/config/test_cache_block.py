@@ -4,10 +4,11 @@ import pytest
 
 from gateway.config import cache_block
 from gateway.config.cache_block import CacheBlock
-from gateway.core.reading import Word
-from gateway.core.written import Place
+from gateway.core.labels import Label, LabelOrder
+from gateway.core.reading import Reader, Word
+from gateway.core.written import Node, Place
 
-from .reading import read
+from .reading import CONFIDENTIAL, ORDER, PUBLIC, RESTRICTED, read
 
 
 def told(text: str) -> tuple[CacheBlock | None, list[str]]:
@@ -47,3 +48,31 @@ def test_what_is_wrong_is_said_with_its_place(text: str, problem: str) -> None:
     assert len(problems) == 1
     assert problem in problems[0]
     assert problems[0].startswith("1:")
+
+
+@pytest.mark.parametrize(
+    ("text", "ceiling"),
+    [("{}", CONFIDENTIAL), ("{clearance: public}", PUBLIC), ("{clearance: restricted}", RESTRICTED)],
+)
+def test_answers_below_the_top_label_may_leave_the_process_unless_it_says_otherwise(text: str, ceiling: Label) -> None:
+    block, _ = told(text)
+    assert block is not None
+    assert block.ceiling(ORDER) == ceiling
+
+
+def test_with_one_label_it_is_that_label() -> None:
+    assert CacheBlock().ceiling(LabelOrder(("only",))) == Label(0)
+
+
+def test_a_label_that_the_policy_does_not_have_is_reported() -> None:
+    def checked(root: Node, reader: Reader) -> None:
+        block = cache_block.read(reader, root)
+        cache_block.check(reader, None, ORDER)
+        cache_block.check(reader, block, None)
+        cache_block.check(reader, block, ORDER)
+
+    assert read("{clearance: internal}", checked) == (None, [])
+    assert read("{}", checked) == (None, [])
+    _, problems = read("{clearance: secret}", checked)
+    assert len(problems) == 1
+    assert problems[0].startswith("1:13: The label")

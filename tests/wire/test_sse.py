@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.wire.sse import Event, EventTooLarge, SseReader
+from gateway.core.message import Headers
+from gateway.wire.sse import Event, EventTooLarge, SseReader, is_event_stream
 from tests.wire.recordings import recording
 
 STREAMS = ["vllm_stream", "vllm_tool_stream", "vllm_engine_dead_stream", "vllm_invocations_stream", "llamacpp_stream"]
@@ -140,3 +141,17 @@ def test_an_event_above_the_limit_is_an_error_and_never_kept(pieces):
 def test_an_event_at_the_limit_is_read_and_many_events_are_no_large_one():
     assert len(read(b"data: 789012345678\n\n" * 100, max_event=20)) == 100
     assert len(read(b"data: 7890123456\r\n\r\n" * 100, max_event=20)) == 100
+
+
+@pytest.mark.parametrize(
+    ("headers", "is_one"),
+    [
+        (((b"content-type", b"text/event-stream"),), True),
+        (((b"x", b"y"), (b"content-type", b"Text/Event-Stream; charset=utf-8")), True),
+        (((b"content-type", b"application/json"),), False),
+        (((b"accept", b"text/event-stream"),), False),
+        ((), False),
+    ],
+)
+def test_an_answer_says_whether_it_is_a_stream(headers: Headers, is_one: bool) -> None:
+    assert is_event_stream(headers) == is_one

@@ -1,0 +1,80 @@
+"""The parts of a worker that take more than a line to make from the settings, one function each.
+
+`assemble.py` says how they are put together; besides it this is the only file that names concrete classes.
+"""
+
+from collections.abc import Callable
+
+from gateway.backends.http1 import Http1Backend, Http1Settings
+from gateway.backends.sagemaker import SageMakerBackend
+from gateway.backends.sagemaker_credentials import Keys
+from gateway.config.cache_block import KEYS_FILE
+from gateway.core.topology import Pool
+from gateway.detect.foreign import ForeignRecognizer
+from gateway.detect.ner_workers import NameWorkers, WorkerSettings
+from gateway.ports import Clock
+from gateway.runtime.bundles import Bundle
+from gateway.runtime.cache_keys import CacheKeys
+from gateway.runtime.keyring import Keyring, Purpose
+from gateway.runtime.reply_cache import CacheRules, ReplyCache
+from gateway.settings import Settings
+from gateway.stores.memory_cache import MemoryCacheStore
+from gateway.stores.redis_cache import RedisCacheStore
+from gateway.stores.redis_connection import RedisConnection
+
+
+def backend_of(pool: Pool, settings: Settings) -> Http1Backend | SageMakerBackend:
+    """What reaches a pool's servers."""
+    if pool.sagemaker is None:
+        return Http1Backend(
+            Http1Settings(
+                settings.credential(pool.name),
+                pool.ca_file,
+                proxy=pool.proxy,
+                certificate=pool.certificate,
+                max_connections=pool.max_connections,
+            )
+        )
+    own = settings.aws_keys.get(pool.name)
+    token = own.session_token.reveal() if own is not None and own.session_token is not None else None
+    keys = Keys(own.access_key.reveal(), own.secret_key.reveal(), token) if own is not None else None
+    return SageMakerBackend(pool, pool.sagemaker, keys)
+
+
+def models_of(settings: Settings) -> NameWorkers | None:
+    """The processes with the models; None where the policy asks for none."""
+    digest, ner = settings.bundle.models_digest, settings.gateway.ner
+    if not digest:
+        return None
+    return NameWorkers(WorkerSettings(digest, workers=ner.workers, queue=ner.queue, deadline_s=ner.deadline_s))
+
+
+def scanned_inline(settings: Settings) -> int:
+    """Up to which size requests are scanned on the loop: none where a customer's code is called, since it may hang."""
+    has_code = any(isinstance(one, ForeignRecognizer) for one in settings.bundle.recognizers)
+    return 0 if has_code else settings.gateway.limits.scan_inline
+
+
+def reply_cache_of(
+    settings: Settings,
+    bundle: Bundle,
+    keyring: Keyring,
+    clock: Clock,
+    draw: Callable[[], float],
+    shared: RedisConnection | None,
+) -> ReplyCache | None:
+    """What keeps answers; None where gateway.yaml does not ask for it."""
+    block, order = settings.gateway.cache, bundle.policy.order
+    if block is None:
+        return None
+    path = settings.directory / block.keys if block.keys is not None else settings.state_dir / KEYS_FILE
+    return ReplyCache(
+        near=MemoryCacheStore(clock, most=block.memory, share=block.share),
+        far=RedisCacheStore(shared) if shared is not None else None,
+        keys=CacheKeys(path, keyring.key(Purpose.CACHE_KEYS), bundle.tenants, clock),
+        bundle=bundle.digest,
+        label_name=order.name,
+        rules=CacheRules(block.largest, block.wait_s, block.ceiling(order)),
+        clock=clock,
+        draw=draw,
+    )

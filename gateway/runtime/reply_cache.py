@@ -1,0 +1,445 @@
+"""Answers that are given again: what is looked up before a request goes to a model server, and stored when it has been.
+
+A request has its answer from this worker's memory, at once; or from the store that all share; or from whoever is just
+asking the same, in this worker or another; or it asks a model server, and those that ask the same meanwhile wait for
+it. Whoever leads and fails, leaves or dies holds nobody up: the next takes its place, or all go their own way. What is
+stored, and what opens, is in `cache_keys.py` and `core/`; a store that is down is one that has nothing.
+"""
+
+import asyncio
+import functools
+import secrets
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+from typing import Final, Protocol
+
+from gateway.core import cached_reply
+from gateway.core.cache_key import Scope, bound_to, key_of, scope_of
+from gateway.core.cached_reply import CachedReply, is_drawn
+from gateway.core.decision import Allow
+from gateway.core.facts import Tenant
+from gateway.core.labels import Label
+from gateway.core.records import Cached, Ending, Usage
+from gateway.errors import NotStored, TidegateError
+from gateway.ports import CacheStore, Clock, Sought, StoreUnavailable
+from gateway.runtime.cache_keys import CacheKeys, TenantKey
+from gateway.runtime.call import Call
+from gateway.runtime.relay import Relay
+from gateway.wire.cache_control import CacheControl, cache_control_of
+from gateway.wire.cacheable import canonical, is_cacheable
+from gateway.wire.replies import id_of
+from gateway.wire.requests import Request
+
+MOST_WAITING: Final = 1_000
+"""Requests of one worker that may wait for others' answers; the rest ask for themselves."""
+
+_LEAST_PAUSE_S: Final = 0.01
+_MOST_PAUSE_S: Final = 0.1
+_MOST_SCOPES: Final = 4_096
+_TOKEN_BYTES: Final = 16
+_SERVER_FAULT: Final = 500
+_TOO_MANY: Final = 429
+
+# How a leader ends of whom nothing bad is known of the answer itself: the next may try at once.
+_LEFT: Final = frozenset((Ending.CLIENT_GONE, Ending.SEND_FAILED, Ending.CANCELLED))
+
+Later = Callable[[Callable[[], Coroutine[None, None, None]]], None]
+
+
+class NearStore(Protocol):
+    """The level in this process: it answers at once, and can drop what is one owner's."""
+
+    def read_now(self, key: bytes) -> bytes | None: ...
+    def write(self, key: bytes, value: bytes, *, lives_s: float, owner: str) -> None: ...
+    def forget(self, owner: str) -> None: ...
+    def sweep(self) -> None: ...
+    @property
+    def size(self) -> tuple[int, int]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class CacheRules:
+    """No answer above `largest` bytes is stored, and none of a label above `clearance` outside this process. A request
+    waits `wait_s` for another's answer at the most."""
+
+    largest: int
+    wait_s: float
+    clearance: Label
+    most_waiting: int = MOST_WAITING
+
+
+class Way(Enum):
+    """Where an answer came from, or why not from here."""
+
+    NEAR = "near"  # this worker's memory
+    FAR = "far"  # the store that all share
+    WAITED = "waited"  # another request, which was just asking the same
+    OLD = "old"  # it was to be made anew, and that failed
+    MISS = "miss"
+    BYPASS = "bypass"  # the policy, the request or its client does not want it
+
+
+class _Over(Enum):
+    """How a flight ends that brings no answer."""
+
+    NEXT = "one of those who wait may take its place"
+    ALONE = "everybody goes his own way"
+
+
+class _Flight:
+    """One answer in the making, and who waits for it in this worker."""
+
+    __slots__ = ("token", "waiting")
+
+    def __init__(self) -> None:
+        self.token = secrets.token_bytes(_TOKEN_BYTES)
+        self.waiting: set[asyncio.Future[CachedReply | _Over]] = set()
+
+    def land(self, end: CachedReply | _Over) -> None:
+        """Tell all who wait."""
+        for one in self.waiting:
+            if not one.done():
+                one.set_result(end)
+        self.waiting.clear()
+
+
+@dataclass(slots=True)
+class _Asked:
+    """One request that may be answered from here."""
+
+    call: Call
+    relay: Relay
+    tenant: str
+    own: TenantKey
+    scope: Scope
+    key: bytes
+    lives_s: float
+    is_shared: bool
+    control: CacheControl
+    later: Later
+    go_on: Callable[[], None]
+    flight: _Flight | None = None
+    standby: CachedReply | None = None
+    leads_far: bool = False
+
+
+class ReplyCache:
+    """One worker's. `draw` gives numbers from 0 to below 1; `pause` waits."""
+
+    def __init__(
+        self,
+        *,
+        near: NearStore,
+        far: CacheStore | None,
+        keys: CacheKeys,
+        bundle: str,
+        label_name: Callable[[Label], str],
+        rules: CacheRules,
+        clock: Clock,
+        draw: Callable[[], float],
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._near = near
+        self._far = far
+        self._keys = keys
+        self._label_name = label_name
+        self._rules = rules
+        self._clock = clock
+        self._draw = draw
+        self._pause = pause
+        self._flights: dict[bytes, _Flight] = {}
+        self.counts = dict.fromkeys(Way, 0)
+        self.unopened = 0
+        self.waiting = 0
+
+        @functools.lru_cache(maxsize=_MOST_SCOPES)
+        def scope(tenant: str, label: Label, route: str, pools: tuple[str, ...]) -> Scope:
+            return scope_of(tenant=tenant, bundle=bundle, label=label_name(label), route=route, pools=pools)
+
+        self._scope = scope
+
+    def answer(
+        self,
+        call: Call,
+        relay: Relay,
+        request: Request,
+        tenant: Tenant,
+        allow: Allow,
+        *,
+        later: Later,
+        go_on: Callable[[], None],
+    ) -> None:
+        """Answer from what is stored, or `go_on` to a model server; `later` gets what must wait. Raises NotStored."""
+        control = cache_control_of(call.inbound.cache_control)
+        own = self._keys.of(tenant.id)
+        if not allow.cache_s or own is None or not control.stores or not is_cacheable(request, control):
+            self._note(call, Way.BYPASS)
+            if control.only_stored:
+                raise NotStored
+            go_on()
+            return
+        scope = self._scope(tenant.id, allow.label, allow.route, allow.pools)
+        asked = _Asked(
+            call,
+            relay,
+            tenant.id,
+            own,
+            scope,
+            key_of(scope, str(request.dialect), canonical(request), own.finder),
+            allow.cache_s,
+            self._far is not None and allow.label <= self._rules.clearance,
+            control,
+            later,
+            go_on,
+        )
+        if control.reads:
+            reply = self._held_near(asked)
+            if reply is not None and not self._is_drawn(asked, reply):
+                self._give(asked, reply, Way.NEAR)
+                return
+        if control.only_stored:
+            self._look_only(asked)
+        elif not control.reads:
+            self._ask_alone(asked)
+        else:
+            self._join(asked)
+
+    def open(self) -> None:
+        """See to it that every tenant has a key. What goes wrong leaves some without stored answers."""
+        self._keys.prepare()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """How many answers this worker has in memory, and about how many bytes they take."""
+        return self._near.size
+
+    def tick(self) -> None:
+        """Look whether keys have changed, and drop what has expired; called a few times a second."""
+        for tenant in self._keys.look():
+            self._near.forget(tenant)
+        self._near.sweep()
+
+    # What is stored
+
+    def _held_near(self, asked: _Asked) -> CachedReply | None:
+        sealed = self._near.read_now(asked.key)
+        reply = self._opened(asked, sealed) if sealed is not None else None
+        return reply if reply is not None and self._serves(asked, reply) else None
+
+    def _opened(self, asked: _Asked, sealed: bytes) -> CachedReply | None:
+        data = asked.own.open(sealed, bound_to(asked.scope, asked.key))
+        reply = cached_reply.read(data) if data is not None else None
+        if reply is None:
+            self.unopened += 1
+        return reply
+
+    def _serves(self, asked: _Asked, reply: CachedReply) -> bool:
+        """Whether `reply` may still be used, and is what the client takes."""
+        now, control = self._clock.wall(), asked.control
+        left_s = min(reply.left_s(now), asked.lives_s - reply.age_s(now))
+        is_young = control.max_age_s is None or reply.age_s(now) <= control.max_age_s
+        return left_s > control.min_fresh_s and is_young
+
+    def _is_drawn(self, asked: _Asked, reply: CachedReply) -> bool:
+        """Whether this request is to make the answer anew, although there is one; nobody else is, then."""
+        if asked.control.only_stored or asked.key in self._flights:
+            return False
+        if not is_drawn(reply.left_s(self._clock.wall()), reply.took_s, self._draw()):
+            return False
+        asked.standby = reply
+        return True
+
+    def _give(self, asked: _Asked, reply: CachedReply, way: Way) -> None:
+        """Answer with `reply`."""
+        call, usage = asked.call, reply.usage
+        self._note(call, way)
+        prompt, completion = (usage.prompt_tokens, usage.completion_tokens) if usage is not None else (0, 0)
+        call.cached = Cached(round(reply.age_s(self._clock.wall()), 3), prompt, completion)
+        # No model server has counted anything for this request.
+        call.usage = Usage(0, 0)
+        asked.relay.answer(reply.as_reply(_id(call)))
+
+    def _keep(self, asked: _Asked, body: bytes) -> None:
+        """The answer is complete: store it, and give it to all who wait for it."""
+        call = asked.call
+        decision = call.decision
+        if not isinstance(decision, Allow) or not decision.cache_s or len(body) > self._rules.largest:
+            return
+        if self._keys.of(asked.tenant) is not asked.own:
+            return  # destroyed meanwhile: it must not come to open anything new
+        lives_s = min(asked.lives_s, decision.cache_s)
+        took_s = self._clock.monotonic() - call.inbound.received_at
+        reply = CachedReply(cached_reply.VERSION, self._clock.wall(), lives_s, took_s, _id(call), call.usage, body)
+        sealed = asked.own.seal(cached_reply.write(reply), bound_to(asked.scope, asked.key))
+        self._near.write(asked.key, sealed, lives_s=lives_s, owner=asked.tenant)
+        if self._far is not None and asked.is_shared:
+            token = asked.flight.token if asked.flight is not None and asked.leads_far else b""
+            self._far.write(asked.key, sealed, lives_s=lives_s, owner=asked.tenant, token=token)
+            asked.leads_far = False
+        self._land(asked, reply)
+
+    # Who asks
+
+    def _look_only(self, asked: _Asked) -> None:
+        if asked.control.reads and asked.is_shared:
+            asked.later(partial(self._look_far, asked))
+        else:
+            self._note(asked.call, Way.MISS)
+            raise NotStored
+
+    async def _look_far(self, asked: _Asked) -> None:
+        found = await self._sought(asked, b"")
+        reply = self._opened(asked, found) if isinstance(found, bytes) else None
+        if reply is None or not self._serves(asked, reply):
+            self._note(asked.call, Way.MISS)
+            raise NotStored
+        self._give(asked, reply, Way.FAR)
+
+    def _ask_alone(self, asked: _Asked) -> None:
+        """Ask a model server, for nobody else; what comes of it may be for others later."""
+        self._note(asked.call, Way.MISS)
+        asked.relay.keep(partial(self._keep, asked))
+        asked.go_on()
+
+    def _join(self, asked: _Asked) -> None:
+        """Wait for whoever is asking the same, or be the one to ask."""
+        flight = self._flights.get(asked.key)
+        if flight is None:
+            self._lead(asked)
+            if asked.is_shared:
+                asked.later(partial(self._seek, asked))
+            else:
+                self._ask(asked)
+        elif self.waiting < self._rules.most_waiting:
+            asked.later(partial(self._follow, asked))
+        else:
+            self._ask_alone(asked)
+
+    def _lead(self, asked: _Asked) -> None:
+        self._flights[asked.key] = asked.flight = _Flight()
+        asked.call.on_settled = partial(self._settled, asked)
+
+    async def _follow(self, asked: _Asked) -> None:
+        """Wait for an answer in the making, and for the one after it if its leader leaves."""
+        began = self._clock.monotonic()
+        self.waiting += 1
+        try:
+            end = await self._awaited(asked, began)
+        finally:
+            self.waiting -= 1
+            asked.call.waited_s += self._clock.monotonic() - began
+        if isinstance(end, CachedReply) and self._serves(asked, end):
+            self._give(asked, end, Way.WAITED)
+        elif end is _Over.NEXT:
+            await self._seek(asked)
+        else:
+            self._ask_alone(asked)
+
+    async def _awaited(self, asked: _Asked, began: float) -> CachedReply | _Over:
+        """What comes of the flights; NEXT once this request leads one itself."""
+        while True:
+            flight = self._flights.get(asked.key)
+            if flight is None:
+                self._lead(asked)
+                return _Over.NEXT
+            end: asyncio.Future[CachedReply | _Over] = asyncio.get_running_loop().create_future()
+            flight.waiting.add(end)
+            try:
+                async with asyncio.timeout(self._rules.wait_s - (self._clock.monotonic() - began)):
+                    landed = await end
+            except TimeoutError:
+                return _Over.ALONE
+            finally:
+                flight.waiting.discard(end)
+            if landed is not _Over.NEXT:
+                return landed
+
+    async def _seek(self, asked: _Asked) -> None:
+        """Ask the store that all share, and wait for whoever leads elsewhere; then ask a model server."""
+        if not asked.is_shared:
+            self._ask(asked)
+            return
+        assert asked.flight is not None  # noqa: S101 -- `_lead` comes before
+        began, pause_s = self._clock.monotonic(), _LEAST_PAUSE_S
+        while True:
+            found = await self._sought(asked, asked.flight.token)
+            if isinstance(found, bytes):
+                reply = self._opened(asked, found)
+                if reply is None or not self._serves(asked, reply):
+                    break
+                if asked.standby is None and self._is_drawn_far(asked, reply):
+                    continue
+                lives_s = reply.left_s(self._clock.wall())
+                self._near.write(asked.key, found, lives_s=lives_s, owner=asked.tenant)
+                self._land(asked, reply)
+                self._give(asked, reply, Way.FAR)
+                return
+            if found is not Sought.ANOTHERS:
+                asked.leads_far = found is Sought.OURS
+                break
+            waited_s = self._clock.monotonic() - began
+            if waited_s >= self._rules.wait_s:
+                break
+            await self._pause(pause_s)
+            asked.call.waited_s += pause_s
+            pause_s = min(2 * pause_s, _MOST_PAUSE_S)
+        self._ask(asked)
+
+    def _is_drawn_far(self, asked: _Asked, reply: CachedReply) -> bool:
+        if is_drawn(reply.left_s(self._clock.wall()), reply.took_s, self._draw()):
+            asked.standby = reply
+        return asked.standby is not None
+
+    async def _sought(self, asked: _Asked, token: bytes) -> bytes | Sought | None:
+        """What the store says; None if it says nothing."""
+        assert self._far is not None  # noqa: S101 -- nothing is shared otherwise
+        try:
+            return await self._far.seek(asked.key, token, self._lease_s, anew=asked.standby is not None)
+        except StoreUnavailable:
+            return None
+
+    @property
+    def _lease_s(self) -> float:
+        # Nobody waits longer for one who leads: longer, and a leader who died would be in the way of the next.
+        return max(self._rules.wait_s, 1.0)
+
+    def _ask(self, asked: _Asked) -> None:
+        """Ask a model server, for all who wait."""
+        self._note(asked.call, Way.MISS)
+        asked.relay.keep(partial(self._keep, asked))
+        if asked.standby is not None:
+            asked.relay.standby = partial(self._stand_by, asked, asked.standby)
+        asked.go_on()
+
+    def _stand_by(self, asked: _Asked, reply: CachedReply, error: TidegateError) -> bool:
+        """The answer could not be made anew: the old one will do, if it still may be used and that was no refusal."""
+        status = error.http_status
+        if (status < _SERVER_FAULT and status != _TOO_MANY) or not self._serves(asked, reply):
+            return False
+        asked.relay.standby = None
+        self._land(asked, reply)
+        self._give(asked, reply, Way.OLD)
+        return True
+
+    def _land(self, asked: _Asked, end: CachedReply | _Over) -> None:
+        flight = asked.flight
+        if flight is not None and self._flights.get(asked.key) is flight:
+            del self._flights[asked.key]
+            flight.land(end)
+
+    def _settled(self, asked: _Asked, ending: Ending) -> None:
+        """The request that leads is over: whoever still waits is told that nothing came of it."""
+        self._land(asked, _Over.NEXT if ending in _LEFT else _Over.ALONE)
+        if asked.leads_far and self._far is not None and asked.flight is not None:
+            asked.leads_far = False
+            self._far.leave(asked.key, asked.flight.token)
+
+    def _note(self, call: Call, way: Way) -> None:
+        self.counts[way] += 1
+        call.cache_said = b"miss" if way is Way.MISS else b"bypass" if way is Way.BYPASS else b"hit"
+
+
+def _id(call: Call) -> str:
+    return id_of(call.request.dialect, call.id) if call.request is not None else ""
