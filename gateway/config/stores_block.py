@@ -160,6 +160,8 @@ def _address(reader: Reader, node: Node | None, what: str) -> Listen | None:
 
 
 def _tls(reader: Reader, node: Node | None) -> TlsBlock | None:
-    if isinstance(node, Scalar) and node.text == "system":
-        return TlsBlock()
-    return connection_block.tls(reader, node) if node is not None else None
+    if not isinstance(node, Scalar):
+        return connection_block.tls(reader, node) if node is not None else None
+    if node.text != "system":
+        reader.report(node.at, "`tls` must say whom we trust.", "Write `tls: system`, or `tls: {ca: file.pem}`.")
+    return TlsBlock()

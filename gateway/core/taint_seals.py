@@ -88,7 +88,7 @@ class TaintSeals:
 
 
 def _bound(mark: bytes, label: str) -> bytes:
-    return mark + label.encode()
+    return b"%d:%b%b" % (len(mark), mark, label.encode())
 
 
 def _time(ms: int) -> bytes:
