@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 import msgspec
 
+from gateway.core.client import Client
 from gateway.core.findings import Evidence, Finding, Remembered, Tier
 from gateway.core.message import Headers, Message
 from gateway.core.quota import Ask, Limits, Refused, Standing
@@ -21,7 +22,8 @@ class Inbound(msgspec.Struct, frozen=True, gc=False):
     """One request as it came in, before anybody has looked at it. `received_at` is monotonic seconds.
 
     `path` is the path without its query; `authorization` the header's raw value, if there was exactly one.
-    `cache_control` is that header's value, of several lines all of them behind commas.
+    `cache_control` is that header's value, of several lines all of them behind commas. `client` is who the other end is
+    apart from its credential, where the face knows that.
     """
 
     method: bytes
@@ -30,6 +32,7 @@ class Inbound(msgspec.Struct, frozen=True, gc=False):
     body: bytes
     received_at: float
     cache_control: bytes = b""
+    client: Client | None = None
 
 
 class Clock(Protocol):

@@ -37,6 +37,7 @@ from gateway.policy.compiled import CompiledPolicy
 from gateway.ports import Recognizer
 from gateway.runtime.authn import StoredKey
 from gateway.runtime.bundles import Bundle
+from gateway.runtime.credentials import check as credentials_check
 from gateway.runtime.keyring import Keyring
 from gateway.stores.redis_settings import (
     AtCluster,
@@ -177,7 +178,7 @@ class _Read:
             policy=policy,
             topology=self.pools.topology,
             tenants=self.tenants.tenants,
-            keys=tuple(StoredKey(key.id, key.tenant, key.hash) for key in keys),
+            keys=tuple(StoredKey.of(key) for key in keys),
             pools_digest=self.pools_digest,
             tenants_digest=self.tenants_digest,
             recognizers=self.recognizers,
@@ -202,6 +203,9 @@ class _Loader:
         aws_keys = {pool: self._aws_keys(sources) for pool, sources in read.pools.aws_keys.items()}
         metrics_secret = self._metrics_secret(gateway, secrets[1])
         tls = self._tls(gateway)
+        if gateway is not None:
+            tenants = read.tenants.tenants if read.are_tenants_good else None
+            credentials_check(self.reader, gateway, self._directory, tenants)
         stores = self._stores(gateway)
         if gateway is not None and read.policy is not None:
             cache_block.check(self.reader, gateway.cache, read.policy.order)

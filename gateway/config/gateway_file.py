@@ -12,6 +12,8 @@ from typing import Final
 from gateway.config import cache_block, stores_block
 from gateway.config.addresses import Listen, Tcp, listen
 from gateway.config.cache_block import CacheBlock
+from gateway.config.clients_block import Clients, clients
+from gateway.config.oidc_block import OidcIssuer, issuers
 from gateway.config.secret_source import SecretFile, SecretSource, secret_source
 from gateway.config.stores_block import Stores
 from gateway.core.reading import Fields, Reader
@@ -138,6 +140,8 @@ class GatewayFile:
     audit_buffer: int = 4096
     history_s: float = KEPT_S
     ner: Ner = field(default_factory=Ner)
+    clients: Clients = field(default_factory=Clients)
+    oidc: tuple[OidcIssuer, ...] = ()
     stores: Stores = field(default_factory=Stores)
     cache: CacheBlock | None = None
 
@@ -149,7 +153,7 @@ def read(root: Node, reader: Reader, environ: Mapping[str, str]) -> GatewayFile 
             root = _with(root, path, Scalar(environ[name], is_plain=True, at=Place(f"environment variable {name}")))
     known = (
         "apiVersion", "listen", "admin", "state_dir", "root_secret", "workers", "files", "limits", "tls", "audit",
-        "history", "replicas", "ner", "stores", "cache",
+        "history", "replicas", "ner", "clients", "oidc", "stores", "cache",
     )  # fmt: skip
     top = reader.fields(root, "The gateway file", known, ("apiVersion", "admin", "root_secret"))
     reader.api_version(top)
@@ -179,6 +183,8 @@ def read(root: Node, reader: Reader, environ: Mapping[str, str]) -> GatewayFile 
         audit_buffer=buffer or 4096,
         history_s=kept_s if kept_s is not None else KEPT_S,
         ner=_ner(reader, top.get("ner")),
+        clients=clients(reader, top.get("clients"), has_tls=top.get("tls") is not None),
+        oidc=issuers(reader, top.get("oidc")),
         stores=stores_block.read(reader, top.get("stores")),
         cache=cache_block.read(reader, top.get("cache")),
     )

@@ -17,7 +17,7 @@ from gateway.core.access import Scope
 from gateway.core.claims import ALGORITHMS, ClaimTable, Issuer
 from gateway.core.reading import Reader, Word, shown
 from gateway.core.topology import Proxy
-from gateway.core.written import Group, Listing, Node, Unreadable
+from gateway.core.written import Group, Listing, Node, Place, Unreadable
 
 MOST_ISSUERS: Final = 16
 USUAL_ALGORITHMS: Final = ("RS256", "PS256", "ES256", "EdDSA")
@@ -55,7 +55,7 @@ class KeysIn:
 class OidcIssuer:
     """One identity provider. Keys are fetched every `refresh_s`, and count for `keep_s` after they last could be.
 
-    `tenants` are those that its table leads to, with their places.
+    `tenants` are those that its table leads to, with their places; it stands `at` this one itself.
     """
 
     rules: Issuer
@@ -63,6 +63,7 @@ class OidcIssuer:
     refresh_s: float
     keep_s: float
     tenants: tuple[Word, ...]
+    at: Place
 
 
 def issuers(reader: Reader, node: Node | None) -> tuple[OidcIssuer, ...]:
@@ -124,7 +125,7 @@ def _issuer(reader: Reader, name: Word, node: Node) -> OidcIssuer | None:
         apps=apps,
         leeway_s=leeway if leeway is not None else USUAL_LEEWAY_S,
     )
-    return OidcIssuer(rules, keys, refresh or USUAL_REFRESH_S, keep or USUAL_KEEP_S, tuple(leads_to))
+    return OidcIssuer(rules, keys, refresh or USUAL_REFRESH_S, keep or USUAL_KEEP_S, tuple(leads_to), name.at)
 
 
 def _key_source(reader: Reader, node: Node | None) -> KeysAt | KeysIn | None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple, NoReturn, Protocol
 
+from gateway.config.keys_file import KeyRecord, seconds_of
 from gateway.core.access import UNLIMITED, Access, Networks, Scope, lies_in, reached
 from gateway.core.client import Client
 from gateway.core.facts import Tenant
@@ -72,6 +73,20 @@ class StoredKey:
     ends_at: float = math.inf
     access: Access = UNLIMITED
     app: str = ""
+
+    @classmethod
+    def of(cls, record: KeyRecord) -> "StoredKey":
+        """What counts of an entry of the file."""
+        ends_at = seconds_of(record.expires)
+        return cls(
+            record.id,
+            record.tenant,
+            record.hash,
+            certificate=record.certificate,
+            ends_at=ends_at if ends_at is not None else math.inf,
+            access=record.access,
+            app=record.app,
+        )
 
 
 class Caller(NamedTuple):

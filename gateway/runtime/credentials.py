@@ -5,48 +5,50 @@ Puts together the authenticator, the watch over keys.yaml, the keys of issuers a
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
+from gateway.config.gateway_file import GatewayFile
 from gateway.config.oidc_block import KeysAt, KeysIn, OidcIssuer
 from gateway.core import measures
+from gateway.core.reading import Reader
 from gateway.ports import Clock
-from gateway.runtime.authn import Authenticator, StoredKey
+from gateway.runtime.authn import Authenticator
 from gateway.runtime.bundles import Bundle
 from gateway.runtime.instruments import Reading
 from gateway.runtime.issuer_keys import IssuerKeys
+from gateway.runtime.key_fetch import fetch_keys
 from gateway.runtime.key_use import EVERY_S, KeyUse
 from gateway.runtime.key_watch import KeyWatch
 from gateway.runtime.keyring import Keyring, Purpose
 from gateway.runtime.tokens import Tokens, TrustedIssuer
 
-Fetch = Callable[[KeysAt | KeysIn], Awaitable[bytes]]
+Fetch = Callable[[KeysAt | KeysIn, Path], Awaitable[bytes]]
 
 
 class Credentials:
-    """One worker's. `read_keys` reads keys.yaml, which is `keys_file`, once more; `fetch` gets an issuer's keys."""
+    """One worker's: the keys of `bundle`, and whatever `gateway` says of tokens. Paths start at `directory`."""
 
     def __init__(
         self,
         bundle: Bundle,
         keyring: Keyring,
         clock: Clock,
+        gateway: GatewayFile,
+        directory: Path,
         *,
-        state_dir: Path,
-        keys_file: Path,
-        read_keys: Callable[[], tuple[StoredKey, ...]],
-        issuers: tuple[OidcIssuer, ...] = (),
-        fetch: Fetch | None = None,
+        fetch: Fetch = fetch_keys,
     ) -> None:
         self._clock = clock
-        self._issuers = tuple(_trusted(issuer, fetch, clock) for issuer in issuers if fetch is not None)
+        self._issuers = tuple(_trusted(issuer, fetch, directory, clock) for issuer in gateway.oidc)
         tokens = Tokens(self._issuers, bundle.tenants, keyring.keyed_hash(Purpose.TOKENS), clock)
-        self._use = KeyUse(state_dir)
+        self._use = KeyUse(directory / gateway.state_dir)
         self.authenticator = Authenticator(
             bundle.keys, bundle.tenants, keyring, clock, tokens if self._issuers else None, used=self._use.note
         )
-        self._watch = KeyWatch(keys_file, read_keys, self.authenticator, bundle.keys)
+        self._watch = KeyWatch(directory / gateway.files.keys, self.authenticator, bundle.keys, bundle.tenants)
 
     @property
     def epoch(self) -> int:
@@ -83,7 +85,23 @@ class Credentials:
             await asyncio.to_thread(self._use.keep, self._clock.wall(), self.authenticator.key_ids)
 
 
-def _trusted(issuer: OidcIssuer, fetch: Fetch, clock: Clock) -> TrustedIssuer:
-    name = issuer.rules.name
-    keys = IssuerKeys(name, partial(fetch, issuer.keys), clock, refresh_s=issuer.refresh_s, keep_s=issuer.keep_s)
+def check(reader: Reader, gateway: GatewayFile, directory: Path, tenants: Collection[str] | None) -> None:
+    """Report what `gateway` asks of clients that cannot be: files that are not there, tenants that do not exist,
+    packages that are not installed. Without `tenants` it is not checked who they are."""
+    files = [gateway.clients.ca]
+    for issuer in gateway.oidc:
+        files.append(issuer.keys.file if isinstance(issuer.keys, KeysIn) else issuer.keys.ca)
+        for word in issuer.tenants if tenants is not None else ():
+            reader.reference(word, "The tenant", tenants or ())
+        if any(find_spec(package) is None for package in ("jwt", "httpx")):
+            message = "Tokens of an issuer need packages that are not installed."
+            reader.report(issuer.at, message, "Run `pip install 'tidegate[oidc]'`.")
+    for file in files:
+        if file is not None and not (directory / file.text).is_file():
+            reader.report(file.at, "This file does not exist.", "Correct the path; it starts at this folder.")
+
+
+def _trusted(issuer: OidcIssuer, fetch: Fetch, directory: Path, clock: Clock) -> TrustedIssuer:
+    get = partial(fetch, issuer.keys, directory)
+    keys = IssuerKeys(issuer.rules.name, get, clock, refresh_s=issuer.refresh_s, keep_s=issuer.keep_s)
     return TrustedIssuer(issuer.rules, keys)

@@ -2,16 +2,18 @@
 
 Only when the file is another one is it read, beside the loop. One that cannot be read, is half-written or gone changes
 nothing and is said: the keys of before still count. Whatever takes something away raises the epoch, so that the door
-refuses what was cleared before. What is in the file, and how it is read, is not known here.
+refuses what was cleared before.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
+from gateway.config.keys_file import KeyRecord
 from gateway.core.problems import Problems
 from gateway.runtime.authn import Authenticator, StoredKey
+from gateway.runtime.key_file import read_keys
 from gateway.telemetry import EventLog
 
 LOOK_EVERY_S: Final = 0.5
@@ -22,18 +24,17 @@ log = EventLog(__name__)
 
 
 class KeyWatch:
-    """Tells `authenticator` what `read` finds in `path`. `keys` are those that it knows already."""
+    """Tells `authenticator` what stands in `path`. `keys` are those that it knows already.
+
+    A key of somebody who is not among `tenants` lets nobody in, and keeps no other key from being revoked.
+    """
 
     def __init__(
-        self,
-        path: Path,
-        read: Callable[[], tuple[StoredKey, ...]],
-        authenticator: Authenticator,
-        keys: tuple[StoredKey, ...],
+        self, path: Path, authenticator: Authenticator, keys: tuple[StoredKey, ...], tenants: Collection[str]
     ) -> None:
         self._path = path
-        self._read = read
         self._authenticator = authenticator
+        self._tenants = tenants
         self._keys = keys
         # Nothing yet: what was written between the start's reading and now is read once more.
         self._seen: _Mark | int = -1
@@ -64,19 +65,22 @@ class KeyWatch:
         if mark == self._seen:
             return
         try:
-            keys = await asyncio.to_thread(self._read) if mark is not None else None
+            records = await asyncio.to_thread(read_keys, self._path) if mark is not None else None
         except Problems as found:
             self._cannot(f"{len(found.problems)} problems: see `tidegate config check`")
+        except OSError as exc:
+            self._cannot(f"{type(exc).__name__} {exc.errno}")
         else:
-            if keys is None:
+            if records is None:
                 self._cannot("the file is gone")
             else:
-                self._take(keys)
+                self._take(records)
         # As it was before it was read: should it have changed meanwhile, it is read again.
         self._seen = mark
 
-    def _take(self, keys: tuple[StoredKey, ...]) -> None:
+    def _take(self, records: tuple[KeyRecord, ...]) -> None:
         self.is_stale = False
+        keys = tuple(StoredKey.of(record) for record in records if record.tenant in self._tenants)
         if keys == self._keys:
             return
         before, self._keys = self._keys, keys
