@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.core.decision import Allow, AuditLevel, Canary, Decision, Deny, DenyCode
+from gateway.core.decision import Allow, AuditLevel, Canary, Decision, Deny, DenyCode, Mirror
 from gateway.core.facts import RequestFacts
 from gateway.core.findings import Evidence
 from gateway.core.labels import LOWEST, Label
@@ -116,6 +116,8 @@ class _WrittenDecision(msgspec.Struct, frozen=True):
     audit: AuditLevel = AuditLevel.STANDARD
     canary: Canary | None = None
     leaves_first: float = 0.0
+    mirror: Mirror | None = None
+    weights: tuple[float, ...] = ()
 
 
 class _WrittenOutcome(msgspec.Struct, frozen=True):
@@ -232,6 +234,8 @@ def _decision(written: _WrittenDecision) -> Decision:
             audit=written.audit,
             canary=written.canary,
             leaves_first=written.leaves_first,
+            mirror=written.mirror,
+            weights=written.weights,
         )
     if written.code is None:
         raise Unreadable("a decision that is neither allow nor deny")

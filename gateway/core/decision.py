@@ -35,6 +35,15 @@ class Canary:
     percent: float
 
 
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """A pool that gets a copy of `percent` (0 to 100) of a row's requests. It has passed every filter that `to` has,
+    and no answer of it ever reaches a client."""
+
+    pool: str
+    percent: float
+
+
 class Allow(msgspec.Struct, frozen=True, omit_defaults=True):
     """Pools that may see this request, in order. Failover, retry and spill walk these lists and nothing else.
 
@@ -42,7 +51,8 @@ class Allow(msgspec.Struct, frozen=True, omit_defaults=True):
     `label` is the label that governs: the request's `label_high`. `queue_s` bounds the wait for a place, in seconds.
     `if_scanned` names pools that would be permitted as well if a full scan confirmed the lower label; `leaves_first` is
     the share of such requests, 0 to 100 percent, of which the first place would then be one of those and in the cloud.
-    `cache_s` is how long an answer may be reused, in seconds; 0 is never.
+    `cache_s` is how long an answer may be reused, in seconds; 0 is never. `weights` says how often each pool of `to`
+    comes first, as parts of their sum; without them the first always does.
     """
 
     to: tuple[str, ...]
@@ -55,10 +65,18 @@ class Allow(msgspec.Struct, frozen=True, omit_defaults=True):
     audit: AuditLevel = AuditLevel.STANDARD
     canary: Canary | None = None
     leaves_first: float = 0.0
+    mirror: Mirror | None = None
+    weights: tuple[float, ...] = ()
+
+    @property
+    def reach(self) -> tuple[str, ...]:
+        """Every place that this request or a copy of it may ever go, each once: `pools`, then the mirror."""
+        pools, mirror = self.pools, self.mirror
+        return pools if mirror is None or mirror.pool in pools else (*pools, mirror.pool)
 
     @property
     def pools(self) -> tuple[str, ...]:
-        """The canary, `to`, then `spill`: every place that this request may ever go, each once."""
+        """The canary, `to`, then `spill`: every place that may ever answer this request, each once."""
         if self.canary is None or self.canary.pool in self.to:
             return self.to + self.spill
         return (self.canary.pool, *self.to, *(pool for pool in self.spill if pool != self.canary.pool))

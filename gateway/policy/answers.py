@@ -33,7 +33,8 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """Where facts lead, and on which terms. `canary` takes `percent` first."""
+    """Where facts lead, and on which terms. `canary` takes `percent` first, `mirror` gets a copy of `mirrored` percent;
+    `weights` share out the first place among `to`."""
 
     route: str
     to: tuple[Destination, ...]
@@ -43,6 +44,14 @@ class Allowed:
     queue_s: float
     cache_s: float
     audit: AuditLevel
+    mirror: Destination | None = None
+    mirrored: float = 0.0
+    weights: tuple[float, ...] = ()
+
+    @property
+    def places(self) -> tuple[Destination, ...]:
+        """Every place; one may stand there more than once."""
+        return (*self.to, *self.spill, *(share for share in (self.canary, self.mirror) if share is not None))
 
 
 Answer = Allowed | Refused
@@ -52,8 +61,7 @@ def cloud(answer: Answer) -> frozenset[Destination]:
     """The places outside the building that facts can get to."""
     if isinstance(answer, Refused):
         return frozenset()
-    canary = (answer.canary,) if answer.canary is not None else ()
-    return frozenset(place for place in (*answer.to, *answer.spill, *canary) if place.is_cloud)
+    return frozenset(place for place in answer.places if place.is_cloud)
 
 
 def destination(pool: CompiledPool) -> Destination:
@@ -71,7 +79,7 @@ class Places:
         """`decision` with the place of every pool in it."""
         if not isinstance(decision, Allow):
             return Refused(decision.code, decision.route, decision.message)
-        canary = decision.canary
+        canary, mirror = decision.canary, decision.mirror
         return Allowed(
             route=decision.route,
             to=tuple(self._places[name] for name in decision.to),
@@ -81,6 +89,9 @@ class Places:
             queue_s=decision.queue_s,
             cache_s=decision.cache_s,
             audit=decision.audit,
+            mirror=self._places[mirror.pool] if mirror is not None else None,
+            mirrored=mirror.percent if mirror is not None else 0.0,
+            weights=decision.weights,
         )
 
 
@@ -88,7 +99,6 @@ def pools_of(compiled: CompiledPolicy) -> tuple[CompiledPool, ...]:
     """Every pool that a row names, each once."""
     found: dict[str, CompiledPool] = {}
     for route in compiled.routes:
-        canary = (route.canary.pool,) if route.canary is not None else ()
-        for pool in (*route.to, *route.spill, *canary):
+        for pool in route.pools:
             found.setdefault(pool.name, pool)
     return tuple(found.values())

@@ -102,8 +102,7 @@ def pools_of(compiled: CompiledPolicy) -> Iterable[CompiledPool]:
     """Every pool that a route names, once."""
     found: dict[str, CompiledPool] = {}
     for route in compiled.routes:
-        canary = (route.canary.pool,) if route.canary is not None else ()
-        for pool in (*route.to, *route.spill, *canary):
+        for pool in route.pools:
             found.setdefault(pool.name, pool)
     return found.values()
 

@@ -149,7 +149,7 @@ def _failures(
 
 
 def _not_refused(expected: Expected, decision: Deny) -> Iterator[Failure]:
-    allowed = (expected.to, expected.spill, expected.canary, expected.cache_s, expected.audit)
+    allowed = (expected.to, expected.spill, expected.canary, expected.mirror, expected.cache_s, expected.audit)
     if expected.action == "allow" or any(given is not None for given in allowed):
         yield Failure("action", "allow", "deny")
     elif expected.code is not None and expected.code != decision.code:
@@ -164,6 +164,7 @@ def _not_allowed(expected: Expected, decision: Allow) -> Iterator[Failure]:
         "to": (expected.to, decision.to),
         "spill": (expected.spill, decision.spill),
         "canary": (expected.canary, decision.canary.pool if decision.canary is not None else ""),
+        "mirror": (expected.mirror, decision.mirror.pool if decision.mirror is not None else ""),
         "cache": (expected.cache_s, decision.cache_s),
         "audit": (expected.audit, decision.audit),
     }
@@ -229,7 +230,7 @@ def _why(result: Result, failure: Failure, teller: Teller, language: Language) -
         yield from _why_label(result, teller)
     elif failure.key == "route":
         yield from _why_route(result, str(failure.expected), teller, language)
-    elif failure.key in ("to", "spill", "canary"):
+    elif failure.key in ("to", "spill", "canary", "mirror"):
         yield from _why_pools(result, failure, teller, language)
     elif result.decision is not None and failure.key in ("action", "code"):
         yield teller.result(result.decision)

@@ -47,7 +47,19 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "file": ("apiVersion", "facts", "cases"),
         "case": ("name", "text", "request", *EVIDENCE_KEYS, "history", "taint", "facts", "expect"),
         "finding": ("entity", "marker", "score", "count"),
-        "expect": ("label", "label_low", "action", "route", "to", "spill", "canary", "code", "cache", "audit"),
+        "expect": (
+            "label",
+            "label_low",
+            "action",
+            "route",
+            "to",
+            "spill",
+            "canary",
+            "mirror",
+            "code",
+            "cache",
+            "audit",
+        ),
     }
 )
 """The keys of each group. `cases_schema.py` is made from the same table."""
@@ -56,14 +68,14 @@ REQUIRED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 )
 FACTS_OF_EVIDENCE: Final = ("label", "label_low")
 FACTS_OF_CONTENT: Final = (*FACTS_OF_EVIDENCE, "capabilities", "modalities", "context")
-_ONLY_ALLOWED: Final = ("to", "spill", "canary", "cache", "audit")
+_ONLY_ALLOWED: Final = ("to", "spill", "canary", "mirror", "cache", "audit")
 _PATH: Final = "messages[0].content"
 _MOST_FINDINGS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What a case expects; None asks nothing. `canary` is a pool's name, or empty for none."""
+    """What a case expects; None asks nothing. `canary` and `mirror` are pools' names, or empty for none."""
 
     label: Label | None = None
     label_low: Label | None = None
@@ -72,6 +84,7 @@ class Expected:
     to: tuple[str, ...] | None = None
     spill: tuple[str, ...] | None = None
     canary: str | None = None
+    mirror: str | None = None
     code: DenyCode | None = None
     cache_s: float | None = None
     audit: AuditLevel | None = None
@@ -110,9 +123,7 @@ class _CasesReader:
         self._reader = reader
         self._compiled = compiled
         self._routes = {route.id for route in compiled.routes}
-        rows = compiled.routes
-        self._pools = {pool.name for route in rows for pool in (*route.to, *route.spill)}
-        self._pools |= {route.canary.pool.name for route in rows if route.canary is not None}
+        self._pools = {pool.name for route in compiled.routes for pool in route.pools}
 
     def cases(self, root: Node) -> tuple[Case, ...]:
         reader = self._reader
@@ -288,7 +299,8 @@ class _CasesReader:
             route=reader.reference(reader.name(fields.get("route"), "`route`"), "The route", self._routes),
             to=self._listed(fields, "to"),
             spill=self._listed(fields, "spill"),
-            canary=self._canary(fields.get("canary")),
+            canary=self._share(fields, "canary"),
+            mirror=self._share(fields, "mirror"),
             code=DenyCode(code) if code is not None else None,
             cache_s=self._cache(fields.get("cache")),
             audit=AuditLevel(audit) if audit is not None else None,
@@ -305,8 +317,8 @@ class _CasesReader:
         words = self._reader.names(fields.get(key), f"`{key}`", least=0)
         return tuple(word.text for word in words if self._is_pool(word))
 
-    def _canary(self, node: Node | None) -> str | None:
-        word = self._reader.name(node, "`canary`")
+    def _share(self, fields: Fields, key: str) -> str | None:
+        word = self._reader.name(fields.get(key), f"`{key}`")
         if word is None or word.text == NONE:
             return "" if word is not None else None
         return word.text if self._is_pool(word) else None

@@ -82,6 +82,7 @@ def _expected() -> _Schema:
             "to": pools,
             "spill": pools,
             "canary": _name("the pool that takes a share first, or `none`"),
+            "mirror": _name("the pool that gets copies of a share, or `none`"),
             "code": _enum(DenyCode),
             "cache": {"type": "string", "pattern": _DURATION},
             "audit": _enum(AuditLevel),

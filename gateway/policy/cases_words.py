@@ -43,6 +43,10 @@ SENTENCES: Final[Table] = MappingProxyType(
             "{place}: {name}: expected the canary {expected}, got {got}.",
             "{place}：{name}：期望灰度资源池为 {expected}，实际为 {got}。",
         ),
+        "failed_mirror": (
+            "{place}: {name}: expected the mirror {expected}, got {got}.",
+            "{place}：{name}：期望镜像资源池为 {expected}，实际为 {got}。",
+        ),
         "failed_cache": (
             "{place}: {name}: expected answers to be kept: {expected}; got: {got}.",
             "{place}：{name}：期望应答缓存时长为 {expected}，实际为 {got}。",

@@ -13,6 +13,7 @@ from gateway.core.entities import ENTITIES
 from gateway.core.labels import Label
 from gateway.core.problems import Problem, did_you_mean
 from gateway.core.reading import Reader, Word, shown
+from gateway.core.topology import Pool
 from gateway.policy.compiled import Premises
 from gateway.policy.document import NONE, Never, Only, WrittenAttributes, WrittenPolicy
 from gateway.policy.layout import guards_of, pools_of
@@ -35,7 +36,7 @@ class _Checker:
         self._reader = reader
         self.notes: list[Problem] = []
         topology = premises.topology
-        self._pools = {pool.name for pool in topology.pools} if topology is not None else set[str]()
+        self._pools = {pool.name: pool for pool in topology.pools} if topology is not None else dict[str, Pool]()
 
     def check(self) -> None:
         """Report every name that refers to nothing, and every rule that cannot be meant."""
@@ -57,6 +58,7 @@ class _Checker:
         self._guards()
         self._zones()
         self._named_pools()
+        self._weights()
         self._attributes()
         self._last_row()
 
@@ -133,6 +135,15 @@ class _Checker:
             self._reader.report(word.at, message, "Something like it stands elsewhere: write both alike.")
         else:
             self.notes.append(word.at.problem(message))
+
+    def _weights(self) -> None:
+        """Whatever shares the first place may come first: so what is said of the first one must be true of all."""
+        for route in self._policy.routes:
+            zones = {self._pools[word.text].zone for word in route.to if route.weights and word.text in self._pools}
+            if len(zones) > 1:
+                message = f"The pools of {shown(route.id.text)} that share out the first place lie in several zones."
+                mend = "Give those of one zone weights; a share for another zone is a `canary`."
+                self._reader.report(route.at, message, mend)
 
     def _attributes(self) -> None:
         topology = self._premises.topology

@@ -12,7 +12,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from gateway.core.decision import Allow, AuditLevel, Canary, Decision, Deny, DenyCode
+from gateway.core.decision import Allow, AuditLevel, Canary, Decision, Deny, DenyCode, Mirror
 from gateway.core.entities import ENTITIES
 from gateway.core.facts import Budget, Capability, Complexity, Modality, Pressure
 from gateway.core.findings import Tier
@@ -138,8 +138,11 @@ class CompiledPool:
 
 
 @dataclass(frozen=True, slots=True)
-class RouteCanary:
-    """A pool that takes `percent` of a row's requests first. At 0 it takes none, and is still a place they may go."""
+class RouteShare:
+    """A pool that `percent` of a row's requests try first, its canary, or of which it gets a copy, its mirror.
+
+    At 0 it takes none, and is still a place that they may go.
+    """
 
     pool: CompiledPool
     percent: float
@@ -147,7 +150,10 @@ class RouteCanary:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One row as written, before a model narrows it. `models` is None unless the row asks for a model."""
+    """One row as written, before a model narrows it. `models` is None unless the row asks for a model.
+
+    `weights` says of each pool of `to` how often it comes first, and is None where the first always does.
+    """
 
     id: str
     line: int
@@ -160,13 +166,22 @@ class Route:
     models: frozenset[str] | None
     cache_s: float | None = None
     audit: AuditLevel = AuditLevel.STANDARD
-    canary: RouteCanary | None = None
+    canary: RouteShare | None = None
+    mirror: RouteShare | None = None
+    weights: Mapping[str, float] | None = None
+
+    @property
+    def pools(self) -> tuple[CompiledPool, ...]:
+        """Every place that its requests or copies of them may go, as written; one may stand there more than once."""
+        shares = [share.pool for share in (self.canary, self.mirror) if share is not None]
+        return (*self.to, *self.spill, *shares)
 
     def answer(
         self,
         to: Sequence[CompiledPool],
         spill: Sequence[CompiledPool],
-        canary: RouteCanary | None,
+        canary: RouteShare | None,
+        mirror: RouteShare | None,
         label: Label,
         usual_s: float,
     ) -> Decision:
@@ -185,7 +200,13 @@ class Route:
             cache_s=usual_s if self.cache_s is None else min(usual_s, self.cache_s),
             audit=self.audit,
             canary=Canary(canary.pool.name, canary.percent) if canary is not None else None,
+            mirror=Mirror(mirror.pool.name, mirror.percent) if mirror is not None else None,
+            weights=tuple([self.weights[pool.name] for pool in to]) if self.weights and len(to) > 1 else (),
         )
+
+
+Standing = tuple[list[CompiledPool], list[CompiledPool], RouteShare | None, RouteShare | None]
+"""What of a row's `to`, `spill`, canary and mirror may have a request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,15 +224,18 @@ class Row:
     spill: tuple[CompiledPool, ...]
     has_no_pool: bool
     refused_by_pools: int
-    canary: RouteCanary | None = None
+    canary: RouteShare | None = None
+    mirror: RouteShare | None = None
     answers: tuple[Mapping[int, Decision], ...] = ()
 
-    def permitted(self, state: int) -> tuple[list[CompiledPool], list[CompiledPool], RouteCanary | None]:
-        """The pools of `to` and `spill` that do not refuse `state`, in the order written; the canary if it does not."""
+    def permitted(self, state: int) -> Standing:
+        """The pools of `to` and `spill` that do not refuse `state`, in the order written; canary and mirror if they do
+        not."""
         to = [pool for pool in self.to if not state & pool.refused]
         spill = [pool for pool in self.spill if not state & pool.refused]
         canary = self.canary if self.canary is not None and not state & self.canary.pool.refused else None
-        return to, spill, canary
+        mirror = self.mirror if self.mirror is not None and not state & self.mirror.pool.refused else None
+        return to, spill, canary, mirror
 
     def may_be_steered(self, to: Sequence[CompiledPool]) -> bool:
         """Whether the model's name can have brought in or to the front what is left in `to`."""

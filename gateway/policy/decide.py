@@ -1,13 +1,15 @@
 """The decision: from facts and a compiled policy to pools, or a refusal. Pure, in microseconds.
 
 The first row that accepts the state wins; its pools, minus those that may not see the request, are the answer, in the
-order written; its canary passes the same filters. A model name only narrows: it cannot bring in a cloud pool that the
-same facts would not reach without it, nor put one first where home comes first. The trace is for `explain.py` and costs
-nothing unless asked for.
+order written; its canary and its mirror pass the same filters. A model name only narrows: it cannot bring in a cloud
+pool that the same facts would not reach without it, nor put one first where home comes first. The trace is for
+`explain.py` and costs nothing unless asked for.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from gateway.core.decision import Allow, Decision, Deny, DenyCode
 from gateway.core.facts import Pressure, RequestFacts
@@ -20,9 +22,13 @@ from gateway.policy.compiled import (
     CompiledPool,
     Layout,
     Route,
-    RouteCanary,
+    RouteShare,
     Row,
+    Standing,
 )
+
+ALL: Final = 100.0
+"""Every request, in percent."""
 
 
 class Mismatch(StrEnum):
@@ -51,7 +57,9 @@ class Exclusion(StrEnum):
     CLEARANCE = "clearance"
     CLOUD_CEILING = "cloud_ceiling"
     TENANT_CEILING = "tenant_ceiling"
-    SPILL_ALONE = "spill_alone"  # nothing of `to` is permitted, and neither spill nor canary stands in for it
+    SPILL_ALONE = (
+        "spill_alone"  # nothing of `to` is permitted, and neither spill nor canary nor mirror stands in for it
+    )
     STEERED = "steered"  # only the model's name would have brought it in, or brought it to the front
 
 
@@ -72,14 +80,16 @@ class Matched:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A pool that may have the request: one of `to`, of `spill` (when the others cannot take it), or the canary.
+    """A pool that may have the request: one of `to`, of `spill` (when the others cannot take it), or the canary; or a
+    copy of it, the mirror.
 
-    A canary's pool is named for that, and again if it stands in `to` or `spill` besides.
+    A canary's or mirror's pool is named for that, and again if it stands in `to` or `spill` besides.
     """
 
     pool: str
     is_spill: bool
     is_canary: bool = False
+    is_mirror: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +99,10 @@ class Excluded:
     pool: str
     because: Exclusion
     is_canary: bool = False
+    is_mirror: bool = False
 
 
 Step = Skipped | Matched | Kept | Excluded
-_Places = tuple[list[CompiledPool], list[CompiledPool], RouteCanary | None]
 
 
 def decide(compiled: CompiledPolicy, facts: RequestFacts, trace: list[Step] | None = None) -> Decision:
@@ -134,6 +144,8 @@ def _with_more(decision: Decision, added: tuple[str, ...], leaves_first: float) 
         audit=allow.audit,
         canary=allow.canary,
         leaves_first=leaves_first,
+        mirror=allow.mirror,
+        weights=allow.weights,
     )
 
 
@@ -165,12 +177,12 @@ def _decide(compiled: CompiledPolicy, facts: RequestFacts, label: Label, trace: 
             return answer
     if route.deny is not None:
         return Deny(DenyCode.DENIED_BY_ROUTE, route.id, route.deny)
-    to, spill, canary = row.permitted(state)
-    if is_narrowed or row.may_be_steered(to):
-        to, spill, canary = _not_steered(compiled, state, (to, spill, canary))
+    standing = row.permitted(state)
+    if is_narrowed or row.may_be_steered(standing[0]):
+        standing = _not_steered(compiled, state, standing)
     if trace is not None:
-        _trace_pools(compiled, facts, alias, row, label, (to, spill, canary), trace)
-    return route.answer(to, spill, canary, label, compiled.cache.get(label, 0.0))
+        _trace_pools(compiled, facts, alias, row, label, standing, trace)
+    return route.answer(*standing, label, compiled.cache.get(label, 0.0))
 
 
 def state_of(compiled: CompiledPolicy, facts: RequestFacts, label: Label) -> int:
@@ -209,32 +221,42 @@ def _more_of(layout: Layout, facts: RequestFacts) -> int:
     return state
 
 
-def _not_steered(compiled: CompiledPolicy, state: int, places: _Places) -> _Places:
-    """`places` without the cloud pools that only the choice of a model brings in or to the front (I4).
+def _not_steered(compiled: CompiledPolicy, state: int, standing: Standing) -> Standing:
+    """`standing` without the cloud pools that only the choice of a model brings in or to the front (I4).
 
     A canary at home does not make its row one that leads home: it is a share that the policy's writer set aside, and a
-    model that is not in it goes where the rest of the row goes.
+    model that is not in it goes where the rest of the row goes. A copy is held to what is copied without the model, as
+    what goes first is to what goes first: more of it would be text that leaves because a client chose a name.
     """
     route = _without_model(compiled, state)
     home = [pool for pool in route.to if not state & pool.refused] if route is not None else []
     # Without something permitted in `to` the request would be refused, and no cloud pool reached at all.
     reached = {pool.name for pool in home}
     leads_home = bool(home) and not home[0].is_cloud
-    usual: RouteCanary | None = None
+    first = copied = 0.0
     if route is not None and home:
-        reached |= {pool.name for pool in route.spill if not state & pool.refused}
-        usual = route.canary if route.canary is not None and not state & route.canary.pool.refused else None
-        reached |= {usual.pool.name} if usual is not None else set()
-    to, spill, canary = places
+        reached |= {pool.name for pool in route.pools[len(route.to) :] if not state & pool.refused}
+        first, copied = (_share_out(share, state) for share in (route.canary, route.mirror))
+    to, spill, canary, mirror = standing
     to = [pool for pool in to if not pool.is_cloud or pool.name in reached]
     if to and to[0].is_cloud and leads_home:
         to = [pool for pool in to if not pool.is_cloud]
     spill = [pool for pool in spill if not pool.is_cloud or pool.name in reached]
-    if canary is not None and canary.pool.is_cloud:
-        first_share = usual.percent if usual is not None and usual.pool.is_cloud else 0.0
-        if canary.pool.name not in reached or (leads_home and canary.percent > first_share):
-            canary = None
-    return to, spill, canary
+    canary = _kept_share(canary, reached, first if leads_home else ALL)
+    mirror = _kept_share(mirror, reached, copied if leads_home else ALL)
+    return to, spill, canary, mirror
+
+
+def _share_out(share: RouteShare | None, state: int) -> float:
+    """The percentage of requests that `share` takes out of the building in `state`."""
+    return share.percent if share is not None and share.pool.is_cloud and not state & share.pool.refused else 0.0
+
+
+def _kept_share(share: RouteShare | None, reached: Collection[str], most: float) -> RouteShare | None:
+    """`share`, unless it is in the cloud and none of those `reached`, or takes more than `most` percent there."""
+    if share is None or not share.pool.is_cloud:
+        return share
+    return share if share.pool.name in reached and share.percent <= most else None
 
 
 def _without_model(compiled: CompiledPolicy, state: int) -> Route | None:
@@ -258,23 +280,24 @@ def _trace_pools(
     alias: Alias,
     row: Row,
     label: Label,
-    places: _Places,
+    standing: Standing,
     trace: list[Step],
 ) -> None:
-    to, spill, kept_canary = places
-    canary = row.route.canary
-    if canary is not None and kept_canary is not None and to:
-        trace.append(Kept(canary.pool.name, is_spill=False, is_canary=True))
-    elif canary is not None:
-        because = (
-            _exclusion(compiled, facts, alias, canary.pool, label) if kept_canary is None else Exclusion.SPILL_ALONE
-        )
-        trace.append(Excluded(canary.pool.name, because, is_canary=True))
-    for is_spill, written, kept in ((False, row.route.to, to), (True, row.route.spill, spill)):
-        for pool in written:
-            if pool in kept and not to:
+    to, spill, *shares = standing
+    for written, kept, is_mirror in zip((row.route.canary, row.route.mirror), shares, (False, True), strict=True):
+        if written is None:
+            continue
+        name = written.pool.name
+        if kept is not None and to:
+            trace.append(Kept(name, is_spill=False, is_canary=not is_mirror, is_mirror=is_mirror))
+        else:
+            because = Exclusion.SPILL_ALONE if kept else _exclusion(compiled, facts, alias, written.pool, label)
+            trace.append(Excluded(name, because, is_canary=not is_mirror, is_mirror=is_mirror))
+    for is_spill, listed, left in ((False, row.route.to, to), (True, row.route.spill, spill)):
+        for pool in listed:
+            if pool in left and not to:
                 trace.append(Excluded(pool.name, Exclusion.SPILL_ALONE))
-            elif pool in kept:
+            elif pool in left:
                 trace.append(Kept(pool.name, is_spill))
             else:
                 trace.append(Excluded(pool.name, _exclusion(compiled, facts, alias, pool, label)))

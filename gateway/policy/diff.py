@@ -185,7 +185,8 @@ def _changes(walked: Walked) -> tuple[Change, ...]:
 
 def _places(answer: Answer) -> tuple[tuple[Destination, ...], ...]:
     if isinstance(answer, Allowed):
-        return answer.to, answer.spill, (answer.canary,) if answer.canary is not None else ()
+        shares = [(share,) if share is not None else () for share in (answer.canary, answer.mirror)]
+        return answer.to, answer.spill, *shares
     return ()
 
 

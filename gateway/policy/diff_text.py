@@ -145,6 +145,10 @@ class _Telling:
     def _terms(self, answer: Allowed, other: Allowed | None) -> Iterator[str]:
         if answer.canary is not None:
             yield self._say("term_canary", percent=f"{answer.percent:g}", pool=answer.canary.pool)
+        if answer.mirror is not None:
+            yield self._say("term_mirror", percent=f"{answer.mirrored:g}", pool=answer.mirror.pool)
+        if answer.weights:
+            yield self._say("term_weights", weights=" : ".join(f"{weight:g}" for weight in answer.weights))
         if other is None:
             return
         if answer.queue_s != other.queue_s:
@@ -264,8 +268,7 @@ def _says_more(group: Sequence[Change]) -> bool:
 def _pools(answer: Answer) -> frozenset[str]:
     if not isinstance(answer, Allowed):
         return frozenset()
-    canary = (answer.canary,) if answer.canary is not None else ()
-    return frozenset(place.pool for place in (*answer.to, *answer.spill, *canary))
+    return frozenset(place.pool for place in answer.places)
 
 
 def _without_route(answer: Answer) -> Answer:
@@ -337,6 +340,9 @@ def _answer(answer: Answer) -> _Json:
         "spill": [_destination(place) for place in answer.spill],
         "canary": _destination(answer.canary) if answer.canary is not None else None,
         "percent": answer.percent,
+        "mirror": _destination(answer.mirror) if answer.mirror is not None else None,
+        "mirrored": answer.mirrored,
+        "weights": list(answer.weights),
         "queue_s": answer.queue_s,
         "cache_s": answer.cache_s,
         "audit": answer.audit,

@@ -16,7 +16,7 @@ from gateway.core.facts import MINUTES_PER_WEEK, Budget, Capability, Complexity,
 from gateway.core.labels import Label
 from gateway.policy import space
 from gateway.policy.answers import Answer, Places
-from gateway.policy.compiled import ABOVE_CEILING, ALWAYS, OTHER_CLASS, Alias, CompiledPolicy, CompiledPool, Fact, Route
+from gateway.policy.compiled import ABOVE_CEILING, ALWAYS, OTHER_CLASS, Alias, CompiledPolicy, Fact, Route
 from gateway.policy.decide import decide
 from gateway.policy.regions import MODEL, OWN_CEILING, SAME, Axis, Box, Diagram, boxes_of
 
@@ -92,9 +92,7 @@ class _Side:
 
 
 def _refusals(route: Route, shift: int) -> tuple[int, ...]:
-    canary = (route.canary.pool,) if route.canary is not None else ()
-    pools: tuple[CompiledPool, ...] = (*route.to, *route.spill, *canary)
-    return tuple(pool.refused << shift for pool in pools)
+    return tuple(pool.refused << shift for pool in route.pools)
 
 
 def _alive(rows: Sequence[_Row], state: int, later: int) -> Iterator[int]:

@@ -57,6 +57,8 @@ SENTENCES: Final[Table] = MappingProxyType(
         "answer_refused": ("refused: {message} (route {route})", "拒绝：{message}（路由 {route}）"),
         "answer_unmatched": ("refused: {code}", "拒绝：{code}"),
         "term_canary": (", {percent} % to {pool} first", "，{percent}% 先发往 {pool}"),
+        "term_mirror": (", copies of {percent} % to {pool}", "，{percent}% 的请求副本发往 {pool}"),
+        "term_weights": (", shared out {weights}", "，按 {weights} 分配"),
         "term_queue": (", waits {time}", "，排队最长 {time}"),
         "term_cache": (", answers kept {time}", "，应答缓存 {time}"),
         "term_no_cache": (", answers not kept", "，应答不缓存"),

@@ -102,8 +102,8 @@ class WrittenAttributes:
 
 
 @dataclass(frozen=True, slots=True)
-class WrittenCanary:
-    """A share of a row's requests, 0 to 100 percent, that goes to `pool` first."""
+class WrittenShare:
+    """A share of a row's requests, 0 to 100 percent, for `pool`: that goes there first, or of which it gets a copy."""
 
     pool: Word
     percent: float
@@ -112,7 +112,8 @@ class WrittenCanary:
 @dataclass(frozen=True, slots=True)
 class WrittenRoute:
     """One row. `deny` is the message of a row that refuses, and then there are no pools. `only` takes away the pools
-    that are not so. `cache_s` shortens the label's, None leaves it; 0 is never."""
+    that are not so. `cache_s` shortens the label's, None leaves it; 0 is never.
+    `weights` are those of `to`, one for each, or none at all."""
 
     id: Word
     guard: WrittenGuard
@@ -124,7 +125,9 @@ class WrittenRoute:
     only: WrittenAttributes | None = None
     cache_s: float | None = None
     audit: AuditLevel = AuditLevel.STANDARD
-    canary: WrittenCanary | None = None
+    canary: WrittenShare | None = None
+    mirror: WrittenShare | None = None
+    weights: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,13 +158,15 @@ def decision_as_json(decision: Decision) -> _Json:
     if not isinstance(decision, Allow):
         refused: _Json = {"action": "deny", "route": decision.route, "code": decision.code, "message": decision.message}
         return {**refused, "if_scanned": list(decision.if_scanned)} if decision.if_scanned else refused
-    canary = decision.canary
+    canary, mirror = decision.canary, decision.mirror
     return {
         "action": "allow",
         "route": decision.route,
         "to": list(decision.to),
         "spill": list(decision.spill),
         "canary": {"pool": canary.pool, "percent": canary.percent} if canary is not None else None,
+        "mirror": {"pool": mirror.pool, "percent": mirror.percent} if mirror is not None else None,
+        "weights": list(decision.weights),
         "if_scanned": list(decision.if_scanned),
         "queue_s": decision.queue_s,
         "cache_s": decision.cache_s,
@@ -203,5 +205,6 @@ def _pools(explained: Explanation) -> Iterator[_Json]:
                 "zone": pool.zone,
                 "is_cloud": pool.is_cloud,
                 "is_canary": step.is_canary,
+                "is_mirror": step.is_mirror,
                 "because": step.because if isinstance(step, Excluded) else None,
             }

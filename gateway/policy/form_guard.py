@@ -20,9 +20,9 @@ _CLOCK: Final = re.compile(r"([01][0-9]|2[0-4]):([0-5][0-9])")
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
-def group(reader: Reader, node: Node | None, what: str, kind: str, later: frozenset[str] = frozenset()) -> Fields:
-    """A group of the keys of `kind`. `mask` and the keys in `later` are of the language and not of this build."""
-    return reader.fields(_supported(reader, node, later, what), what, KEYS[kind], REQUIRED[kind])
+def group(reader: Reader, node: Node | None, what: str, kind: str) -> Fields:
+    """A group of the keys of `kind`. `mask` is of the language and not of this build."""
+    return reader.fields(_supported(reader, node), what, KEYS[kind], REQUIRED[kind])
 
 
 def guard(reader: Reader, node: Node | None, what: str) -> WrittenGuard:
@@ -87,16 +87,13 @@ def place(fields: Fields, key: str) -> Place:
     return node.at if node is not None else fields.at
 
 
-def _supported(reader: Reader, node: Node | None, later: frozenset[str], what: str) -> Node | None:
+def _supported(reader: Reader, node: Node | None) -> Node | None:
     if not isinstance(node, Group):
         return node
     kept = []
     for key, value in node.entries:
         if key.text == "mask":
             reader.report(key.at, MASK_RESERVED, "Remove it.")
-        elif key.text in later:
-            message = f"{what} with `{key.text}` is not supported by this build yet."
-            reader.report(key.at, message, "Remove it, or use a build that lists it.")
         else:
             kept.append((key, value))
     return Group(tuple(kept), node.at)

@@ -3,10 +3,12 @@
 Reads lists into `WrittenRoute` and `Invariant` and reports faults of form; what a row asks is `form_guard.py`'s.
 """
 
+from typing import Final
+
 from gateway.core.decision import AuditLevel
 from gateway.core.problems import did_you_mean
 from gateway.core.reading import Fields, Reader, Word, shown
-from gateway.core.written import Node, Place, Scalar
+from gateway.core.written import Group, Listing, Node, Place, Scalar
 from gateway.policy import form_guard
 from gateway.policy.document import (
     DEFAULT_QUEUE_S,
@@ -14,10 +16,12 @@ from gateway.policy.document import (
     Never,
     Only,
     Required,
-    WrittenCanary,
     WrittenRoute,
+    WrittenShare,
 )
-from gateway.policy.keys import ATTRIBUTES, DESTINATIONS, INVARIANT_KINDS, RAISED, ROUTE_LATER
+from gateway.policy.keys import ATTRIBUTES, DESTINATIONS, INVARIANT_KINDS, RAISED
+
+MOST_WEIGHT: Final = 1_000_000.0
 
 
 def routes(reader: Reader, node: Node | None) -> tuple[WrittenRoute, ...]:
@@ -44,10 +48,10 @@ def cached_for(reader: Reader, node: Node | None, what: str) -> float | None:
 
 
 def _route(reader: Reader, node: Node) -> WrittenRoute | None:
-    row = form_guard.group(reader, node, "A route", "route", ROUTE_LATER)
+    row = form_guard.group(reader, node, "A route", "route")
     id = reader.name(row.get("id"), "The id of a route")
     guard = form_guard.guard(reader, row.get("when"), "`when`")
-    to = reader.names(row.get("to"), "`to`")
+    to, weights = _weighted(reader, row.get("to"))
     spill = reader.names(row.get("spill"), "`spill`", least=0)
     for word in spill:
         if any(word.text == other.text for other in to):
@@ -58,7 +62,7 @@ def _route(reader: Reader, node: Node) -> WrittenRoute | None:
     audit = reader.one_of(row.get("audit"), "`audit`", tuple(AuditLevel))
     message = reader.text(row.get("deny"), "`deny`")
     _check_kind(reader, row)
-    canary = _canary(reader, row.get("canary"))
+    canary, mirror = (_share(reader, row.get(key), key) for key in ("canary", "mirror"))
     cache_s = cached_for(reader, row.get("cache"), "`cache`")
     if id is None:
         return None
@@ -74,6 +78,8 @@ def _route(reader: Reader, node: Node) -> WrittenRoute | None:
         cache_s=cache_s,
         audit=AuditLevel(audit) if audit is not None else AuditLevel.STANDARD,
         canary=canary,
+        mirror=mirror,
+        weights=weights,
     )
 
 
@@ -87,11 +93,33 @@ def _check_kind(reader: Reader, row: Fields) -> None:
         reader.report(row.at, fault, f"Remove {', '.join(idle)}.")
 
 
-def _canary(reader: Reader, node: Node | None) -> WrittenCanary | None:
-    fields = form_guard.group(reader, node, "`canary`", "canary")
-    pool = reader.name(fields.get("pool"), "The pool of `canary`")
+def _weighted(reader: Reader, node: Node | None) -> tuple[tuple[Word, ...], tuple[float, ...]]:
+    """The pools of `to`, and how the first place is shared out among them if each is written with its weight."""
+    if not isinstance(node, Listing) or not any(isinstance(item, Group) for item in node.items):
+        return reader.names(node, "`to`"), ()
+    pools: list[Word | None] = []
+    weights: list[float] = []
+    for item in node.items:
+        if isinstance(item, Scalar):
+            pools.append(reader.name(item, "Each of `to`"))
+            reader.report(item.at, "Either every pool of `to` has a weight, or none.", "Write `{pool: …, weight: 0}`.")
+            continue
+        fields = form_guard.group(reader, item, "A pool with its weight", "weighted")
+        pools.append(reader.name(fields.get("pool"), "Each of `to`"))
+        weight = reader.number(fields.get("weight"), "`weight`", least=0.0, most=MOST_WEIGHT)
+        weights.append(weight if weight is not None else 1.0)
+    if weights and not any(weights):
+        reader.report(
+            node.at, "No pool of `to` has a weight above 0.", "Give one of them a share, or write plain names."
+        )
+    return reader.each_once(pools, "`to`"), tuple(weights)
+
+
+def _share(reader: Reader, node: Node | None, key: str) -> WrittenShare | None:
+    fields = form_guard.group(reader, node, f"`{key}`", key)
+    pool = reader.name(fields.get("pool"), f"The pool of `{key}`")
     percent = reader.number(fields.get("percent"), "`percent`", least=0.0, most=100.0)
-    return WrittenCanary(pool, percent) if pool is not None and percent is not None else None
+    return WrittenShare(pool, percent) if pool is not None and percent is not None else None
 
 
 def _invariant(reader: Reader, node: Node, ids: list[Word]) -> Invariant | None:

@@ -19,7 +19,7 @@ WHEN: Final = (
     "budget",
 )
 ATTRIBUTES: Final = ("processor", "residency", "agreement")
-DESTINATIONS: Final = ("to", "spill", "on_full", "only", "canary", "cache", "audit")
+DESTINATIONS: Final = ("to", "spill", "on_full", "only", "canary", "mirror", "cache", "audit")
 """What a route says of where its requests go, and how; a route that refuses says none of it."""
 
 KEYS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
@@ -38,7 +38,9 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "time": ("days", "from", "to"),
         "on_full": ("queue",),
         "attributes": ATTRIBUTES,
+        "weighted": ("pool", "weight"),
         "canary": ("pool", "percent"),
+        "mirror": ("pool", "percent"),
         "invariant": ("id", *INVARIANT_KINDS),
         "never": (*WHEN, "zone", "pool", *ATTRIBUTES),
         "only": (*WHEN, *ATTRIBUTES),
@@ -60,16 +62,15 @@ REQUIRED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "time": (),
         "on_full": ("queue",),
         "attributes": (),
+        "weighted": ("pool", "weight"),
         "canary": ("pool", "percent"),
+        "mirror": ("pool", "percent"),
         "invariant": ("id",),
         "never": (),
         "only": (),
         "monotone": ("raising", "may_not_add"),
     }
 )
-
-ROUTE_LATER: Final = frozenset({"mirror"})
-"""Keys that belong to the language and not yet to this build."""
 
 MASK_RESERVED: Final = (
     "`mask` is reserved: this gateway cannot mask yet, and a policy that counts on it would let text out unmasked."

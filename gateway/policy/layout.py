@@ -46,8 +46,9 @@ def guards_of(policy: WrittenPolicy) -> Iterator[WrittenGuard]:
 
 
 def pools_of(route: WrittenRoute) -> tuple[Word, ...]:
-    """Every pool that a row names: in `to`, in `spill`, as its canary."""
-    return (*route.to, *route.spill, *((route.canary.pool,) if route.canary is not None else ()))
+    """Every pool that a row names: in `to`, in `spill`, as its canary, as its mirror."""
+    shares = [share.pool for share in (route.canary, route.mirror) if share is not None]
+    return (*route.to, *route.spill, *shares)
 
 
 def limit_of(ceiling: Label | None) -> int:

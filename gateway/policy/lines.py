@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from gateway.policy.bans import pools_of
-from gateway.policy.compiled import ABOVE_CEILING, ALWAYS, CompiledPolicy, CompiledPool, Route, RouteCanary
+from gateway.policy.compiled import ABOVE_CEILING, ALWAYS, CompiledPolicy, CompiledPool, Route, RouteShare
 from gateway.policy.space import Side, Space
 
 
@@ -21,6 +21,7 @@ class Role(StrEnum):
     CANARY = "canary"
     TO = "to"
     SPILL = "spill"
+    MIRROR = "mirror"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +48,16 @@ class Reach:
     """Where the requests of a region go: the pools of their row that stand. `to` is never empty unless all is."""
 
     route: Route | None = None
-    canary: RouteCanary | None = None
+    canary: RouteShare | None = None
     to: tuple[CompiledPool, ...] = ()
     spill: tuple[CompiledPool, ...] = ()
+    mirror: RouteShare | None = None
 
     @property
     def pools(self) -> tuple[CompiledPool, ...]:
         """Every place, each once."""
-        canary = (self.canary.pool,) if self.canary is not None else ()
-        return tuple({pool.name: pool for pool in (*canary, *self.to, *self.spill)}.values())
+        shares = [share.pool for share in (self.canary, self.mirror) if share is not None]
+        return tuple({pool.name: pool for pool in (*self.to, *self.spill, *shares)}.values())
 
     @property
     def cloud(self) -> frozenset[str]:
@@ -70,7 +72,12 @@ class Reach:
     @property
     def first_share_out(self) -> float:
         """The percentage of requests that a canary takes out of the building before anything else is tried."""
-        return self.canary.percent if self.canary is not None and self.canary.pool.is_cloud else 0.0
+        return _share_out(self.canary)
+
+    @property
+    def copied_share_out(self) -> float:
+        """The percentage of requests of which a copy leaves the building."""
+        return _share_out(self.mirror)
 
 
 class Guards:
@@ -133,7 +140,8 @@ class Lines:
         if not to:
             return Reach(line.route)
         canary = line.route.canary if by_role[Role.CANARY] else None
-        return Reach(line.route, canary, to, tuple(by_role[Role.SPILL]))
+        mirror = line.route.mirror if by_role[Role.MIRROR] else None
+        return Reach(line.route, canary, to, tuple(by_role[Role.SPILL]), mirror)
 
 
 def as_written(space: Space, side: Side, guards: Guards) -> Lines:
@@ -162,12 +170,20 @@ def not_steered(reach: Reach, without: Reach) -> Reach:
     if not to:
         return Reach(reach.route)
     spill = tuple(pool for pool in reach.spill if not pool.is_cloud or pool.name in without.cloud)
-    canary = reach.canary
+    canary, mirror = reach.canary, reach.mirror
     if canary is not None and canary.pool.is_cloud:
         is_more = without.leads_home and canary.percent > without.first_share_out
         if is_more or canary.pool.name not in without.cloud:
             canary = None
-    return Reach(reach.route, canary, to, spill)
+    if mirror is not None and mirror.pool.is_cloud:
+        is_more = without.leads_home and mirror.percent > without.copied_share_out
+        if is_more or mirror.pool.name not in without.cloud:
+            mirror = None
+    return Reach(reach.route, canary, to, spill, mirror)
+
+
+def _share_out(share: RouteShare | None) -> float:
+    return share.percent if share is not None and share.pool.is_cloud else 0.0
 
 
 def _lines(space: Space, side: Side, guards: Guards, free: int) -> Iterator[Line]:
@@ -208,5 +224,5 @@ def _is_among(compiled: CompiledPolicy, model: str, pool: CompiledPool) -> bool:
 
 
 def _by_role(route: Route) -> tuple[tuple[Role, tuple[CompiledPool, ...]], ...]:
-    canary = (route.canary.pool,) if route.canary is not None else ()
-    return (Role.CANARY, canary), (Role.TO, route.to), (Role.SPILL, route.spill)
+    canary, mirror = ((share.pool,) if share is not None else () for share in (route.canary, route.mirror))
+    return (Role.CANARY, canary), (Role.TO, route.to), (Role.SPILL, route.spill), (Role.MIRROR, mirror)

@@ -107,8 +107,7 @@ class _Faults:
     def _sent(self, verdict: Verdict, example: Counterexample, pool: CompiledPool) -> Problem:
         compiled, route = self._compiled, self._routes[example.route]
         label = compiled.order.name(example.facts.label_high)
-        is_canary = route.canary is not None and pool.name not in {one.name for one in (*route.to, *route.spill)}
-        how = " as its canary, which counts at any share," if is_canary else ""
+        how = _as_what(route, pool)
         sends = f"The route `{route.id}` sends requests labelled `{label}`{how} to the pool `{pool.name}`"
         seen = self._for_example(example)
         if verdict.kind is Kind.CEILING:
@@ -179,6 +178,15 @@ class _Faults:
         """What is out of the ordinary about the request, if anything is."""
         special = list(unusual(self._compiled, example.facts, "en"))
         return f" (for example: {together(special, 'en')})" if special else ""
+
+
+def _as_what(route: Route, pool: CompiledPool) -> str:
+    """As what of `route` the pool gets requests, if that is easily overlooked."""
+    if pool.name in {one.name for one in (*route.to, *route.spill)}:
+        return ""
+    if route.canary is not None and route.canary.pool.name == pool.name:
+        return " as its canary, which counts at any share,"
+    return " as copies to its mirror, which counts at any share,"
 
 
 def _list(names: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Final
 
-from gateway.core.decision import Allow, Canary, Decision, Deny
+from gateway.core.decision import Allow, Canary, Decision, Deny, Mirror
 from gateway.core.facts import RequestFacts
 from gateway.core.labels import Label
 from gateway.policy import leaving as leaving_rules
@@ -27,7 +27,8 @@ from gateway.policy.proof import Worst
 from gateway.policy.space import BudgetSpent, Region, Space, walk
 from gateway.policy.unread import unasked, unread
 
-PROVER_VERSION: Final = 1
+PROVER_VERSION: Final = 2
+"""2 looks at mirrors and weights besides."""
 MOST_NODES: Final = 1_000_000
 
 
@@ -185,28 +186,35 @@ class _Prover:
         """The shipped `decide` must answer as the table was read here, or what is proved is not what is decided."""
         if reach.cloud:
             canary = Canary(reach.canary.pool.name, reach.canary.percent) if reach.canary is not None else None
+            mirror = Mirror(reach.mirror.pool.name, reach.mirror.percent) if reach.mirror is not None else None
             to, spill = (tuple(pool.name for pool in pools) for pools in (reach.to, reach.spill))
-            is_as_read = isinstance(decision, Allow) and (decision.to, decision.spill, decision.canary) == (
-                to,
-                spill,
-                canary,
+            is_as_read = (
+                isinstance(decision, Allow)
+                and (decision.to, decision.spill) == (to, spill)
+                and (decision.canary, decision.mirror) == (canary, mirror)
+                and decision.weights == _weights(reach)
             )
         else:
-            is_as_read = not isinstance(decision, Allow) or self._homes.issuperset(decision.pools)
+            is_as_read = not isinstance(decision, Allow) or self._homes.issuperset(decision.reach)
         if not is_as_read:
-            pools = decision.pools if isinstance(decision, Allow) else ()
+            pools = decision.reach if isinstance(decision, Allow) else ()
             self._break(_id(Kind.DETERMINISTIC), cost, Counterexample(facts, decision.route, pools))
 
     def _client(self, cost: int, facts: RequestFacts, decision: Decision, without: Reach) -> None:
         """What `decide` gives for a model, against what the table gives for none."""
         if isinstance(decision, Deny):
             return
-        added = [name for name in decision.pools if name not in self._homes | without.cloud]
+        added = [name for name in decision.reach if name not in self._homes | without.cloud]
         if without.leads_home:
-            added += [name for name in decision.to[:1] if name not in self._homes]
+            # Whatever has a share in the first place may come first, at any weight.
+            first = decision.to if decision.weights else decision.to[:1]
+            added += [name for name in first if name not in self._homes]
             canary = decision.canary
             if canary is not None and canary.pool not in self._homes and canary.percent > without.first_share_out:
                 added.append(canary.pool)
+            mirror = decision.mirror
+            if mirror is not None and mirror.pool not in self._homes and mirror.percent > without.copied_share_out:
+                added.append(mirror.pool)
         if added:
             example = Counterexample(facts, decision.route, tuple(dict.fromkeys(added)))
             self._break(_id(Kind.CLIENT), cost, example)
@@ -347,6 +355,11 @@ def _home_too(lines: Lines, place: int, alive: int) -> int:
 def _only_label(space: Space, rank: int) -> int:
     labels = space.sides[0].compiled.layout.labels
     return _union(bit for other, bit in enumerate(labels) if other != rank) << space.sides[0].shift
+
+
+def _weights(reach: Reach) -> tuple[float, ...]:
+    weights = reach.route.weights if reach.route is not None and len(reach.to) > 1 else None
+    return tuple(weights[pool.name] for pool in reach.to) if weights else ()
 
 
 def _route_id(route: Route | None) -> str:

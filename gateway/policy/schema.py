@@ -15,6 +15,7 @@ from gateway.core.findings import Tier
 from gateway.core.reading import API_VERSION, NAME_PATTERN
 from gateway.core.topology import Tls
 from gateway.policy.document import CARRIERS, HistoryMode
+from gateway.policy.form_rows import MOST_WEIGHT
 from gateway.policy.keys import (
     ATTRIBUTES,
     COMPARISONS,
@@ -178,7 +179,7 @@ def _route(pools: _Schema) -> _Schema:
         {
             "id": _name("what records and explanations call this row"),
             "when": {**_group("when", _conditions()), "description": "all of these must hold; `{}` is everything"},
-            "to": pools,
+            "to": _pools_or_shares(pools),
             "spill": {**pools, "minItems": 0, "description": "pools for when those in `to` have no room"},
             "on_full": _group("on_full", {"queue": _time()}),
             "only": {**only, "description": "what its pools must be; others are left out and the row still matches"},
@@ -189,12 +190,30 @@ def _route(pools: _Schema) -> _Schema:
                     "percent": {"type": "number", "minimum": 0, "maximum": 100, "description": "how large a share"},
                 },
             ),
+            "mirror": _group(
+                "mirror",
+                {
+                    "pool": _name("a pool of pools.yaml that gets a copy of a share of this row's requests"),
+                    "percent": {"type": "number", "minimum": 0, "maximum": 100, "description": "how large a share"},
+                },
+            ),
             "cache": {**_reuse(), "description": "how long an answer may be reused; can only shorten the label's"},
             "audit": {**_enum(AuditLevel), "description": "`strict`: on disk before every attempt, at home too"},
             "deny": {"type": "string", "description": "refuse, with this message for the caller"},
         },
     )
     return {**route, "oneOf": [{"required": ["to"]}, {"required": ["deny"]}]}
+
+
+def _pools_or_shares(pools: _Schema) -> _Schema:
+    weight: _Schema = {
+        "type": "number",
+        "minimum": 0,
+        "maximum": MOST_WEIGHT,
+        "description": "how often it comes first, as part of the sum of all; 0: only when the others cannot",
+    }
+    weighted = _group("weighted", {"pool": _name("a pool of pools.yaml"), "weight": weight})
+    return {"anyOf": [pools, _list(weighted, "pools of one zone that share out the first place", unique=False)]}
 
 
 def _invariant() -> _Schema:

@@ -26,12 +26,12 @@ from gateway.policy.compiled import (
     LabelRules,
     Premises,
     Route,
-    RouteCanary,
+    RouteShare,
     Row,
     RuleKind,
     weights_of,
 )
-from gateway.policy.document import WrittenAttributes, WrittenPolicy, WrittenRoute, WrittenRule
+from gateway.policy.document import WrittenAttributes, WrittenPolicy, WrittenRoute, WrittenRule, WrittenShare
 from gateway.policy.layout import layout_of
 from gateway.policy.meaning import has_all, refused_bits
 
@@ -133,7 +133,6 @@ class _Builder:
         return found
 
     def _route(self, route: WrittenRoute) -> Route:
-        canary = route.canary
         return Route(
             id=route.id.text,
             line=route.at.line,
@@ -146,8 +145,13 @@ class _Builder:
             models=frozenset(word.text for word in route.guard.models) or None,
             cache_s=route.cache_s,
             audit=route.audit,
-            canary=RouteCanary(self._row_pools((canary.pool,), route.only)[0], canary.percent) if canary else None,
+            canary=self._share(route.canary, route.only),
+            mirror=self._share(route.mirror, route.only),
+            weights=MappingProxyType(_weights(route)) if route.weights else None,
         )
+
+    def _share(self, written: WrittenShare | None, only: WrittenAttributes | None) -> RouteShare | None:
+        return RouteShare(self._row_pools((written.pool,), only)[0], written.percent) if written is not None else None
 
     def _row_pools(self, words: Iterable[Word], only: WrittenAttributes | None) -> tuple[CompiledPool, ...]:
         pools = (self._pools.get(word.text) or _unknown(word.text) for word in words)
@@ -176,9 +180,11 @@ class _Builder:
         spill: tuple[CompiledPool, ...],
         pools: frozenset[str],
     ) -> Row:
-        canary = route.canary if route.canary is not None and route.canary.pool.name in pools else None
-        refused_by_pools = canary.pool.refused if canary is not None else 0
-        for pool in (*to, *spill):
+        canary, mirror = (
+            share if share is not None and share.pool.name in pools else None for share in (route.canary, route.mirror)
+        )
+        refused_by_pools = 0
+        for pool in (*to, *spill, *(share.pool for share in (canary, mirror) if share is not None)):
             refused_by_pools |= pool.refused
         row = Row(
             route=route,
@@ -188,6 +194,7 @@ class _Builder:
             has_no_pool=route.deny is None and not to,
             refused_by_pools=refused_by_pools,
             canary=canary,
+            mirror=mirror,
         )
         if not to or route.models is not None:
             return row
@@ -199,10 +206,14 @@ class _Builder:
         usual_s = self._cache.get(label, 0.0)
         for above in (0, ABOVE_CEILING):
             state = ALWAYS | self._layout.labels[label] | above
-            to, spill, canary = row.permitted(state)
+            to, spill, canary, mirror = row.permitted(state)
             if not row.may_be_steered(to):
-                found[state & row.refused_by_pools] = row.route.answer(to, spill, canary, label, usual_s)
+                found[state & row.refused_by_pools] = row.route.answer(to, spill, canary, mirror, label, usual_s)
         return MappingProxyType(found)
+
+
+def _weights(route: WrittenRoute) -> dict[str, float]:
+    return {word.text: weight for word, weight in zip(route.to, route.weights, strict=True)}
 
 
 def _with_attributes(pool: CompiledPool, only: WrittenAttributes | None) -> CompiledPool:

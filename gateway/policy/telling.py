@@ -169,11 +169,15 @@ class Teller:
         place = self.say("cloud" if pool.is_cloud else "home")
         if isinstance(step, Excluded):
             said = self.say(f"out_{step.because}", pool=pool.name, place=place, **self._why(step.because, pool))
-            return self.say("as_canary", sentence=said) if step.is_canary else said
-        if step.is_canary:
-            canary = self._routes[route].canary
-            percent = canary.percent if canary is not None else 0
-            return self.say("kept_canary", pool=pool.name, place=place, percent=f"{percent:g}")
+            if step.is_canary or step.is_mirror:
+                return self.say("as_canary" if step.is_canary else "as_mirror", sentence=said)
+            return said
+        if step.is_canary or step.is_mirror:
+            row = self._routes[route]
+            share = row.canary if step.is_canary else row.mirror
+            percent = share.percent if share is not None else 0
+            key = "kept_canary" if step.is_canary else "kept_mirror"
+            return self.say(key, pool=pool.name, place=place, percent=f"{percent:g}")
         return self.say("kept_spill" if step.is_spill else "kept", pool=pool.name, place=place)
 
     def _why(self, because: Exclusion, pool: CompiledPool) -> dict[str, object]:
@@ -207,6 +211,11 @@ class Teller:
         """On which terms a request is allowed."""
         if decision.canary is not None:
             yield self.say("result_canary", pool=decision.canary.pool, percent=f"{decision.canary.percent:g}")
+        if decision.mirror is not None:
+            yield self.say("result_mirror", pool=decision.mirror.pool, percent=f"{decision.mirror.percent:g}")
+        if decision.weights:
+            weights = " : ".join(f"{weight:g}" for weight in decision.weights)
+            yield self.say("result_weights", pools=self.listed(decision.to), weights=weights)
         if decision.cache_s:
             yield self.say("result_cache", time=self.time(decision.cache_s))
         else:

@@ -120,6 +120,11 @@ SENTENCES: Final[Table] = MappingProxyType(
             "{pool}（{place}）：可用，作为灰度资源池优先承接 {percent}% 的请求。",
         ),
         "as_canary": ("As the canary, {sentence}", "作为灰度资源池，{sentence}"),
+        "kept_mirror": (
+            "{pool} ({place}): yes, as the mirror: it gets a copy of {percent} % of the requests, and never answers.",
+            "{pool}（{place}）：可用，作为镜像资源池接收 {percent}% 的请求副本，其应答不会返回给调用方。",
+        ),
+        "as_mirror": ("As the mirror, {sentence}", "作为镜像资源池，{sentence}"),
         "out_attribute": (
             "{pool} ({place}): no, it is not what the route asks for (processor {processor}, residency {residency}, "
             "agreement {agreement}).",
@@ -173,6 +178,14 @@ SENTENCES: Final[Table] = MappingProxyType(
         "result_canary": (
             "{percent} % of such requests try {pool} first.",
             "此类请求中有 {percent}% 先发往 {pool}（灰度）。",
+        ),
+        "result_mirror": (
+            "A copy of {percent} % of such requests goes to {pool}; what it answers is thrown away.",
+            "此类请求中有 {percent}% 会复制一份发往 {pool}（镜像），其应答被丢弃。",
+        ),
+        "result_weights": (
+            "The first place is shared out among {pools} as {weights}.",
+            "首选资源池在 {pools} 之间按 {weights} 分配。",
         ),
         "result_cache": ("Its answer may be reused for {time}.", "应答可缓存 {time}。"),
         "result_no_cache": ("Its answer is not reused.", "应答不缓存。"),

@@ -55,7 +55,7 @@ def refused(capsys: Capsys, path: Path) -> list[str]:
         ("cloud_ceiling: internal", "cloud_ceiling: intern", "`intern` does not exist. Did you mean `internal`?"),
         ("spill: [burst]", "overflow: [burst]", "A route has no key `overflow`."),
         ("spill: [burst]", "mask: [burst]", "`mask` is reserved: this gateway cannot mask yet"),
-        ("spill: [burst]", "mirror: burst", "mirror"),
+        ("spill: [burst]", "mirror: burst", "`mirror` must be a group of keys."),
         ("\n...", "\n", "The end marker `...` is missing: the file is half-written. End it with `...`."),
         ("routes:", "routes: [", ""),
         ("# Everything", "\u202e# Everything", "The invisible character U+202E is not accepted. Remove it."),

@@ -15,7 +15,7 @@ from gateway.core.audit_chain import (
     write_checkpoint,
 )
 from gateway.core.audit_record import Activation, Header
-from gateway.core.decision import Allow, AuditLevel, Canary, Deny, DenyCode
+from gateway.core.decision import Allow, AuditLevel, Canary, Deny, DenyCode, Mirror
 from gateway.core.facts import Budget, Capability, Complexity, Modality, Pressure, RequestFacts, Surroundings
 from gateway.core.findings import Coverage, Evidence, Finding, History, Tier, Unscanned
 from gateway.core.keyed_hash import KeyedHash
@@ -75,6 +75,7 @@ facts = st.builds(
     surroundings,
 )
 canaries = st.builds(Canary, text, st.floats(0, 100))
+mirrors = st.builds(Mirror, text, st.floats(0, 100))
 allows = st.builds(
     Allow,
     names,
@@ -87,6 +88,8 @@ allows = st.builds(
     st.sampled_from(AuditLevel),
     st.none() | canaries,
     st.floats(0, 100),
+    st.none() | mirrors,
+    st.lists(st.floats(0, 100), max_size=3).map(tuple),
 )
 decisions = allows | st.builds(Deny, st.sampled_from(DenyCode), text, text, names)
 full_scans = st.builds(

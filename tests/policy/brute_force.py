@@ -124,7 +124,7 @@ class Small:
         """Every fact that this policy asks about, and one example of each value that it tells apart."""
         found: dict[str, list[Any]] = {"model": list(self.models)}
         routed = {name for route in self.routes for name in (*route.get("to", ()), *route.get("spill", ()))}
-        routed |= {route["canary"]["pool"] for route in self.routes if "canary" in route}
+        routed |= {route[key]["pool"] for route in self.routes for key in ("canary", "mirror") if key in route}
         pools = [self.pools[name] for name in routed]
         if self.asks("complexity"):
             found["complexity"] = list(COMPLEXITIES)
@@ -253,10 +253,11 @@ class Small:
         if not to:
             return Standing()
         spill = [name for name in route.get("spill", []) if name in among and may(name, route, state)]
-        canary = route.get("canary")
-        if canary is not None and not (canary["pool"] in among and may(canary["pool"], route, state)):
-            canary = None
-        return Standing(to, spill, canary)
+        canary, mirror = (
+            share if share is not None and share["pool"] in among and may(share["pool"], route, state) else None
+            for share in (route.get("canary"), route.get("mirror"))
+        )
+        return Standing(to, spill, canary, mirror)
 
     def decided(self, route: dict[str, Any] | None, state: State) -> "Standing":
         """What `route` gives, the model's name leading nowhere that the same facts do not lead without one."""
@@ -278,7 +279,14 @@ class Small:
             share = usual["percent"] if usual is not None and POOLS[usual["pool"]] == "cloud" else 0
             if canary["pool"] not in free.cloud or (leads_home and canary["percent"] > share):
                 canary = None
-        return Standing(to, [name for name in found.spill if POOLS[name] == "onprem" or name in free.cloud], canary)
+        mirror = found.mirror
+        if mirror is not None and POOLS[mirror["pool"]] == "cloud":
+            usual = free.mirror
+            share = usual["percent"] if usual is not None and POOLS[usual["pool"]] == "cloud" else 0
+            if mirror["pool"] not in free.cloud or (leads_home and mirror["percent"] > share):
+                mirror = None
+        spill = [name for name in found.spill if POOLS[name] == "onprem" or name in free.cloud]
+        return Standing(to, spill, canary, mirror)
 
     # What is true
 
@@ -367,10 +375,11 @@ class Standing:
     to: list[str] = field(default_factory=list)
     spill: list[str] = field(default_factory=list)
     canary: dict[str, Any] | None = None
+    mirror: dict[str, Any] | None = None
 
     @property
     def all(self) -> set[str]:
-        return {*self.to, *self.spill, *([self.canary["pool"]] if self.canary is not None else [])}
+        return {*self.to, *self.spill, *(one["pool"] for one in (self.canary, self.mirror) if one is not None)}
 
     @property
     def cloud(self) -> frozenset[str]:
@@ -493,6 +502,8 @@ def _row(chance: random.Random) -> dict[str, Any]:
         row["only"] = {"residency": _some(chance, ["cn", "us", "none"])}
     if chance.random() < 0.25:
         row["canary"] = {"pool": chance.choice(list(POOLS)), "percent": chance.choice((0, 5, 50))}
+    if chance.random() < 0.25:
+        row["mirror"] = {"pool": chance.choice(list(POOLS)), "percent": chance.choice((0, 5, 50))}
     return row
 
 

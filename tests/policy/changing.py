@@ -68,6 +68,8 @@ def _destinations(draw: st.DrawFn, *, everything: bool = False) -> dict[str, obj
     if draw(st.integers(0, 3)) == 0:
         found["canary"] = {"pool": draw(st.sampled_from(POOLS)), "percent": draw(st.sampled_from((0, 5)))}
     if draw(st.integers(0, 3)) == 0:
+        found["mirror"] = {"pool": draw(st.sampled_from(POOLS)), "percent": draw(st.sampled_from((0, 5)))}
+    if draw(st.integers(0, 3)) == 0:
         found["cache"] = "never"
     if draw(st.integers(0, 3)) == 0:
         found["audit"] = "strict"

@@ -197,5 +197,5 @@ def evidence(
 
 
 def reached(decision: Decision) -> tuple[str, ...]:
-    """Every pool that a decision names."""
-    return getattr(decision, "pools", ())
+    """Every pool that a decision names, its mirror too."""
+    return getattr(decision, "reach", ())

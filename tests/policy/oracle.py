@@ -28,6 +28,11 @@ ASKED = (
 )
 
 
+Share = tuple[str, float] | None
+"""A pool and its percentage: a canary or a mirror."""
+Outcome = tuple[str, list[str], list[str], Share, Share]
+
+
 @dataclass(frozen=True)
 class World:
     """One policy with its pools and classes."""
@@ -77,23 +82,24 @@ class World:
 
     # What it decides
 
-    def pools_of(self, facts: RequestFacts, label: int) -> tuple[str, list[str], list[str], tuple[str, float] | None]:
-        """Outcome, `to`, `spill` and canary for one label."""
+    def pools_of(self, facts: RequestFacts, label: int) -> "Outcome":
+        """Outcome, `to`, `spill`, canary and mirror for one label."""
         alias = self.models.get(facts.model, self.models.get("*"))
         if alias is None:
-            return "model_not_found", [], [], None
+            return "model_not_found", [], [], None, None
         name = facts.model if facts.model in self.models else "*"
         for route in self.routes:
             if not self._matches(route, facts, label, name):
                 continue
             if "deny" in route:
-                return "denied", [], [], None
+                return "denied", [], [], None, None
             if not any(one in alias for one in self._list(route, "to")):
                 continue
-            to, spill, canary = self.permitted(route, facts, label)
+            to, spill, canary, mirror = self.permitted(route, facts, label)
             to, spill = [one for one in to if one in alias], [one for one in spill if one in alias]
             canary = canary if canary is not None and canary[0] in alias else None
-            reachable, first_is_home, usual = self.without_model(facts, label)
+            mirror = mirror if mirror is not None and mirror[0] in alias else None
+            reachable, first_is_home, usual, copied = self.without_model(facts, label)
             to = [one for one in to if not self.is_cloud(one) or one in reachable]
             spill = [one for one in spill if not self.is_cloud(one) or one in reachable]
             if to and self.is_cloud(to[0]) and first_is_home:
@@ -102,37 +108,49 @@ class World:
                 share = usual[1] if usual is not None and self.is_cloud(usual[0]) else 0.0
                 if canary[0] not in reachable or (first_is_home and canary[1] > share):
                     canary = None
-            return (f"route {route['id']}", to, spill, canary) if to else ("no_pool_permitted", [], [], None)
+            if mirror is not None and self.is_cloud(mirror[0]):
+                share = copied[1] if copied is not None and self.is_cloud(copied[0]) else 0.0
+                if mirror[0] not in reachable or (first_is_home and mirror[1] > share):
+                    mirror = None
+            if not to:
+                return "no_pool_permitted", [], [], None, None
+            return f"route {route['id']}", to, spill, canary, mirror
         raise AssertionError("a policy that loads is total")
 
     def permitted(
         self, route: dict[str, object], facts: RequestFacts, label: int
-    ) -> tuple[list[str], list[str], tuple[str, float] | None]:
-        """What of a row's `to`, `spill` and canary may see the request."""
+    ) -> tuple[list[str], list[str], "Share", "Share"]:
+        """What of a row's `to`, `spill`, canary and mirror may see the request."""
         residency = route.get("only")
 
         def may(name: str) -> bool:
             kept = residency is None or (self.kinds[name][1] or "none") in residency["residency"]  # type: ignore[index]
             return kept and self._permitted(name, facts, label)
 
-        canary = route.get("canary")
-        assert canary is None or isinstance(canary, dict)
-        share = (canary["pool"], float(canary["percent"])) if canary is not None and may(canary["pool"]) else None
-        to, spill = self._list(route, "to"), self._list(route, "spill")
-        return [one for one in to if may(one)], [one for one in spill if may(one)], share
+        def share(key: str) -> Share:
+            given = route.get(key)
+            assert given is None or isinstance(given, dict)
+            return (given["pool"], float(given["percent"])) if given is not None and may(given["pool"]) else None
 
-    def without_model(self, facts: RequestFacts, label: int) -> tuple[set[str], bool, tuple[str, float] | None]:
-        """The cloud pools that the facts reach without a model's name, whether home comes first there, its canary."""
+        to, spill = self._list(route, "to"), self._list(route, "spill")
+        kept = [one for one in to if may(one)], [one for one in spill if may(one)]
+        return *kept, share("canary"), share("mirror")
+
+    def without_model(self, facts: RequestFacts, label: int) -> tuple[set[str], bool, "Share", "Share"]:
+        """The cloud pools that the facts reach without a model's name, whether home comes first there, its canary and
+        its mirror."""
         for route in self.routes:
             when = route["when"]
             assert isinstance(when, dict)
             if "model" in when or not self._matches(route, facts, label, ""):
                 continue
-            to, spill, canary = ([], [], None) if "deny" in route else self.permitted(route, facts, label)
+            if "deny" in route:
+                return set(), False, None, None
+            to, spill, canary, mirror = self.permitted(route, facts, label)
             if not to:
-                return set(), False, None
-            places = (*to, *spill, *(canary[:1] if canary is not None else ()))
-            return {one for one in places if self.is_cloud(one)}, not self.is_cloud(to[0]), canary
+                return set(), False, None, None
+            places = (*to, *spill, *(share[0] for share in (canary, mirror) if share is not None))
+            return {one for one in places if self.is_cloud(one)}, not self.is_cloud(to[0]), canary, mirror
         raise AssertionError("the last row matches everything")
 
     def is_cloud(self, name: str) -> bool:
@@ -247,12 +265,14 @@ def _conditions(draw: st.DrawFn, models: tuple[str, ...]) -> dict[str, object]:
 
 @st.composite
 def _extras(draw: st.DrawFn) -> dict[str, object]:
-    """What a row asks of its pools, and its canary: now and then."""
+    """What a row asks of its pools, its canary and its mirror: now and then."""
     extras: dict[str, object] = {}
     if draw(st.integers(0, 3)) == 0:
         extras["only"] = {"residency": draw(_some(("cn", "us", "none")))}
     if draw(st.integers(0, 2)) == 0:
         extras["canary"] = {"pool": draw(st.sampled_from(NAMES)), "percent": draw(st.sampled_from((0, 5, 50)))}
+    if draw(st.integers(0, 2)) == 0:
+        extras["mirror"] = {"pool": draw(st.sampled_from(NAMES)), "percent": draw(st.sampled_from((0, 5, 50)))}
     return extras
 
 

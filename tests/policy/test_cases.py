@@ -25,7 +25,7 @@ ROWS = """\
   - {id: bank, when: {tenant_class: bank}, deny: Not for banks.}
   - {id: tools, when: {capability: tools}, to: [lab], spill: [home]}
   - {id: hard, when: {complexity: hard}, to: [home], canary: {pool: lab, percent: 5}}
-  - {id: pictures, when: {modality: image}, to: [home, lab]}
+  - {id: pictures, when: {modality: image}, to: [home, lab], mirror: {pool: burst, percent: 5}}
   - {id: long, when: {context: "> 32k"}, to: [lab, home]}
   - {id: rest, when: {}, to: [home], spill: [burst]}"""
 RULES = "[{any_of: [US_SSN], label: restricted}, {any_of: [EMAIL], min_score: 0.5, label: confidential}, {all_of: [PERSON, DATE], label: confidential}, {marker: [Secret], label: restricted}]"
@@ -126,6 +126,8 @@ def test_a_case_holds_what_is_decided_against_what_is_expected(case: str) -> Non
         ("request: {model: small, messages: []}, expect: {spill: [burst]}", "expected `spill` to be burst, got none. burst (cloud): no, the model small does not include it."),
         ("text: why, expect: {canary: none}", "expected the canary none, got lab. lab (on premises): yes, as the canary: 5 % of the requests try it first."),
         ("text: hello, expect: {canary: lab}", "expected the canary lab, got none. The route rest does not name lab there."),
+        ("text: hello, expect: {mirror: lab}", "expected the mirror lab, got none. The route rest does not name lab there."),
+        ("text: picture, expect: {mirror: none}", "expected the mirror none, got burst. burst (cloud): yes, as the mirror: it gets a copy of 5 % of the requests, and never answers."),
         ("text: hello, expect: {cache: never}", "expected answers to be kept: never; got: 1 h."),
         ("text: hello, expect: {audit: strict}", "expected strict audit, got standard."),
         ("text: hello, expect: {action: deny}", "expected it to be refused, it is allowed. Result: home; if there is no room, burst. It waits at most 10 s for a free place."),

@@ -56,7 +56,7 @@ def test_there_is_none_for_what_is_not_proved(outcome: Outcome) -> None:
     [
         (b"", b" "),
         (b'"version":1', b'"version":2'),
-        (b'"prover":1', b'"prover":2'),
+        (b'"prover":2', b'"prover":1'),
         (b'"states":"192"', b'"states":"0192"'),
         (b'"states":"192"', b'"states":"1_92"'),
         (b'"states":"192"', b'"states":"many"'),

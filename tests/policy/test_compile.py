@@ -67,7 +67,7 @@ def edited(old: str, new: str) -> str:
         ("{complexity: simple}", "{complexity: simpel}", "25:37: The complexity `simpel` does not exist. Did you mean `simple`?"),
         ("{complexity: simple}", "{complexity: []}", "25:37: `complexity` must not be empty."),
         ("{complexity: simple}", "simple", "25:24: `when` must be a group of keys."),
-        ("spill: [burst]}\n  - {id: rest", "mirror: x}\n  - {id: rest", "25:63: A route with `mirror` is not supported by this build yet."),
+        ("spill: [burst]}\n  - {id: rest", "mirror: x}\n  - {id: rest", "25:71: `mirror` must be a group of keys."),
         ("- {id: simple, when: {complexity: simple}, to: [gpu-small], spill: [burst]}", "- simple", "25:5: A route must be a group of keys."),
         ("{capability: json_schema}", "{capability: json}", "24:35: The capability `json` does not exist."),
         ('when: {label: ">= confidential"}', "when: {label: confidential}", '23:35: A label is compared by >=, <=, ==, > or <. Write `label: ">= confidential"`'),

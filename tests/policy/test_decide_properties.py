@@ -14,7 +14,7 @@ from gateway.policy.compiled import CompiledPolicy
 from gateway.policy.decide import Kept, Step, decide
 
 from .making import reached, unproved
-from .oracle import World, states, worlds
+from .oracle import Outcome, World, states, worlds
 
 THOROUGH = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -23,13 +23,13 @@ def compiled(world: World) -> CompiledPolicy:
     return unproved(world.text(), world.topology(), world.class_ceilings())
 
 
-def outcome(decision: Decision) -> tuple[str, list[str], list[str], tuple[str, float] | None]:
+def outcome(decision: Decision) -> Outcome:
     match decision:
-        case Allow(to=to, spill=spill, route=route, canary=canary):
-            share = (canary.pool, canary.percent) if canary is not None else None
-            return f"route {route}", list(to), list(spill), share
+        case Allow(to=to, spill=spill, route=route, canary=canary, mirror=mirror):
+            first, copied = ((one.pool, one.percent) if one is not None else None for one in (canary, mirror))
+            return f"route {route}", list(to), list(spill), first, copied
         case Deny(code=code):
-            return ("denied" if code == "denied_by_policy" else str(code)), [], [], None
+            return ("denied" if code == "denied_by_policy" else str(code)), [], [], None, None
 
 
 @THOROUGH
@@ -41,7 +41,7 @@ def test_it_decides_what_the_description_says(data: st.DataObject) -> None:
         facts = data.draw(states(world))
         decision = decide(policy, facts)
         assert outcome(decision) == world.pools_of(facts, facts.label_high)
-        _, to, spill, canary = world.pools_of(facts, facts.label_low)
+        _, to, spill, canary, _ = world.pools_of(facts, facts.label_low)
         first = canary[:1] if canary is not None and canary[0] not in to else ()
         listed = dict.fromkeys((*first, *to, *spill))
         permitted = decision.pools if isinstance(decision, Allow) else ()
@@ -78,7 +78,7 @@ def test_a_full_scan_opens_what_was_named_and_nothing_that_its_own_label_would_n
             assert rank <= clearance
             assert zone == "onprem" or rank <= limit
         if rank == facts.label_low:
-            assert set(reached(second)) <= set(reached(first)) | set(first.if_scanned)
+            assert set(getattr(second, "pools", ())) <= set(reached(first)) | set(first.if_scanned)
 
 
 @THOROUGH
@@ -104,7 +104,7 @@ def test_no_model_adds_a_cloud_pool_or_puts_one_first(data: st.DataObject) -> No
     world = data.draw(worlds())
     facts = data.draw(states(world))
     policy = compiled(world)
-    allowed, first_is_home, usual = world.without_model(facts, facts.label_high)
+    allowed, first_is_home, usual, copied = world.without_model(facts, facts.label_high)
     for model in ("m", "n", "anything"):
         decision = decide(policy, structs.replace(facts, model=model))
         assert {name for name in reached(decision) if world.is_cloud(name)} <= allowed
@@ -114,6 +114,10 @@ def test_no_model_adds_a_cloud_pool_or_puts_one_first(data: st.DataObject) -> No
                 assert usual is not None
                 assert world.is_cloud(usual[0])
                 assert decision.canary.percent <= usual[1]
+            if decision.mirror is not None and world.is_cloud(decision.mirror.pool):
+                assert copied is not None
+                assert world.is_cloud(copied[0])
+                assert decision.mirror.percent <= copied[1]
 
 
 @THOROUGH
@@ -124,7 +128,7 @@ def test_a_model_that_takes_nothing_away_changes_nothing(data: st.DataObject) ->
     world = replace(world, models={"m": ("a", "b", "c", "d")}, routes=tuple(rows))
     facts = structs.replace(data.draw(states(world)), model="m")
     names = reached(decide(compiled(world), facts))
-    reachable, _, _ = world.without_model(facts, facts.label_high)
+    reachable, *_ = world.without_model(facts, facts.label_high)
     assert {name for name in names if world.is_cloud(name)} == reachable
 
 
@@ -155,12 +159,15 @@ def test_looking_on_changes_nothing(data: st.DataObject) -> None:
     trace: list[Step] = []
     decision = decide(policy, facts, trace)
     assert decision == decide(policy, facts)
-    kept = [(step.pool, step.is_spill, step.is_canary) for step in trace if isinstance(step, Kept)]
+    kept = [(step.pool, step.is_spill, step.is_canary, step.is_mirror) for step in trace if isinstance(step, Kept)]
     if isinstance(decision, Allow):
-        canary = [(decision.canary.pool, False, True)] if decision.canary is not None else []
+        canary = [(decision.canary.pool, False, True, False)] if decision.canary is not None else []
+        mirror = [(decision.mirror.pool, False, False, True)] if decision.mirror is not None else []
         listed = [
-            (pool, is_spill, False) for is_spill in (False, True) for pool in (decision.to, decision.spill)[is_spill]
+            (pool, is_spill, False, False)
+            for is_spill in (False, True)
+            for pool in (decision.to, decision.spill)[is_spill]
         ]
-        assert kept == canary + listed
+        assert kept == canary + mirror + listed
     else:
         assert kept == []

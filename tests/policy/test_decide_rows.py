@@ -2,8 +2,9 @@
 
 import pytest
 
-from gateway.core.decision import Allow, AuditLevel, Canary, Deny, DenyCode
+from gateway.core.decision import Allow, AuditLevel, Canary, Deny, DenyCode, Mirror
 from gateway.core.facts import Budget, Capability, Modality, Pressure
+from gateway.core.problems import Problems
 from gateway.core.topology import Topology
 from gateway.policy.compiled import CompiledPolicy
 from gateway.policy.decide import Excluded, Exclusion, Kept, Matched, Mismatch, Skipped, Step, decide
@@ -265,3 +266,108 @@ def test_a_row_says_how_much_is_on_disk_before_bytes_move() -> None:
     assert getattr(decide(compiled, facts()), "audit", None) is AuditLevel.STANDARD
     assert getattr(decide(compiled, facts(holds={AUDIO})), "audit", None) is AuditLevel.STRICT
     assert getattr(decide(compiled, facts(holds={AUDIO}, tokens=9000)), "audit", None) is AuditLevel.STRICT
+
+
+# Mirrors
+
+
+def test_a_mirror_gets_copies_and_answers_nobody() -> None:
+    compiled = made("{id: rest, when: {}, to: [home], spill: [burst], mirror: {pool: lab, percent: 2.5}}")
+    decision = decide(compiled, facts())
+    assert isinstance(decision, Allow)
+    assert decision.mirror == Mirror("lab", 2.5)
+    assert decision.pools == ("home", "burst")
+    assert decision.reach == ("home", "burst", "lab")
+    trace: list[Step] = []
+    assert decide(compiled, facts(), trace) == decision
+    assert trace[:2] == [Matched("rest"), Kept("lab", is_spill=False, is_mirror=True)]
+
+
+def test_a_mirror_that_may_answer_as_well_is_one_place() -> None:
+    decision = decide(made("{id: rest, when: {}, to: [home, lab], mirror: {pool: lab, percent: 5}}"), facts())
+    assert isinstance(decision, Allow)
+    assert decision.reach == decision.pools == ("home", "lab")
+
+
+@pytest.mark.parametrize(
+    ("mirror", "asking", "because"),
+    [
+        ("{pool: lab, percent: 5}", {"label": RESTRICTED}, Exclusion.CLEARANCE),
+        ("{pool: far, percent: 0}", {"label": CONFIDENTIAL}, Exclusion.CLEARANCE),
+        ("{pool: far, percent: 5}", {"ceiling": None}, Exclusion.TENANT_CEILING),
+        ("{pool: lab, percent: 5}", {"tokens": 8193}, Exclusion.CONTEXT),
+        ("{pool: burst, percent: 5}, only: {residency: cn}", {}, Exclusion.ATTRIBUTE),
+        ("{pool: far, percent: 5}", {"model": "narrow"}, Exclusion.MODEL),
+    ],
+)
+def test_a_mirror_passes_every_filter_that_other_pools_pass(
+    mirror: str, asking: dict[str, object], because: Exclusion
+) -> None:
+    compiled = made(
+        f"{{id: rest, when: {{}}, to: [home], mirror: {mirror}}}",
+        models="{chat: {pools: [home, lab, burst, far]}, narrow: {pools: [home]}}",
+    )
+    trace: list[Step] = []
+    decision = decide(compiled, facts(**asking), trace)  # type: ignore[arg-type]
+    assert isinstance(decision, Allow)
+    assert decision.mirror is None
+    assert decide(compiled, facts(**asking)) == decision  # type: ignore[arg-type]
+    excluded = [step for step in trace if isinstance(step, Excluded)]
+    assert [(step.because, step.is_mirror, step.is_canary) for step in excluded] == [(because, True, False)]
+
+
+def test_nothing_is_mirrored_of_what_is_refused() -> None:
+    compiled = made("{id: rest, when: {}, to: [lab], mirror: {pool: home, percent: 100}}")
+    trace: list[Step] = []
+    assert isinstance(decide(compiled, facts(RESTRICTED), trace), Deny)
+    assert trace[1] == Excluded("home", Exclusion.SPILL_ALONE, is_mirror=True)
+
+
+@pytest.mark.parametrize(
+    ("mirror", "rest", "expected"),
+    [
+        ("{pool: far, percent: 1}", "to: [home]", None),
+        # Reached under pressure only, or first for a few: a copy of more than is copied anyway is text that leaves.
+        ("{pool: far, percent: 1}", "to: [home], spill: [far]", None),
+        ("{pool: far, percent: 1}", "to: [home], canary: {pool: far, percent: 5}", None),
+        ("{pool: far, percent: 6}", "to: [home], mirror: {pool: far, percent: 5}", None),
+        ("{pool: far, percent: 5}", "to: [home], mirror: {pool: far, percent: 5}", Mirror("far", 5)),
+        ("{pool: far, percent: 5}", "to: [home], mirror: {pool: far, percent: 5}, only: {processor: own}", None),
+        ("{pool: far, percent: 5}", "to: [home], spill: [far], mirror: {pool: lab, percent: 5}", None),
+        # Where the cloud leads anyway.
+        ("{pool: far, percent: 5}", "to: [far, home]", Mirror("far", 5)),
+        ("{pool: lab, percent: 50}", "to: [home]", Mirror("lab", 50)),
+    ],
+)
+def test_the_choice_of_a_model_brings_in_no_cloud_mirror(mirror: str, rest: str, expected: Mirror | None) -> None:
+    named = f"{{id: named, when: {{model: steer}}, to: [home], mirror: {mirror}}}"
+    decision = decide(made(named, f"{{id: rest, when: {{}}, {rest}}}", models=MODELS), facts(model="steer"))
+    assert isinstance(decision, Allow)
+    assert (decision.route, decision.mirror) == ("named", expected)
+
+
+# Weights
+
+
+def test_weights_stand_beside_the_pools_that_are_left() -> None:
+    to = "[{pool: home, weight: 70}, {pool: lab, weight: 30}]"
+    compiled = made(f"{{id: rest, when: {{}}, to: {to}}}")
+    decision = decide(compiled, facts())
+    assert isinstance(decision, Allow)
+    assert (decision.to, decision.weights) == (("home", "lab"), (70.0, 30.0))
+    # The other may not see it: there is nothing to share out.
+    alone = decide(compiled, facts(RESTRICTED))
+    assert isinstance(alone, Allow)
+    assert (alone.to, alone.weights) == (("home",), ())
+
+
+def test_a_row_without_weights_has_none() -> None:
+    decision = decide(made("{id: rest, when: {}, to: [home, lab]}"), facts())
+    assert isinstance(decision, Allow)
+    assert decision.weights == ()
+
+
+def test_those_that_share_the_first_place_lie_in_one_zone() -> None:
+    with pytest.raises(Problems) as caught:
+        made("{id: rest, when: {}, to: [{pool: home, weight: 1}, {pool: burst, weight: 0}]}")
+    assert "share out the first place lie in several zones" in str(caught.value)

@@ -349,6 +349,13 @@ def test_a_canary_at_nothing_is_a_way_out() -> None:
     assert [place.pool for change in found.changes for place in change.gained] == ["burst"]
 
 
+def test_a_mirror_at_nothing_is_a_way_out() -> None:
+    mirror = ROWS.replace("to: [home], spill: [burst]", "to: [home], mirror: {pool: burst, percent: 0}")
+    home = ROWS.replace(", spill: [burst]", "")
+    found = changed(compiled(home), compiled(mirror))
+    assert [place.pool for change in found.changes for place in change.gained] == ["burst"]
+
+
 def test_a_model_that_anybody_may_name_is_compared() -> None:
     found = changed(compiled(), compiled(models="{chat: {pools: [home, burst]}, '*': {pools: [home, burst]}}"))
     assert [place.pool for change in found.changes for place in change.gained] == ["burst"]

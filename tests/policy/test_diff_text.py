@@ -99,6 +99,14 @@ def test_a_row_that_is_new_in_chinese() -> None:
             ROWS.replace("spent}, to: [home]}", "spent}, to: [home], canary: {pool: lab, percent: 2.5}}"),
             ["Goes elsewhere:", "for  model chat, label public or internal", "2.5 % to lab first"],
         ),
+        (
+            ROWS.replace("spent}, to: [home]}", "spent}, to: [home], mirror: {pool: lab, percent: 2.5}}"),
+            ["Goes elsewhere:", "home (route spent, copies of 2.5 % to lab)"],
+        ),
+        (
+            ROWS.replace("spent}, to: [home]}", "spent}, to: [{pool: home, weight: 9}, {pool: lab, weight: 1}]}"),
+            ["Goes elsewhere:", "home, lab (route spent, shared out 9 : 1)"],
+        ),
         (ROWS.replace("spent}, to: [home]}", "spent}, deny: No money.}"), ["now  refused: No money. (route spent)"]),
     ],
 )  # fmt: skip
@@ -224,6 +232,12 @@ def test_a_comparison_is_for_programs_too() -> None:
     assert {"fact": "budget", "member": None, "values": ["spent"]} in gains["regions"][0]["facts"]
     assert any(part.get("spans") for one in shown["changes"] for region in one["regions"] for part in region["facts"])
     assert any(one["becomes"]["canary"] for one in shown["changes"])
+    copied = rows.replace("canary: {pool: lab, percent: 0}", "mirror: {pool: lab, percent: 5}")
+    shown_copies = json.loads(
+        json.dumps(as_json(diff(unproved(policy(ROWS, MODELS)), unproved(policy(copied, MODELS)))))
+    )
+    assert {(one["becomes"]["mirror"] or {"pool": None})["pool"] for one in shown_copies["changes"]} >= {"lab"}
+    assert 5.0 in {one["becomes"]["mirrored"] for one in shown_copies["changes"]}
     assert shown["labels"][0]["grounds"] == "EMAIL"
     assert shown["labels"][0]["opens"][0]["gained"] == ["burst"]
     denied = diff(unproved(policy(ROWS, MODELS)), unproved(policy(ROWS.replace("to: [home]}", "deny: No.}"), MODELS)))

@@ -337,6 +337,23 @@ def test_what_a_row_orders_is_told() -> None:
     )
 
 
+def test_mirrors_and_weights_are_told() -> None:
+    rows = """\
+  - {id: new, when: {complexity: hard}, to: [{pool: home, weight: 9}, {pool: lab, weight: 1}], mirror: {pool: burst, percent: 5}}
+  - {id: rest, when: {}, to: [home], mirror: {pool: lab, percent: 0}}"""
+    compiled = unproved(policy(rows, "{chat: {pools: [home, lab, burst]}}"))
+    told = explain(compiled, None, facts(complexity=Complexity.HARD), "en")
+    assert "✓ burst (cloud): yes, as the mirror: it gets a copy of 5 % of the requests, and never answers." in told
+    assert "A copy of 5 % of such requests goes to burst; what it answers is thrown away." in told
+    assert "The first place is shared out among home, lab as 9 : 1." in told
+    assert "镜像" in explain(compiled, None, facts(complexity=Complexity.HARD), "zh")
+    told = explain(compiled, None, facts(RESTRICTED), "en")
+    assert "✗ As the mirror, lab (on premises): no, it may see nothing above" in told
+    shown = as_json(explanation(compiled, None, facts(complexity=Complexity.HARD)))["decision"]
+    assert isinstance(shown, dict)
+    assert (shown["mirror"], shown["weights"]) == ({"pool": "burst", "percent": 5.0}, [9.0, 1.0])
+
+
 def test_an_explanation_is_for_programs_too() -> None:
     disguised = Finding("US_SSN", 0.987654, "messages[0].content", 3, 21, "test", ("nfkc",))
     found = Evidence((disguised,), Coverage(BOTH, (Unscanned("image", "messages[1]"),)))

@@ -81,8 +81,20 @@ def test_everything_that_a_row_can_order_is_read() -> None:
     assert (found.canary.pool.text, found.canary.percent) == ("lab", 0.5)
     assert (found.cache_s, found.audit) == (300.0, AuditLevel.STRICT)
     plain = read(row("{id: a, when: {}, to: [home], cache: never}")).routes
+    assert (plain[0].mirror, plain[0].weights) == (None, ())
     assert (plain[0].cache_s, plain[1].cache_s) == (0.0, None)
     assert (plain[1].only, plain[1].canary, plain[1].audit) == (None, None, AuditLevel.STANDARD)
+
+
+def test_mirrors_and_weights_are_read() -> None:
+    text = (
+        "{id: a, when: {}, to: [{pool: home, weight: 90}, {pool: lab, weight: 0}], mirror: {pool: burst, percent: 7}}"
+    )
+    found = read(row(text)).routes[0]
+    assert [word.text for word in found.to] == ["home", "lab"]
+    assert found.weights == (90.0, 0.0)
+    assert found.mirror is not None
+    assert (found.mirror.pool.text, found.mirror.percent) == ("burst", 7.0)
 
 
 def test_every_invariant_is_read() -> None:
@@ -179,7 +191,16 @@ def test_a_question_that_cannot_be_asked_is_told(when: str, expected: str) -> No
         ("to: [home], cache: always", "`cache` must be a time such as"),
         ("to: [home], cache: 48h", "`cache` must be between 1s and 86400s."),
         ("to: [home], audit: full", "`audit` must be one of: standard, strict."),
-        ("to: [home], mirror: lab", "A route with `mirror` is not supported by this build yet."),
+        ("to: [home], mirror: lab", "`mirror` must be a group of keys."),
+        ("to: [home], mirror: {pool: lab}", "`mirror` lacks the key `percent`. Add it."),
+        ("to: [home], mirror: {pool: lab, percent: -1}", "`percent` must be a number from 0 to 100."),
+        ("to: [{pool: home, weight: 1}, lab]", "Either every pool of `to` has a weight, or none. Write `{pool: …, weight: 0}`."),
+        ("to: [{pool: home}]", "A pool with its weight lacks the key `weight`. Add it."),
+        ("to: [{weight: 1}]", "A pool with its weight lacks the key `pool`. Add it."),
+        ("to: [{pool: home, weight: 1}, [lab]]", "A pool with its weight must be a group of keys."),
+        ("to: [{pool: home, weight: 1}, {pool: home, weight: 2}]", "`home` stands a second time in `to`."),
+        ("to: [{pool: home, weight: -1}]", "`weight` must be a number from 0 to 1e+06."),
+        ("to: [{pool: home, weight: 0}, {pool: lab, weight: 0}]", "No pool of `to` has a weight above 0."),
         ("deny: no, canary: {pool: lab, percent: 0}, cache: never", "A route that refuses has no pools and no queue. Remove `canary`, `cache`."),
         ("deny: no, audit: strict, only: {residency: cn}", "A route that refuses has no pools and no queue. Remove `only`, `audit`."),
     ],

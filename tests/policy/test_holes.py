@@ -133,6 +133,14 @@ HOLES = (
         "EMAIL: score below 0.6; `may_leave` does not acknowledge it",
     ),
     Hole(
+        "a mirror in the cloud, at weight 0, of a class that stays home",
+        {Kind.NEVER},
+        "p:19:5: The route `wards` sends requests labelled `public` as copies to its mirror, which counts at any share, to the pool `burst` in the zone `cloud`, which the invariant `N2` forbids. Change the route or the invariant.",
+        (("to: [home, small]}", "to: [home, small], mirror: {pool: burst, percent: 0}}"),),
+        "label public, tenant class hospital, model chat",
+        {"tenant_class": "hospital"},
+    ),
+    Hole(
         "a canary in the cloud, at weight 0, of a class that stays home",
         {Kind.NEVER},
         "p:19:5: The route `wards` sends requests labelled `public` as its canary, which counts at any share, to the pool `burst` in the zone `cloud`, which the invariant `N2` forbids. Change the route or the invariant.",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.cli import policy_files
-from gateway.core.decision import Allow, Canary, Decision
+from gateway.core.decision import Allow, Canary, Decision, Mirror
 from gateway.core.facts import Complexity, RequestFacts
 from gateway.core.labels import Label
 from gateway.core.topology import Topology
@@ -267,9 +267,19 @@ def more_canary(_: CompiledPolicy, facts: RequestFacts) -> Decision:
     return Allow(("home",), ("burst",), 1.0, "rest", facts.label_high, canary=Canary("burst", 50.0))
 
 
+def more_mirror(_: CompiledPolicy, facts: RequestFacts) -> Decision:
+    return Allow(("home",), ("burst",), 1.0, "rest", facts.label_high, mirror=Mirror("burst", 50.0))
+
+
+def shared_out(_: CompiledPolicy, facts: RequestFacts) -> Decision:
+    return Allow(("home", "burst"), (), 1.0, "rest", facts.label_high, weights=(1.0, 1.0))
+
+
 @pytest.mark.parametrize(
     ("wrong", "rows", "broken"),
     [
+        (more_mirror, KEEP + REST, {"(deterministic)", "(client)"}),
+        (shared_out, KEEP + REST, {"(deterministic)", "(client)"}),
         (also_burst, "  - {id: rest, when: {}, to: [home]}", {"(deterministic)", "(client)"}),
         (burst_first, KEEP + REST, {"(deterministic)", "(client)"}),
         (more_canary, KEEP + REST, {"(deterministic)", "(client)"}),
@@ -305,8 +315,11 @@ def same(compiled: CompiledPolicy) -> int:
         assert decision.route == (reach.route.id if reach.route is not None else "")
         to, spill = (tuple(one.name for one in pools) for pools in (reach.to, reach.spill))
         canary = Canary(reach.canary.pool.name, reach.canary.percent) if reach.canary is not None else None
-        given = (decision.to, decision.spill, decision.canary) if isinstance(decision, Allow) else ((), (), None)
-        assert given == (to, spill, canary)
+        mirror = Mirror(reach.mirror.pool.name, reach.mirror.percent) if reach.mirror is not None else None
+        if isinstance(decision, Allow):
+            assert (decision.to, decision.spill, decision.canary, decision.mirror) == (to, spill, canary, mirror)
+        else:
+            assert reach.pools == ()
     return len(found)
 
 

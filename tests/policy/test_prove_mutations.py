@@ -55,6 +55,10 @@ def add_canary(policy: Small, chance: random.Random) -> None:
     _row(policy, chance)["canary"] = {"pool": chance.choice("cd"), "percent": chance.choice((0, 50))}
 
 
+def add_mirror(policy: Small, chance: random.Random) -> None:
+    _row(policy, chance)["mirror"] = {"pool": chance.choice("cd"), "percent": chance.choice((0, 50))}
+
+
 def drop_row(policy: Small, chance: random.Random) -> None:
     if len(policy.routes) > 1:
         policy.routes.remove(chance.choice(policy.routes))
@@ -126,8 +130,8 @@ def narrow_model(policy: Small, chance: random.Random) -> None:
 
 
 CHANGES: tuple[Change, ...] = (
-    add_spill, put_first, add_canary, drop_row, swap_rows, widen_row, move_bound, refuse, lift_ceiling, lower_ceiling,
-    open_class, lower_clearance, move_pool, forget_entity, add_rule, forbid_cloud, narrow_model,
+    add_spill, put_first, add_canary, add_mirror, drop_row, swap_rows, widen_row, move_bound, refuse, lift_ceiling,
+    lower_ceiling, open_class, lower_clearance, move_pool, forget_entity, add_rule, forbid_cloud, narrow_model,
 )  # fmt: skip
 
 

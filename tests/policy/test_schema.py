@@ -101,6 +101,8 @@ EVERYTHING = EVERYTHING.replace(
     cache: never
     audit: strict
   - {id: night, when: {modality: [image, audio], time: {from: "22:00", to: "06:00"}}, to: [sglang], cache: 5m}
+  - {id: green, when: {budget: spent}, to: [{pool: sglang, weight: 9}, {pool: gpu-small, weight: 0.5}], cache: 5m,
+     mirror: {pool: gpu-large, percent: 1}}
   - {id: rest""",
 )
 EVERYTHING = EVERYTHING.replace(
