@@ -34,6 +34,7 @@ GROUPS: Final[Mapping[str, str]] = MappingProxyType(
         "config": "check and show the configuration",
         "audit": "verify the audit log",
         "explain": "say why a request went where it went",
+        "sagemaker": "deploy, watch, scale and remove the endpoint for burst load",
     }
 )
 

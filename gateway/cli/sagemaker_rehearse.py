@@ -1,0 +1,7 @@
+"""`tidegate sagemaker rehearse`."""
+
+import argparse
+
+
+def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `rehearse`."""

@@ -1,0 +1,105 @@
+"""AWS over the network: botocore's clients, the very ones that boto3 hands out, behind `calls.Aws`.
+
+Keys come from where AWS's own programs look; proxies come from the file and never from the environment. What AWS or
+botocore says stays inside `Declined`, to be told apart by; nothing of it is shown.
+"""
+
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+from gateway.core.deployment import Access
+from gateway.errors import TidegateError
+from gateway.lane.deploy.calls import Call, Declined, Document, Unreached
+
+_ATTEMPTS: Final = 5
+_CONNECT_S: Final = 10
+_READ_S: Final = 120
+
+
+class CloudExtraMissing(TidegateError):
+    """botocore is not installed."""
+
+    code = "cloud_extra_missing"
+    default_message = "`tidegate sagemaker` needs the package `botocore`: pip install 'tidegate[cloud]'."
+
+
+class Network:
+    """Calls from this machine. Not for several threads at once."""
+
+    def __init__(self, region: str, access: Access, folder: Path) -> None:
+        if find_spec("botocore") is None:
+            raise CloudExtraMissing
+        self._region = region
+        self._access = access
+        self._ca = str(folder / access.ca) if access.ca is not None else None
+        self._session: Any = None
+        self._clients: dict[str, Any] = {}
+
+    def ask(self, call: Call) -> Document:
+        """The answer; raises Declined or Unreached."""
+        import botocore
+        import botocore.exceptions
+
+        try:
+            client = self._client(call.service)
+            answer = getattr(client, botocore.xform_name(call.operation))(**call.parameters)
+        except botocore.exceptions.ClientError as refusal:
+            raise _declined(call, refusal.response) from None
+        except (botocore.exceptions.BotoCoreError, OSError) as failure:
+            raise Unreached(f"{call.operation}: {type(failure).__name__}") from None
+        return dict(answer)
+
+    def every(self, call: Call, key: str) -> Iterator[Document]:
+        """What stands under `key` in all pages of an answer."""
+        import botocore
+        import botocore.exceptions
+
+        try:
+            client = self._client(call.service)
+            pages = client.get_paginator(botocore.xform_name(call.operation)).paginate(**call.parameters)
+            found = [item for page in pages for item in page.get(key) or ()]
+        except botocore.exceptions.ClientError as refusal:
+            raise _declined(call, refusal.response) from None
+        except (botocore.exceptions.BotoCoreError, OSError) as failure:
+            raise Unreached(f"{call.operation}: {type(failure).__name__}") from None
+        yield from found
+
+    def _client(self, service: str) -> Any:
+        if service not in self._clients:
+            self._clients[service] = self._made(service)
+        return self._clients[service]
+
+    def _made(self, service: str) -> Any:
+        import botocore.config
+        import botocore.session
+
+        if self._session is None:
+            self._session = botocore.session.Session(profile=self._access.profile)
+        proxy = self._access.proxy
+        return self._session.create_client(
+            service,
+            region_name=self._region,
+            endpoint_url=self._access.address,
+            verify=self._ca or True,
+            config=botocore.config.Config(
+                connect_timeout=_CONNECT_S,
+                read_timeout=_READ_S,
+                retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+                # An empty mapping, and not None: None would mean the environment's proxies.
+                proxies={"http": proxy, "https": proxy} if proxy is not None else {},
+                ignore_configured_endpoint_urls=True,
+                # One name for a bucket's host would not be covered by the certificate of a private endpoint.
+                s3={"addressing_style": "path"} if self._access.address is not None else {},
+                # The digests are ours; botocore would add one of another kind.
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+            ),
+        )
+
+
+def _declined(call: Call, response: Mapping[str, Any]) -> Declined:
+    error = response.get("Error") or {}
+    status = (response.get("ResponseMetadata") or {}).get("HTTPStatusCode", 0)
+    return Declined(call.operation, str(error.get("Code", "")), str(error.get("Message", "")), int(status))
