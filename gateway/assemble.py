@@ -43,6 +43,7 @@ from gateway.runtime.admission import Admission
 from gateway.runtime.audit import AuditLog
 from gateway.runtime.authn import Authenticator
 from gateway.runtime.board import Board, Bookkeeper
+from gateway.runtime.burst_budget import BudgetDesk
 from gateway.runtime.classify import Classifier
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.controls import ControlDesk
@@ -59,6 +60,7 @@ from gateway.runtime.staying import Staying
 from gateway.runtime.surroundings import Outlook
 from gateway.settings import Settings
 from gateway.stores.connections import Connections
+from gateway.stores.memory_quota import MemoryQuotaStore
 from gateway.stores.redis_taint import RedisTaintStore
 from gateway.stores.replies import ReplyStore, reply_store
 from gateway.telemetry import EventLog
@@ -130,6 +132,7 @@ class Worker:
         pools, most = bundle.topology.pools, bundle.topology.most_in_cloud
         most = part_of(most, gateway.workers, number) if most is not None else None
         self._admission = Admission(pools, self._clock, most_in_cloud=most)
+        self._budget = self._budget_desk()
         names = [pool.name for pool in pools]
         self._desk = ControlDesk(self._admission, self._audit, self._clock, pools=names, ask=ask)
         self._instruments = Instruments(bundle.topology, policy.order)
@@ -186,6 +189,7 @@ class Worker:
             draw=chance,
             endpoints=self._endpoints,
             prefix_key=self._keyring.keyed_hash(Purpose.BALANCE),
+            budget=self._budget,
         )
         outlook = Outlook(
             policy.layout,
@@ -193,6 +197,7 @@ class Worker:
             self._clock,
             has_place=self._admission.has_place,
             is_closed=self._takes_nothing,
+            is_spent=lambda: self._budget is not None and self._budget.is_spent,
         )
         self._replies = replies = reply_store(
             self._stores.state,
@@ -217,7 +222,7 @@ class Worker:
             instruments=self._instruments,
             cache=self._cache,
             staying=Staying(
-                policy, self._admission.cloud, is_spent=lambda _: False, is_shut=self._admission.is_kept_shut
+                policy, self._admission.cloud, is_spent=self._has_no_money, is_shut=self._admission.is_kept_shut
             ),
             started_at=int(self._clock.wall()),
         )
@@ -289,6 +294,9 @@ class Worker:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._tick())
+                group.create_task(self._credentials.run(drained))
+                if self._budget is not None:
+                    group.create_task(self._budget.run(drained))
                 for poller in self._pollers:
                     group.create_task(poller.run(stop))
                 if isinstance(self._replies, RedisTaintStore):
@@ -366,6 +374,17 @@ class Worker:
     def told(self, told: Told) -> None:
         """The supervisor says which overrides of operations stand."""
         self._desk.told(told)
+
+    def _budget_desk(self) -> BudgetDesk | None:
+        bundle, workers = self._bundle, self._settings.gateway.workers
+        if bundle.budget is None:
+            return None
+        store = MemoryQuotaStore(self._clock, parts=workers, number=self._number)
+        part = bundle.budget.part(workers, self._number)
+        return BudgetDesk(bundle.budget, bundle.prices, store, part=part, closed=self._admission.spend)
+
+    def _has_no_money(self, tenant: str) -> bool:
+        return self._budget is not None and (self._budget.is_spent or self._budget.has_spent(tenant))
 
     def _takes_nothing(self, pool: str) -> bool:
         return self._endpoints.is_closed(pool) or self._admission.is_drained(pool)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from gateway.core.topology import Endpoint
-from gateway.errors import AuditUnavailable, RescanIncomplete, Saturated, TidegateError, Unreachable
+from gateway.errors import AuditUnavailable, BudgetSpent, RescanIncomplete, Saturated, TidegateError, Unreachable
 from gateway.ports import STALE
 from gateway.runtime.endpoints import Endpoints
 
@@ -70,6 +70,10 @@ class Choices:
             self._prefix, self._has_prefix = self._make_prefix(), True
         return self._endpoints.choose(pool, self._prefix, self._tried)
 
+    def refuse(self, pools: Iterable[str]) -> None:
+        """None of `pools` may be tried."""
+        self._refused |= frozenset(pools)
+
     def resort(self, pools: Iterable[str]) -> tuple[str, ...]:
         """The pool to try although nothing is left, because all at home is believed broken; once, and before others."""
         if self.tries or self._refused or self._again is not None:
@@ -79,7 +83,7 @@ class Choices:
 
     def learn(self, pool: str, endpoint: Endpoint, failed: TidegateError, status: int | None) -> None:
         """An attempt at `endpoint` of `pool` has failed, with `status` if it answered."""
-        if isinstance(failed, AuditUnavailable | RescanIncomplete):
+        if isinstance(failed, AuditUnavailable | RescanIncomplete | BudgetSpent):
             self._again = None
             self._refused |= {pool}
             return

@@ -15,12 +15,21 @@ from gateway.core.decision import Allow, AuditLevel, Decision, Deny
 from gateway.core.facts import Tenant
 from gateway.core.keyed_hash import KeyedHash
 from gateway.core.message import Message
-from gateway.core.records import Ending, Intent, ScanReason
+from gateway.core.records import Ending, Intent, ScanReason, Stayed
 from gateway.core.topology import Endpoint, Pool, Topology, Zone
 from gateway.core.waiting import Asker
-from gateway.errors import AuditUnavailable, Overloaded, RescanIncomplete, TidegateError, Unavailable, Unreachable
+from gateway.errors import (
+    AuditUnavailable,
+    BudgetSpent,
+    Overloaded,
+    RescanIncomplete,
+    TidegateError,
+    Unavailable,
+    Unreachable,
+)
 from gateway.ports import STALE, AuditSink, Clock, UpstreamConnection, UpstreamFull, UpstreamUnreachable
 from gateway.runtime.admission import Admission, Place, Turn
+from gateway.runtime.burst_budget import BudgetDesk
 from gateway.runtime.call import Call
 from gateway.runtime.choices import Choices
 from gateway.runtime.endpoints import Endpoints, Trial
@@ -56,6 +65,7 @@ class Dispatcher:
         draw: Callable[[], float],
         endpoints: Endpoints,
         prefix_key: KeyedHash,
+        budget: BudgetDesk | None = None,
     ) -> None:
         self._pools = {pool.name: pool for pool in topology.pools}
         self._zones = zones
@@ -71,6 +81,7 @@ class Dispatcher:
         self._draw = draw
         self._endpoints = endpoints
         self._prefix_key = prefix_key
+        self._budget = budget
 
     def dispatch(
         self,
@@ -92,6 +103,10 @@ class Dispatcher:
         asker = self._admission.asker(tenant, allow, is_undecided=second is not None and second.is_open)
         walk = _Walk(call, relay, request, tenant, allow, later, choices, asker)
         walk.second = second
+        if self._budget is not None and self._budget.has_spent(tenant.id):
+            choices.refuse(self._admission.cloud)
+            if not self._admission.cloud.isdisjoint(allow.pools):
+                walk.refused = BudgetSpent()
         if allow.canary is not None:
             walk.canary = self._canary(walk)
         if second is not None and second.is_open and self._leaves_first(walk):
@@ -187,7 +202,7 @@ class Dispatcher:
             to = walk.choices.resort(walk.allow.pools)
         if walk.choices.is_over or (not to and not spill):
             if walk.error is None:
-                raise Unavailable(retry_after_s=self._endpoints.retry_after_s(walk.allow.pools))
+                raise walk.refused or Unavailable(retry_after_s=self._endpoints.retry_after_s(walk.allow.pools))
             return None
         began = self._clock.monotonic()
         try:
@@ -254,6 +269,20 @@ class Dispatcher:
 
     async def _attempt(self, walk: "_Walk", pool: Pool, endpoint: Endpoint) -> TidegateError | None:
         """Try one endpoint: None once the exchange is over; otherwise why the next may be tried."""
+        if self._budget is None or not self._zones[pool.zone].is_cloud:
+            return await self._paid_attempt(walk, pool, endpoint)
+        # Before the intent: what there is no money for is not recorded as something that may have been sent.
+        try:
+            hold = await self._budget.reserve(walk.call, pool, walk.request, walk.tenant.id)
+        except BudgetSpent as error:
+            return error
+        walk.is_out = False
+        try:
+            return await self._paid_attempt(walk, pool, endpoint)
+        finally:
+            self._budget.settle(hold, walk.call, was_sent=walk.is_out)
+
+    async def _paid_attempt(self, walk: "_Walk", pool: Pool, endpoint: Endpoint) -> TidegateError | None:
         epoch = self._epoch()
         message = self._encoded(walk, pool, endpoint)
         if _needs_intent(walk.allow, self._zones[pool.zone]):
@@ -263,6 +292,7 @@ class Dispatcher:
                 return error
         clearance = self._mint.clear(walk.allow, message, pool, ceiling=walk.tenant.ceiling, epoch=epoch)
         trial = self._begin(walk, pool, endpoint)
+        sending = walk.sending(pool, trial)
         try:
             await self._forwarder.send(
                 clearance,
@@ -270,7 +300,7 @@ class Dispatcher:
                 pool,
                 endpoint,
                 walk.relay,
-                sending=walk.sending(pool, trial),
+                sending=sending if self._budget is None else partial(walk.leaves, sending),
                 fresh=walk.choices.is_fresh,
                 tenant=walk.tenant,
             )
@@ -363,7 +393,9 @@ class _Walk:
         "canary",
         "choices",
         "error",
+        "is_out",
         "later",
+        "refused",
         "relay",
         "request",
         "second",
@@ -390,6 +422,8 @@ class _Walk:
         self.choices = choices
         self.asker = asker
         self.error: TidegateError | None = None
+        self.refused: BudgetSpent | None = None
+        self.is_out = False
         self.canary: str | None = None
         self.second: SecondDecision | None = None
         self._share: float | None = None
@@ -409,11 +443,20 @@ class _Walk:
         """Who is told just before the first byte leaves for `pool`."""
         return partial(self.relay.sending, timeouts=pool.timeouts, trial=trial)
 
+    def leaves(self, sending: Callable[[UpstreamConnection], None], connection: UpstreamConnection) -> None:
+        """What is paid for is on its way from now on, however it ends."""
+        self.is_out = True
+        sending(connection)
+
     def learn(self, pool: Pool, endpoint: Endpoint, failed: TidegateError) -> None:
         """An attempt at `endpoint` of `pool` has failed."""
         if failed.detail == STALE:
             # It says nothing about the server, and goes there again.
             self.error = self.error or failed
+        elif isinstance(failed, BudgetSpent):
+            # Of the places at home it says nothing: told only to whom none is left.
+            self.refused, self.canary = failed, None
+            self.call.stayed = Stayed.BUDGET
         else:
             self.error, self.canary = failed, None
         self.choices.learn(pool.name, endpoint, failed, self.call.attempts[-1].status if self.call.attempts else None)

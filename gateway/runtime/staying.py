@@ -48,6 +48,8 @@ class Staying:
             return None
         if type(decision) is not Allow or facts is None or call.tenant is None or call.pool in self._cloud:
             return None
+        if call.stayed is not None:
+            return call.stayed
         permitted = self._cloud.intersection(decision.pools)
         if not permitted:
             return Stayed.LABEL if self._might_leave(facts) else Stayed.POLICY

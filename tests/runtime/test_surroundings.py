@@ -41,7 +41,7 @@ class Scene:
         row = f"  - {{id: asks, when: {{{guard}}}, deny: Not now.}}\n" if guard else ""
         text = POLICY.replace("QUEUE", "5s").replace("routes:\n", f"routes:\n{row}")
         policy = load(text.encode(), "policy.yaml", TOPOLOGY, {"default": Label(1)})
-        self.clock, self.closed = Wall(), set()
+        self.clock, self.closed, self.spent = Wall(), set(), False
         self.admission = Admission(TOPOLOGY.pools, self.clock)
         self.outlook = Outlook(
             policy.layout,
@@ -49,6 +49,7 @@ class Scene:
             self.clock,
             has_place=self.admission.has_place,
             is_closed=lambda name: name in self.closed,
+            is_spent=lambda: self.spent,
         )
 
     def pressure(self):
@@ -102,3 +103,13 @@ def test_only_what_changed_is_a_new_value():
     scene.clock.now += 60
     assert scene.outlook.now().minute_of_week == seen.minute_of_week + 1
     assert [zone for zone, _ in seen.pressure] == ["onprem"]
+
+
+def test_whether_the_money_for_the_cloud_is_spent_is_told_to_a_policy_that_asks_and_to_no_other():
+    scene, other = Scene("budget: spent"), Scene("pressure: {onprem: down}")
+    assert (scene.outlook.now().budget, other.outlook.now().budget) == (Budget.OK, Budget.OK)
+    scene.spent = other.spent = True
+    assert (scene.outlook.now().budget, other.outlook.now().budget) == (Budget.SPENT, Budget.OK)
+    assert scene.outlook.now() is scene.outlook.now()
+    scene.spent = False
+    assert scene.outlook.now().budget is Budget.OK

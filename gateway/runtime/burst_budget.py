@@ -1,0 +1,212 @@
+"""The money for the cloud while a worker serves: reserved before bytes leave, settled after, and closed when spent.
+
+One desk for each worker, over the store that counts quotas: exact for all workers where they share one, and this
+worker's part of the budget where they do not. A store that should be shared and does not answer counts as spent. What
+is spent closes the cloud in `core/gates.py`, so that work which may stay waits at home; a single tenant's money closes
+it for that tenant alone.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.core.burst_budget import SUBJECT, BurstBudget, Level, answer_tokens, shares, subject_of
+from gateway.core.prices import Prices
+from gateway.core.quota import Ask, Limits
+from gateway.core.topology import Pool
+from gateway.errors import BudgetSpent
+from gateway.ports import QuotaStore, Reservation
+from gateway.runtime.call import Call
+from gateway.telemetry import EventLog
+from gateway.wire.requests import Dialect, Request
+
+LOOK_EVERY_S: Final = 1.0
+"""How often a worker asks what the others have spent, and whether a new hour has begun."""
+
+_LEAST_EVENT: Final = 64
+"""Bytes of the smallest event of a stream: what was not counted is reckoned at one token for as many, which is more
+than it was."""
+
+_OF_ANYTHING: Final = 2
+"""Bytes to a token in content of which nobody knows how many it is."""
+
+log = EventLog(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What one attempt has reserved, and what it was reckoned to take at the most."""
+
+    reservations: tuple[Reservation, ...]
+    pool: str
+    model: str
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How one budget stands: the shares of the hour's, the day's and the month's money that are spent, None of what
+    has no limit or nobody knows."""
+
+    level: Level
+    shares: tuple[float | None, float | None, float | None]
+
+
+class BudgetDesk:
+    """`part` is what of the budget this worker counts against: all of it where the store is shared.
+
+    `closed` hears when nothing more may leave, and when something may again.
+    """
+
+    def __init__(
+        self,
+        budget: BurstBudget,
+        prices: Prices,
+        store: QuotaStore,
+        *,
+        part: BurstBudget | None = None,
+        closed: Callable[[bool], None],
+    ) -> None:
+        self._budget = budget
+        self._part = part or budget
+        self._prices = prices
+        self._store = store
+        self._closed = closed
+        self._number = 0
+        self.standings: dict[str, Standing] = {
+            subject: Standing(Level.OK, (None, None, None)) for subject in self._limits()
+        }
+
+    @property
+    def currency(self) -> str:
+        """What the money is."""
+        return self._prices.currency
+
+    @property
+    def level(self) -> Level:
+        """How the money stands that all tenants may spend."""
+        standing = self.standings.get(SUBJECT)
+        return standing.level if standing is not None else Level.OK
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether nobody's work may leave."""
+        return self.level.is_closed
+
+    def has_spent(self, tenant: str) -> bool:
+        """Whether this tenant has spent what it may spend itself."""
+        own = self.standings.get(subject_of(tenant)) if self._budget.tenants else None
+        return own is not None and own.level.is_closed
+
+    async def reserve(self, call: Call, pool: Pool, request: Request, tenant: str) -> Hold:
+        """Set aside what an attempt in `pool` can cost; raises BudgetSpent if there is not as much."""
+        prompt, completion = _reckoned(call, pool, request)
+        cost = self._prices.cost_micros(pool.name, prompt, completion, request.model)
+        made: list[Reservation] = []
+        try:
+            for subject in (SUBJECT, subject_of(tenant)):
+                limits = self._of(self._budget, subject)
+                if limits is not None:
+                    made.append(await self._reserved(call, subject, cost, limits))
+        except BaseException:
+            for reservation in made:
+                self._store.settle(reservation, _NOTHING)
+            raise
+        return Hold(tuple(made), pool.name, request.model, prompt, completion)
+
+    def settle(self, hold: Hold, call: Call, *, was_sent: bool) -> None:
+        """The attempt is over: what it took is charged, and the rest is free again."""
+        took = Ask(cost_micros=self._took(hold, call) if was_sent else 0, requests=0)
+        for reservation in hold.reservations:
+            self._store.settle(reservation, took)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look at what all workers have spent, until `stop`."""
+        while not stop.is_set():
+            await self.look()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_EVERY_S):
+                    await stop.wait()
+
+    async def look(self) -> None:
+        """Find out how the budgets stand now."""
+        for subject, limits in self._limits().items():
+            spent = await self._store.spent(subject, limits)
+            if spent is None:
+                self._stands(subject, Level.LOST, (None, None, None))
+            else:
+                self._hear(subject, spent)
+
+    # Inside
+
+    def _limits(self) -> Mapping[str, Limits]:
+        whole = {SUBJECT: self._budget.whole} if self._budget.whole.has_money else {}
+        return whole | {subject_of(tenant): limits for tenant, limits in self._budget.tenants.items()}
+
+    def _of(self, budget: BurstBudget, subject: str) -> Limits | None:
+        if subject == SUBJECT:
+            return budget.whole if budget.whole.has_money else None
+        return budget.tenants.get(subject.removeprefix(f"{SUBJECT}:"))
+
+    async def _reserved(self, call: Call, subject: str, cost: int, limits: Limits) -> Reservation:
+        self._number += 1
+        key = f"{call.id}.{self._number}"
+        answer = await self._store.reserve(subject, key, Ask(cost_micros=cost, requests=0), limits)
+        if isinstance(answer, Reservation) and not answer.is_degraded:
+            return answer
+        if isinstance(answer, Reservation):
+            # This worker's part of the budget stands in for a store that is gone. With money that is not good enough.
+            self._store.settle(answer, _NOTHING)
+            self._stands(subject, Level.LOST, (None, None, None))
+            raise BudgetSpent(detail="the store of budgets is lost")
+        spent = await self._store.spent(subject, limits)
+        if spent is not None:
+            self._hear(subject, spent, is_refused=True)
+        wait_s = answer.wait_us / 1e6 if answer.wait_us is not None else None
+        raise BudgetSpent(detail=f"{subject} {answer.limit}", retry_after_s=wait_s)
+
+    def _hear(self, subject: str, spent: tuple[int, int, int], *, is_refused: bool = False) -> None:
+        limits = self._of(self._part, subject) or Limits()
+        level = self._part.level(limits, spent, self.standings[subject].level, is_refused=is_refused)
+        self._stands(subject, level, shares(limits, spent))
+
+    def _stands(self, subject: str, level: Level, known: tuple[float | None, float | None, float | None]) -> None:
+        before = self.standings[subject].level
+        self.standings[subject] = Standing(level, known)
+        if level is before:
+            return
+        tenant = subject.removeprefix(SUBJECT).removeprefix(":")
+        (log.warning if level.is_closed else log.info)("burst_budget", reason=str(level), tenant=tenant)
+        if subject == SUBJECT:
+            self._closed(level.is_closed)
+
+    def _took(self, hold: Hold, call: Call) -> int:
+        """What an attempt cost that was sent. What no server counted is reckoned, rather high."""
+        if call.usage is not None:
+            return call.cost(self._prices)
+        status = call.attempts[-1].status if call.attempts else None
+        if status is not None and status != 200:
+            return 0
+        written = min(hold.completion_tokens, call.bytes_out // _LEAST_EVENT)
+        return self._prices.cost_micros(hold.pool, hold.prompt_tokens, written, hold.model)
+
+
+_NOTHING: Final = Ask(requests=0)
+
+
+def _reckoned(call: Call, pool: Pool, request: Request) -> tuple[int, int]:
+    """How many tokens a request can take in `pool`, read and written ones."""
+    document = request.document
+    asked = max(_number(document.get("max_tokens")), _number(document.get("max_completion_tokens")))
+    known = request.context_tokens - asked
+    prompt = known if request.context_tokens else len(call.inbound.body) // _OF_ANYTHING
+    if request.dialect is Dialect.EMBEDDINGS:
+        return prompt, 0
+    return prompt, request.choices * answer_tokens(asked, pool.context_tokens, prompt)
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0
