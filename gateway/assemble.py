@@ -294,7 +294,6 @@ class Worker:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._tick())
-                group.create_task(self._credentials.run(drained))
                 if self._budget is not None:
                     group.create_task(self._budget.run(drained))
                 for poller in self._pollers:
