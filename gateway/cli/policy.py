@@ -6,7 +6,15 @@ good, 1 for something found and 2 for misused, and print JSON when asked.
 
 import argparse
 
-from gateway.cli import policy_cases, policy_check, policy_diff, policy_explain, policy_init, policy_prove
+from gateway.cli import (
+    policy_cases,
+    policy_check,
+    policy_diff,
+    policy_explain,
+    policy_init,
+    policy_prove,
+    policy_replay,
+)
 
 _ENDINGS = "Every command ends with 0 when all is good, 1 when it found something, 2 when it was misused."
 
@@ -14,9 +22,9 @@ _ENDINGS = "Every command ends with 0 when all is good, 1 when it found somethin
 def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `policy` with its commands, in the order in which a change uses them."""
     group = subparsers.add_parser(
-        "policy", help="write, check, test, prove, explain and compare policies", epilog=_ENDINGS
+        "policy", help="write, check, test, prove, explain, compare and replay policies", epilog=_ENDINGS
     )
     commands = group.add_subparsers(metavar="COMMAND", required=True)
-    for module in (policy_init, policy_check, policy_cases, policy_prove, policy_explain, policy_diff):
+    for module in (policy_init, policy_check, policy_cases, policy_prove, policy_explain, policy_diff, policy_replay):
         module.add_command(commands)
     policy_check.add_schema(commands)

@@ -71,6 +71,32 @@ def find(directory: Path, request_id: str) -> Told | None:
     return Told(tuple(intents), outcome, names.get(bundle))
 
 
+def outcomes(directory: Path, since: float = 0.0) -> Iterator[tuple[Outcome | None, tuple[str, ...] | None]]:
+    """Every finished request that ended at or after `since` (Unix time), oldest segment first, with the names of its
+    bundle's labels if the log says them; None for a line that nobody can read. A line half written is left out."""
+    names: dict[str, tuple[str, ...]] = {}
+    for path in _segments(directory):
+        if path.stat().st_mtime < since:
+            # Its last record is older, and so are the others; which labels there were may matter for those that follow.
+            for line in _lines_with(path.read_bytes(), b'"activation":'):
+                entry = _entry(line)
+                if isinstance(entry, Activation):
+                    names[entry.bundle] = entry.labels
+            continue
+        with path.open("rb") as file:
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                entry = _entry(line)
+                if isinstance(entry, Outcome):
+                    if entry.at >= since:
+                        yield entry, names.get(entry.bundle)
+                elif isinstance(entry, Activation):
+                    names[entry.bundle] = entry.labels
+                elif entry is None:
+                    yield None, None
+
+
 def _segments(directory: Path) -> list[Path]:
     return sorted(path for path in directory.glob("*.jsonl") if path.name != CHECKPOINTS)
 
