@@ -47,6 +47,7 @@ from gateway.runtime.burst_budget import BudgetDesk
 from gateway.runtime.classify import Classifier
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.controls import ControlDesk
+from gateway.runtime.credentials import Credentials
 from gateway.runtime.dispatch import Dispatcher
 from gateway.runtime.endpoints import Endpoints
 from gateway.runtime.forward import Door, Forwarder
@@ -56,6 +57,7 @@ from gateway.runtime.lifeline import Told
 from gateway.runtime.mint import Mint, new_key
 from gateway.runtime.polling import Poller
 from gateway.runtime.provenance import ReplyRecord
+from gateway.runtime.server_tls import server_tls
 from gateway.runtime.staying import Staying
 from gateway.runtime.surroundings import Outlook
 from gateway.settings import Settings
@@ -138,6 +140,7 @@ class Worker:
         self._instruments = Instruments(bundle.topology, policy.order)
         self._books = Bookkeeper(self._instruments, self._clock, number=place, board=board)
         self._lateness = self._instruments.meter(measures.LATENESS)
+        self._credentials = Credentials(bundle, self._keyring, self._clock, gateway, settings.directory)
         self._stores = Connections.of(settings.stores, lambda name: self._instruments.meter(measures.STORE, name))
         memo = MemoStore()
         # None where the policy asks for no models: nothing is loaded that nobody needs.
@@ -166,7 +169,7 @@ class Worker:
             return digest.digest(message.target + b"\n" + message.body).hex()
 
         def epoch() -> int:
-            return bundle.epoch + self._desk.epoch
+            return bundle.epoch + self._desk.epoch + self._credentials.epoch
 
         dispatcher = Dispatcher(
             topology=bundle.topology,
@@ -210,7 +213,7 @@ class Worker:
         self._cache = reply_cache_of(settings, bundle, self._keyring, self._clock, chance, self._stores.cache)
         self._pipeline = Pipeline(
             bundle=bundle,
-            authenticator=Authenticator(bundle.keys, bundle.tenants, self._keyring),
+            authenticator=self._credentials.authenticator,
             classifier=classifier,
             dispatcher=dispatcher,
             replies=ReplyRecord(replies, self._keyring.keyed_hash(Purpose.TAINT), policy),
@@ -229,6 +232,7 @@ class Worker:
         self._plane = DataPlane(
             self._pipeline,
             Limits(body=gateway.limits.body, head=gateway.limits.headers, receive_s=gateway.limits.receive_s),
+            gateway.clients.proxies,
         )
 
         self._let_read(memo, replies)
@@ -239,7 +243,8 @@ class Worker:
         about = bundle.topology, bundle.policy.order, self._admission, self._backends
         ask(lambda: readings.of_pools(*about, self._endpoints.is_closed))
         ask(lambda: readings.of_endpoints(bundle.topology, self._endpoints))
-        ask(lambda: readings.of_overrides(self._desk, bundle.epoch))
+        ask(lambda: readings.of_overrides(self._desk, bundle.epoch + self._credentials.epoch))
+        ask(self._credentials.readings)
         ask(lambda: readings.of_audit(self._audit))
         ask(lambda: readings.of_memo(memo))
         ask(lambda: readings.of_replies(replies))
@@ -287,6 +292,7 @@ class Worker:
         if self._cache is not None:
             self._cache.open()
         self._audit.activated(self._bundle.digest, self._bundle.policy.order.names, self._certificate)
+        await self._credentials.prepare()
         await asyncio.gather(self._stores.open(), *(poller.prepare() for poller in self._pollers))
         server = await loop.create_server(
             lambda: Connection(self._plane, loop), sock=data, ssl=self._tls(), backlog=4096
@@ -294,6 +300,7 @@ class Worker:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._tick())
+                group.create_task(self._credentials.run(drained))
                 if self._budget is not None:
                     group.create_task(self._budget.run(drained))
                 for poller in self._pollers:
@@ -350,14 +357,9 @@ class Worker:
                 self._books.tell()
 
     def _tls(self) -> ssl.SSLContext | None:
-        files = self._settings.tls
-        if files is None:
-            return None
-        # Not ssl.create_default_context: that writes every connection's secrets to the file that SSLKEYLOGFILE names.
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_cert_chain(*files)
-        return context
+        files, clients = self._settings.tls, self._settings.gateway.clients
+        ca = self._settings.directory / clients.ca.text if clients.ca is not None else None
+        return server_tls(files, ca, must_certify=clients.must_certify) if files is not None else None
 
     def _admin_server(self) -> "_Face":
         app = build_admin(
@@ -426,7 +428,7 @@ class Worker:
         return Status(
             version=version("tidegate"),
             bundle=self._bundle.digest,
-            epoch=self._bundle.epoch + self._desk.epoch,
+            epoch=self._bundle.epoch + self._desk.epoch + self._credentials.epoch,
             worker=self._number,
             is_ready=not reasons,
             # A closed pool is worth knowing and no reason to take the gateway out of service: the others serve on.

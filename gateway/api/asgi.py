@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from gateway.api.plane import DataPlane
 from gateway.api.reading import Reading
+from gateway.core.client import Client, peer_address
 from gateway.core.message import Headers
 from gateway.errors import InvalidRequest, RequestTimeout
 
@@ -127,6 +128,8 @@ def build_asgi(plane: DataPlane) -> Application:
             raise RuntimeError("Only HTTP is served here.")
         reading = _head(scope)
         downstream = AsgiDownstream(head_only=reading.method == b"HEAD")
+        host = (scope.get("client") or ("", 0))[0]
+        reading.client = plane.client_of(Client(peer_address(host)), reading.forwarded, is_unix=not host)
         reading.error = (
             InvalidRequest("The request is not valid HTTP/1.1.", code="invalid_http")
             if reading.is_malformed

@@ -12,8 +12,10 @@ from typing import Final, cast
 import httptools
 
 from gateway.api.downstream import HttpDownstream
+from gateway.api.peer import client_at
 from gateway.api.plane import DataPlane
 from gateway.api.reading import Reading
+from gateway.core.client import Client
 from gateway.errors import HeadersTooLarge, InvalidRequest, RequestTimeout, TidegateError
 
 HIGH_WATER: Final = 64 << 10
@@ -42,6 +44,7 @@ class Connection(asyncio.Protocol):
         self._is_closing = False
         self._stuck_since: float | None = None
         self._unsent = 0
+        self._client, self._is_unix = Client(), False
 
     @property
     def is_idle(self) -> bool:
@@ -65,6 +68,7 @@ class Connection(asyncio.Protocol):
         transport = cast(asyncio.Transport, transport)
         self._transport = transport
         transport.set_write_buffer_limits(high=HIGH_WATER)
+        self._client, self._is_unix = client_at(transport)
         self._plane.connections.add(self)
         if self._plane.is_draining:
             transport.close()
@@ -172,6 +176,10 @@ class Connection(asyncio.Protocol):
         reading.path = reading.url.partition(b"?")[0] if b"?" in reading.url else reading.url
         reading.version = self._parser.get_http_version()
         reading.keep_alive = self._parser.should_keep_alive()
+        client = self._client
+        if self._plane.proxies is not None:
+            client = self._plane.client_of(client, reading.forwarded, is_unix=self._is_unix)
+        reading.client = client
         reading.error = self._plane.objection(reading)
         if reading.method == b"CONNECT":
             self._refuse(InvalidRequest("This server is no proxy; send plain HTTP/1.1 to a path of its own."))

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 from urllib.parse import unquote_to_bytes
 
 from gateway.api.reading import JSON, Reading
+from gateway.core.client import Client, TrustedProxies, told_address
 from gateway.errors import (
     HeadersTooLarge,
     MethodNotAllowed,
@@ -62,8 +63,9 @@ class Connected(Protocol):
 class DataPlane:
     """All client connections of one worker."""
 
-    def __init__(self, pipeline: Pipeline, limits: Limits) -> None:
+    def __init__(self, pipeline: Pipeline, limits: Limits, proxies: TrustedProxies | None = None) -> None:
         self.pipeline = pipeline
+        self.proxies = proxies
         self.limits = limits
         self.connections: set[Connected] = set()
         self.is_giving_way = False
@@ -87,9 +89,15 @@ class DataPlane:
             return UnsupportedMediaType()
         if reading.length is not None and reading.length > self.limits.body:
             return self.too_large()
-        if reading.is_large and not self.pipeline.is_known(reading.credential):
+        if reading.is_large and not self.pipeline.is_known(reading.credential, reading.client):
             return Unauthenticated()
         return None
+
+    def client_of(self, peer: Client, forwarded: bytes, *, is_unix: bool) -> Client:
+        """Whose request it is that came over a connection of `peer`, where a proxy may have forwarded it."""
+        if self.proxies is None:
+            return peer
+        return Client(told_address(peer.address, forwarded, self.proxies, is_unix=is_unix), peer.names)
 
     def too_large(self) -> TooLarge:
         """The refusal of a body above the limit."""

@@ -6,6 +6,7 @@ Nothing is judged here but the form of a header; what is refused, and when, is `
 import re
 from typing import Final
 
+from gateway.core.client import Client
 from gateway.errors import TidegateError
 from gateway.ports import Inbound
 
@@ -27,6 +28,7 @@ _ASKED_FOR: Final = frozenset(
         b"content-length",
         b"transfer-encoding",
         b"expect",
+        b"x-forwarded-for",
         b"cache-control",
     }
 )
@@ -54,6 +56,12 @@ class Reading:
     cache_control = b""
     credential: bytes | None = None
     """The Authorization header if there was exactly one: two are one too many to trust either."""
+
+    forwarded = b""
+    """What proxies say of where it comes from: all lines of it, behind commas."""
+
+    client: Client | None = None
+    """Whose request it is, apart from its credential; set by the face that reads it."""
 
     _credentials = 0
     _weighed = 0
@@ -92,6 +100,7 @@ class Reading:
             body=self.body[0] if len(self.body) == 1 else b"".join(self.body),
             received_at=now,
             cache_control=self.cache_control,
+            client=self.client,
         )
 
     @property
@@ -135,6 +144,8 @@ class Reading:
                     self.length = int(value) if _LENGTH.fullmatch(value) else _TOO_LONG
                 case b"transfer-encoding":
                     self.chunked += value.strip().lower()
+                case b"x-forwarded-for":
+                    self.forwarded += b"," + value if self.forwarded else value
                 case b"cache-control":
                     self.cache_control += b"," + value if self.cache_control else value
                 case _:  # expect

@@ -68,7 +68,7 @@ class Echo:
         downstream.write(body)
         downstream.finish()
 
-    def is_known(self, authorization):
+    def is_known(self, authorization, client=None):
         return authorization == GOOD
 
     def cancel_all(self): ...
