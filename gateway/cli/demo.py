@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -41,6 +42,7 @@ from gateway.cli.demo_report import (
     rows,
 )
 from gateway.cli.demo_screen import Screen
+from gateway.cli.demo_store import running_store
 from gateway.cli.demo_table import Colour, Row, draw, fold
 from gateway.cli.demo_words import language_of, words_for
 from gateway.cli.keys import create_key
@@ -131,9 +133,14 @@ class Demo:
             cloud = await stack.enter_async_context(starting_cloud(folder))
             with screen.step(words.step_home):
                 home = await stack.enter_async_context(self._home(folder))
+            with screen.step(words.step_store):
+                store = await stack.enter_async_context(running_store(folder / "store", self._said_of_the_store))
+            if store is None:
+                screen.say(words.no_store)
             port = await self._free_port()
             with screen.step(words.step_burst):
                 places = Places(folder, port, home.endpoint, await cloud.address(), cloud.control, REGION)
+                places = replace(places, state=store.address if store is not None else "")
                 write_configuration(places, home_key=home.credential, burst_keys=cloud.keys)
                 _, key = create_key(folder, TENANT, note="demo", environ={})
                 gateway = await stack.enter_async_context(starting_gateway(folder))
@@ -150,6 +157,9 @@ class Demo:
     def _home(self, folder: Path) -> EmbeddedModel:
         settings = EmbeddedSettings(demo_model_file(), f"unix:{folder}/models/home.sock", threads=demo_threads())
         return EmbeddedModel(settings, on_change=lambda sentence: self._screen.say(f"{HOME}: {sentence}"))
+
+    def _said_of_the_store(self, sentence: str) -> None:
+        self._screen.say(f"state: {sentence}")
 
     async def _free_port(self) -> int:
         if self._is_check and self._port is None:

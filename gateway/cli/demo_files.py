@@ -35,7 +35,7 @@ admin:
 state_dir: state
 root_secret: {{file: secrets/root.key}}
 limits: {{drain: 2s}}
-"""
+{stores}"""
 
 _POOLS: Final = """\
 # Written by `tidegate demo`. Behind both pools llama.cpp computes the same small model.
@@ -82,7 +82,7 @@ tenants:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the demo's parts are to be found."""
+    """Where the demo's parts are to be found; `state` is empty where the gateway's memory is to keep it."""
 
     folder: Path
     port: int
@@ -90,6 +90,7 @@ class Places:
     burst_endpoint: str
     control: str
     region: str
+    state: str = ""
 
     @property
     def url(self) -> str:
@@ -134,7 +135,8 @@ def write_configuration(places: Places, *, home_key: str, burst_keys: Credential
     }.items():
         _write(folder / "secrets" / name, secret + "\n")
     listen, admin = f"127.0.0.1:{places.port}", f"unix:{admin_socket(folder)}"
-    _write(folder / "gateway.yaml", _GATEWAY.format(listen=_quoted(listen), admin=_quoted(admin)))
+    stores = f"stores: {{state: {{address: {_quoted(places.state)}}}}}\n" if places.state else ""
+    _write(folder / "gateway.yaml", _GATEWAY.format(listen=_quoted(listen), admin=_quoted(admin), stores=stores))
     _write(
         folder / "pools.yaml",
         _POOLS.format(

