@@ -43,6 +43,9 @@ def add_command(commands: "Subparsers[argparse.ArgumentParser]") -> None:
     parser.add_argument(
         "--audit", metavar="DIR", type=Path, required=True, help="the audit folder: `audit` in the state folder"
     )
+    parser.add_argument(
+        "--old", metavar="FILE", type=Path, help="the policy in force then: what it asked about is known in its records"
+    )
     parser.add_argument("--since", metavar="TIME", help="only what ended in the last 30m, 12h or 7d; default: all")
     policy_files.add_others(parser)
     parser.add_argument(
@@ -65,7 +68,8 @@ def _replay(arguments: argparse.Namespace) -> int:
     new = policy_files.load(policy_files.named(arguments, arguments.new))
     if new.bundle is None:
         raise Misuse(str(arguments.new), "Without its pools nobody can say where a policy leads.", "Give --pools.")
-    tally = _tallied(new, directory, since)
+    old = policy_files.load(policy_files.named(arguments, arguments.old)) if arguments.old is not None else None
+    tally = _tallied(new, old, directory, since)
     failed = _failed(arguments.fail_on, tally)
     if arguments.json:
         print(text_of({"ok": not failed, "problems": [], "failed_on": failed, **as_json(tally)}))
@@ -78,8 +82,9 @@ def _replay(arguments: argparse.Namespace) -> int:
     return FOUND if failed else GOOD
 
 
-def _tallied(new: Loaded, directory: Path, since: float) -> Tally:
-    replay = Replay(new.policy, new.tenants if new.files.tenants is not None else None)
+def _tallied(new: Loaded, old: Loaded | None, directory: Path, since: float) -> Tally:
+    olds = {old.bundle.digest: old.policy} if old is not None and old.bundle is not None else {}
+    replay = Replay(new.policy, new.tenants if new.files.tenants is not None else None, olds)
     tally, count = Tally(), 0
     with still_at("Replaying") as progress:
         for record, names in outcomes(directory, since):

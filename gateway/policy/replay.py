@@ -71,14 +71,24 @@ class _Asks:
     pressure: tuple[str, ...]
 
 
+_NOTHING: Final = _Asks(complexity=False, budget=False, clean=False, week=False, pressure=())
+
+
 class Replay:
     """Decides records again under `policy`. `tenants` are those of the new files, None where none are given: then each
-    has the class and the ceiling that it had."""
+    has the class and the ceiling that it had. `olds` are policies of then, by the digests of their bundles: what one of
+    them asked about is known in its records."""
 
-    def __init__(self, policy: CompiledPolicy, tenants: Mapping[str, Tenant] | None = None) -> None:
+    def __init__(
+        self,
+        policy: CompiledPolicy,
+        tenants: Mapping[str, Tenant] | None = None,
+        olds: Mapping[str, CompiledPolicy] | None = None,
+    ) -> None:
         self._policy = policy
         self._tenants = tenants
         self._asks = _asks(policy)
+        self._known = {digest: _asks(old) for digest, old in (olds or {}).items()}
         self._ranks = {name: Label(rank) for rank, name in enumerate(policy.order.names)}
 
     def again(self, record: Outcome, names: tuple[str, ...] | None) -> Replayed | None:
@@ -91,13 +101,14 @@ class Replay:
         if isinstance(found, Gap):
             return Replayed(Fate.UNDECIDABLE, before, None, (found,))
         facts, evidence, attested = found
-        first, *others = [
-            self._told(before, self._decide(one, seen, attested)) for one, seen in self._readings(facts, evidence)
-        ]
+        gaps = self._gaps(record, facts, evidence)
+        if not gaps:
+            return self._told(before, self._decided(facts, evidence, attested))
+        first, *others = [self._told(before, after) for after in self._readings(gaps, facts, evidence, attested)]
         if all(_place(one.after) == _place(first.after) for one in others):
             return first
         gained = tuple(sorted({pool for one in (first, *others) for pool in one.gained}))
-        return Replayed(Fate.UNDECIDABLE, before, None, self._gaps(facts, evidence), gained)
+        return Replayed(Fate.UNDECIDABLE, before, None, gaps, gained)
 
     def _in_new_words(
         self, record: Outcome, facts: RequestFacts, evidence: Evidence, names: tuple[str, ...] | None
@@ -129,42 +140,42 @@ class Replay:
             facts = replace(facts, surroundings=replace(facts.surroundings, minute_of_week=minute))
         return facts, evidence, attested
 
-    def _gaps(self, facts: RequestFacts, evidence: Evidence) -> tuple[Gap, ...]:
+    def _gaps(self, record: Outcome, facts: RequestFacts, evidence: Evidence) -> tuple[Gap, ...]:
         """What the policy asks and the record does not say for certain."""
-        asks, around = self._asks, facts.surroundings
-        told = {zone for zone, _ in around.pressure}
-        missing = {
-            Gap.COMPLEXITY: asks.complexity and facts.complexity is Complexity.MEDIUM,
-            Gap.BUDGET: asks.budget and around.budget is Budget.OK,
-            Gap.HISTORY: asks.clean and evidence.history is History.UNKNOWN,
-            Gap.PRESSURE: not told.issuperset(asks.pressure),
-        }
-        return tuple([gap for gap, is_missing in missing.items() if is_missing])
+        asks, known, around = self._asks, self._known.get(record.bundle, _NOTHING), facts.surroundings
+        gaps: tuple[Gap, ...] = ()
+        if asks.complexity and not known.complexity and facts.complexity is Complexity.MEDIUM:
+            gaps += (Gap.COMPLEXITY,)
+        if asks.budget and not known.budget and around.budget is Budget.OK:
+            gaps += (Gap.BUDGET,)
+        if asks.clean and not known.clean and evidence.history is History.UNKNOWN:
+            gaps += (Gap.HISTORY,)
+        # A zone that was looked at is named, however it did.
+        if asks.pressure and not {zone for zone, _ in around.pressure}.issuperset(asks.pressure):
+            gaps += (Gap.PRESSURE,)
+        return gaps
 
-    def _readings(self, facts: RequestFacts, evidence: Evidence) -> Iterator[tuple[RequestFacts, Evidence]]:
-        """Everything that the record may mean, the likeliest first."""
-        gaps = self._gaps(facts, evidence)
-        if not gaps:
-            yield facts, evidence
-            return
-        told = dict(facts.surroundings.pressure)
+    def _readings(
+        self, gaps: tuple[Gap, ...], facts: RequestFacts, evidence: Evidence, attested: Label | None
+    ) -> Iterator[Decision]:
+        """What is decided for everything that the record may mean, the likeliest first."""
+        around = facts.surroundings
+        told = dict(around.pressure)
         zones = [zone for zone in self._asks.pressure if zone not in told]
         complexities = (Complexity.MEDIUM, Complexity.SIMPLE, Complexity.HARD)
-        choices = product(
-            complexities if Gap.COMPLEXITY in gaps else (facts.complexity,),
-            tuple(Budget) if Gap.BUDGET in gaps else (facts.surroundings.budget,),
-            (History.UNKNOWN, History.ON_RECORD) if Gap.HISTORY in gaps else (evidence.history,),
-            product(tuple(Pressure), repeat=len(zones)),
-        )
-        for complexity, budget, history, pressures in choices:
-            pressure = (*told.items(), *zip(zones, pressures, strict=True))
-            around = replace(facts.surroundings, budget=budget, pressure=pressure)
-            yield (
-                replace(facts, complexity=complexity, surroundings=around),
-                replace(evidence, history=history),
-            )
+        arounds = [
+            replace(around, budget=budget, pressure=(*told.items(), *zip(zones, pressures, strict=True)))
+            for budget in (Budget if Gap.BUDGET in gaps else (around.budget,))
+            for pressures in product(Pressure, repeat=len(zones))
+        ]
+        for history in (History.UNKNOWN, History.ON_RECORD) if Gap.HISTORY in gaps else (evidence.history,):
+            low, high = label(self._policy, replace(evidence, history=history), attested)
+            for complexity in complexities if Gap.COMPLEXITY in gaps else (facts.complexity,):
+                for one in arounds:
+                    meant = replace(facts, label_low=low, label_high=high, complexity=complexity, surroundings=one)
+                    yield decide(self._policy, meant)
 
-    def _decide(self, facts: RequestFacts, evidence: Evidence, attested: Label | None) -> Decision:
+    def _decided(self, facts: RequestFacts, evidence: Evidence, attested: Label | None) -> Decision:
         low, high = label(self._policy, evidence, attested)
         return decide(self._policy, replace(facts, label_low=low, label_high=high))
 

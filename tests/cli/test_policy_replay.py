@@ -6,7 +6,10 @@ import time
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from gateway.cli import policy_files
+from gateway.cli.policy_files import PolicyFiles
 from gateway.core.audit_chain import START, seal
 from gateway.core.audit_record import Activation
 from gateway.core.facts import RequestFacts
@@ -88,6 +91,21 @@ def test_a_door_that_closes_opens_no_gate(folder: Path, capsys: Capsys) -> None:
     assert replay(capsys, folder, *GATE)[0] == 0
     status, out, _ = replay(capsys, folder, *GATE, "--fail-on", "any-change", "--json")
     assert (status, json.loads(out)["failed_on"]) == (1, ["any-change"])
+
+
+def test_the_policy_of_then_says_what_was_asked(folder: Path, capsys: Capsys) -> None:
+    asks = "  - {id: simple, when: {complexity: simple}, to: [home]}\n"
+    edit(folder, "policy.yaml", "\nroutes:\n", "\nroutes:\n" + asks)
+    (folder / "then").mkdir()
+    for name in ("policy.yaml", "pools.yaml", "tenants.yaml"):
+        (folder / "then" / name).write_bytes((folder / name).read_bytes())
+    bundle = policy_files.load(
+        PolicyFiles(folder / "policy.yaml", folder / "pools.yaml", folder / "tenants.yaml")
+    ).bundle
+    assert bundle is not None
+    log(folder, [replace(request(folder, "chat-auto"), bundle=bundle.digest)])
+    assert "1 cannot be decided" in replay(capsys, folder)[1]
+    assert "0 cannot be decided" in replay(capsys, folder, "--old", folder / "then" / "policy.yaml")[1]
 
 
 def test_only_what_ended_lately_is_looked_at(folder: Path, capsys: Capsys) -> None:

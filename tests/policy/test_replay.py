@@ -19,6 +19,7 @@ from tests.policy.making import BOTH, CONFIDENTIAL, INTERNAL, POOLS, PUBLIC, RES
 
 NAMES = ("public", "internal", "confidential", "restricted")
 HOME = policy("  - {id: rest, when: {}, to: [home]}")
+NO_CHAT = policy("  - {id: rest, when: {}, to: [home]}", "{other: {pools: [home]}}")
 BURST = policy("  - {id: rest, when: {}, to: [home], spill: [burst]}")
 MONDAY_NOON = 1_795_435_200.0  # Monday, 2026-11-23 12:00 UTC
 
@@ -195,6 +196,23 @@ def test_a_gap_that_makes_no_difference_is_none():
     assert fate(HOME, both, evidence()).fate is Fate.SAME
 
 
+@pytest.mark.parametrize(
+    ("new", "known", "seen"),
+    [
+        (COMPLEX, facts(complexity=Complexity.MEDIUM), evidence()),
+        (SPENT, facts(), evidence()),
+        (CLEAN, facts(), evidence(history=History.UNKNOWN)),
+    ],
+)
+def test_what_the_policy_of_then_asked_about_is_known_in_its_records_alone(new, known, seen):
+    done = record(compiled(HOME), seen, known)
+    replay = Replay(compiled(new), None, {"b": compiled(new), "c": compiled(HOME)})
+    for bundle, is_known in (("b", True), ("c", False), ("d", False)):
+        found = replay.again(replace(done, bundle=bundle), NAMES)
+        assert found is not None
+        assert (found.fate is Fate.SAME) == is_known
+
+
 def test_what_may_get_out_one_way_is_named_though_it_cannot_be_decided():
     assert fate(HOME, BUSY, evidence()).gained == ("burst",)
 
@@ -274,7 +292,7 @@ def tallied(*, unreadable: int = 0, fates: tuple[tuple[bytes, bytes], ...] = ())
              "1: the new policy asks for the complexity", "Not to be decided, for example: r1"],
         ),
         (
-            tallied(unreadable=2, fates=((HOME, policy("  - {id: rest, when: {}, to: [home]}", "{other: {pools: [home]}}")),)),
+            tallied(unreadable=2, fates=((HOME, NO_CHAT),)),
             ["CANNOT BE RULED OUT", "1 × rest → (no route)", "✗ 2 lines cannot be read"],
         ),
     ],
