@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable
+from pathlib import Path
 
 from gateway.backends.http1 import Http1Backend, Http1Settings
 from gateway.backends.sagemaker import SageMakerBackend
@@ -55,6 +56,14 @@ def scanned_inline(settings: Settings) -> int:
     return 0 if has_code else settings.gateway.limits.scan_inline
 
 
+def cache_keys_file(settings: Settings) -> Path:
+    """Where the tenants' keys for stored answers are."""
+    block = settings.gateway.cache
+    if block is not None and block.keys is not None:
+        return settings.directory / block.keys
+    return settings.state_dir / KEYS_FILE
+
+
 def reply_cache_of(
     settings: Settings,
     bundle: Bundle,
@@ -67,11 +76,10 @@ def reply_cache_of(
     block, order = settings.gateway.cache, bundle.policy.order
     if block is None:
         return None
-    path = settings.directory / block.keys if block.keys is not None else settings.state_dir / KEYS_FILE
     return ReplyCache(
         near=MemoryCacheStore(clock, most=block.memory, share=block.share),
         far=RedisCacheStore(shared) if shared is not None else None,
-        keys=CacheKeys(path, keyring.key(Purpose.CACHE_KEYS), bundle.tenants, clock),
+        keys=CacheKeys(cache_keys_file(settings), keyring.key(Purpose.CACHE_KEYS), bundle.tenants, clock),
         bundle=bundle.digest,
         label_name=order.name,
         rules=CacheRules(block.largest, block.wait_s, block.ceiling(order)),

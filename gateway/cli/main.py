@@ -27,6 +27,7 @@ GROUPS: Final[Mapping[str, str]] = MappingProxyType(
         "pool": "list the pools, or keep work away from one for a while",
         "demo": "run the gateway with a small real model and show where requests go",
         "top": "show live what a running gateway does",
+        "cache": "show what is kept of answers, or destroy what is kept for a tenant",
         "keys": "create, list and revoke API keys",
         "policy": "write, check, test, prove, explain and compare policies",
         "scan": "find what is sensitive in texts and requests",
