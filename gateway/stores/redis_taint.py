@@ -224,8 +224,9 @@ class RedisTaintStore:
         return frozenset(labels)
 
     def _meet(self, other: Era | None) -> None:
-        """The record is of another era than ours: theirs counts if it is one that proves nothing yet."""
-        if other is not None and other.trusted_from > self._now_ms():
+        """The record is of another era than ours: theirs counts if it proves nothing for at least as long as ours."""
+        ours = self._era.trusted_from if self._era is not None else 0
+        if other is not None and (other.trusted_from > self._now_ms() or other.trusted_from >= ours > 0):
             self._enter(other, "another gateway says so")
         else:
             self._lose("another record in its place" if other is not None else "no record")

@@ -26,6 +26,7 @@ from gateway.config.addresses import Unix
 from gateway.stores.embedded import valkey_binary
 from gateway.stores.redis_connection import RedisConnection
 from gateway.stores.redis_settings import AtServer, Login, RedisSettings
+from gateway.wire.resp import Replies
 
 
 class Valkey:
@@ -71,10 +72,12 @@ class Valkey:
             sock.settimeout(5)
             sock.connect(self.socket)
             sock.sendall(b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(one), one) for one in parts))
-            answer = sock.recv(1 << 16)
-            while answer.startswith((b"$", b"*")) and not _is_whole(answer):
-                answer += sock.recv(1 << 16)
-            return answer
+            answer, replies = b"", Replies()
+            while True:
+                data = sock.recv(1 << 16)
+                answer += data
+                if not data or replies.feed(data):
+                    return answer
 
     def pause(self) -> None:
         """It is there, and says nothing more."""
@@ -105,11 +108,6 @@ class Valkey:
             yield redis
         finally:
             await redis.close()
-
-
-def _is_whole(answer: bytes) -> bool:
-    kind, _, rest = answer.partition(b"\r\n")
-    return len(rest) >= int(kind[1:]) + 2 if kind.startswith(b"$") else rest.endswith(b"\r\n")
 
 
 @contextlib.contextmanager
