@@ -50,6 +50,9 @@ class Wire:
 
     def set_write_buffer_limits(self, high): ...
 
+    def get_extra_info(self, name):
+        return None
+
     def get_write_buffer_size(self):
         return self.unsent
 
