@@ -41,7 +41,6 @@ from gateway.ports import Clock, FullScanner, Scanner
 from gateway.runtime import readings
 from gateway.runtime.admission import Admission
 from gateway.runtime.audit import AuditLog
-from gateway.runtime.authn import Authenticator
 from gateway.runtime.board import Board, Bookkeeper
 from gateway.runtime.burst_budget import BudgetDesk
 from gateway.runtime.classify import Classifier
@@ -55,14 +54,17 @@ from gateway.runtime.instruments import Instruments
 from gateway.runtime.keyring import Purpose
 from gateway.runtime.lifeline import Told
 from gateway.runtime.mint import Mint, new_key
+from gateway.runtime.mirror import Mirrors
 from gateway.runtime.polling import Poller
 from gateway.runtime.provenance import ReplyRecord
+from gateway.runtime.quotas import Quotas
 from gateway.runtime.server_tls import server_tls
 from gateway.runtime.staying import Staying
 from gateway.runtime.surroundings import Outlook
 from gateway.settings import Settings
 from gateway.stores.connections import Connections
 from gateway.stores.memory_quota import MemoryQuotaStore
+from gateway.stores.quotas import quota_store
 from gateway.stores.redis_taint import RedisTaintStore
 from gateway.stores.replies import ReplyStore, reply_store
 from gateway.telemetry import EventLog
@@ -142,6 +144,10 @@ class Worker:
         self._lateness = self._instruments.meter(measures.LATENESS)
         self._credentials = Credentials(bundle, self._keyring, self._clock, gateway, settings.directory)
         self._stores = Connections.of(settings.stores, lambda name: self._instruments.meter(measures.STORE, name))
+        self._quota_store = quota_store(
+            self._stores.state, self._clock, workers=gateway.workers, replicas=gateway.replicas, number=number
+        )
+        self._quotas = Quotas(self._quota_store, bundle.prices)
         memo = MemoStore()
         # None where the policy asks for no models: nothing is loaded that nobody needs.
         self._models = models_of(settings) if full_scanner is None else None
@@ -171,6 +177,7 @@ class Worker:
         def epoch() -> int:
             return bundle.epoch + self._desk.epoch + self._credentials.epoch
 
+        self._mirrors = self._mirrors_of(chance, epoch)
         dispatcher = Dispatcher(
             topology=bundle.topology,
             zones=policy.zones,
@@ -193,6 +200,7 @@ class Worker:
             endpoints=self._endpoints,
             prefix_key=self._keyring.keyed_hash(Purpose.BALANCE),
             budget=self._budget,
+            mirrors=self._mirrors,
         )
         outlook = Outlook(
             policy.layout,
@@ -224,6 +232,7 @@ class Worker:
             patience=Patience(),
             instruments=self._instruments,
             cache=self._cache,
+            quotas=self._quotas,
             staying=Staying(
                 policy, self._admission.cloud, is_spent=self._has_no_money, is_shut=self._admission.is_kept_shut
             ),
@@ -247,7 +256,10 @@ class Worker:
         ask(self._credentials.readings)
         ask(lambda: readings.of_audit(self._audit))
         ask(lambda: readings.of_memo(memo))
+        ask(self._quotas.readings)
         ask(lambda: readings.of_replies(replies))
+        if self._mirrors is not None:
+            ask(self._mirrors.readings)
         if self._cache is not None:
             ask(partial(readings.of_cache, self._cache))
         ask(lambda: readings.of_stores(self._stores.by_name))
@@ -303,6 +315,8 @@ class Worker:
                 group.create_task(self._credentials.run(drained))
                 if self._budget is not None:
                     group.create_task(self._budget.run(drained))
+                if self._mirrors is not None:
+                    group.create_task(self._mirrors.run(drained))
                 for poller in self._pollers:
                     group.create_task(poller.run(stop))
                 if isinstance(self._replies, RedisTaintStore):
@@ -334,6 +348,7 @@ class Worker:
             server.close()
             for backend in self._backends.values():
                 await backend.close()
+            await self._quota_store.finish()
             await self._stores.close()
             await loop.run_in_executor(None, self._audit.flush_and_close)
             self._executor.shutdown(wait=False, cancel_futures=True)
@@ -349,7 +364,10 @@ class Worker:
             self._pipeline.tick()
             if self._cache is not None:
                 self._cache.tick()
+            if self._mirrors is not None:
+                self._mirrors.tick()
             self._desk.tick()
+            self._quota_store.tick()
             self._admission.tick()
             if loop.time() - swept >= 1.0:
                 swept = loop.time()
@@ -383,6 +401,21 @@ class Worker:
         store = MemoryQuotaStore(self._clock, parts=workers, number=self._number)
         part = bundle.budget.part(workers, self._number)
         return BudgetDesk(bundle.budget, bundle.prices, store, part=part, closed=self._admission.spend)
+
+    def _mirrors_of(self, chance: Callable[[], float], epoch: Callable[[], int]) -> Mirrors | None:
+        bundle, policy = self._bundle, self._bundle.policy
+        if all(route.mirror is None for route in policy.routes):
+            return None
+        return Mirrors(
+            bundle.topology,
+            policy.order,
+            admission=self._admission,
+            audit=self._audit,
+            clock=self._clock,
+            draw=chance,
+            bundle=bundle.digest,
+            epoch=epoch,
+        )
 
     def _has_no_money(self, tenant: str) -> bool:
         return self._budget is not None and (self._budget.is_spent or self._budget.has_spent(tenant))

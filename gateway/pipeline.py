@@ -34,6 +34,7 @@ from gateway.runtime.dispatch import Dispatcher, Later
 from gateway.runtime.full_scan import Decided, SecondDecision, refusal_of
 from gateway.runtime.instruments import Instruments
 from gateway.runtime.provenance import Conversation, ReplyRecord
+from gateway.runtime.quotas import Quotas
 from gateway.runtime.reach import check_reach, no_such_model
 from gateway.runtime.relay import Relay
 from gateway.runtime.reply_cache import ReplyCache
@@ -74,6 +75,7 @@ class Pipeline:
         patience: Patience,
         instruments: Instruments,
         staying: Staying,
+        quotas: Quotas | None = None,
         cache: ReplyCache | None = None,
         started_at: int,
     ) -> None:
@@ -90,6 +92,7 @@ class Pipeline:
         self._patience = patience
         self._instruments = instruments
         self._staying = staying
+        self._quotas = quotas
         self._cache = cache
         self._prices = bundle.prices if bundle.prices.pools else None
         self._started_at = started_at
@@ -234,8 +237,10 @@ class Pipeline:
                 later(partial(self._refuse_or_scan, call, relay, request, tenant, second, decision, later))
             case Deny():
                 relay.give_up(refusal_of(decision), ending=Ending.REFUSED)
-            case Allow():
+            case Allow() if tenant.limits is None:
                 self._send(call, relay, request, tenant, decision, later, second)
+            case Allow():
+                self._reserve(call, relay, request, tenant, decision, later, second)
 
     def _act_on(self, call: Call, relay: Relay, conversation: Conversation, decided: Decided) -> None:
         call.evidence, call.facts, call.decision = decided.evidence, decided.facts, decided.decision
@@ -267,7 +272,33 @@ class Pipeline:
         if isinstance(decision, Deny):
             relay.give_up(refusal_of(decision), ending=Ending.REFUSED)
         else:
-            self._send(call, relay, request, tenant, decision, later, second)
+            self._reserve(call, relay, request, tenant, decision, later, second)
+
+    def _reserve(
+        self,
+        call: Call,
+        relay: Relay,
+        request: Request,
+        tenant: Tenant,
+        allow: Allow,
+        later: Later,
+        second: SecondDecision | None,
+    ) -> None:
+        """Set aside what the tenant's limits allow, for all attempts together."""
+        quotas, limits = self._quotas, tenant.limits
+        if quotas is None or limits is None:
+            self._send(call, relay, request, tenant, allow, later, second)
+            return
+        request = quotas.prepare(call, request, tenant, limits, allow)
+        go_on = partial(self._send, call, relay, request, tenant, allow, later, second)
+        if quotas.reserve_now(call):
+            go_on()
+        else:
+            later(partial(self._reserve_beside, quotas, call, go_on))
+
+    async def _reserve_beside(self, quotas: Quotas, call: Call, go_on: Callable[[], None]) -> None:
+        await quotas.reserve(call)
+        go_on()
 
     def _send(
         self,
@@ -357,6 +388,8 @@ class Pipeline:
     def _settle(self, call: Call, ending: Ending, error: TidegateError | None) -> None:
         self._live.pop(call, None)
         now = self._clock.monotonic()
+        if self._quotas is not None and call.quota is not None:
+            self._quotas.settle(call, ending)
         if self._prices is not None:
             call.cost_micros = call.cost(self._prices)
         if call.queued_s or error is not None:

@@ -22,6 +22,7 @@ from gateway.core.records import (
     Cached,
     Ending,
     FullScan,
+    Held,
     Intent,
     Outcome,
     Override,
@@ -145,6 +146,7 @@ class _WrittenOutcome(msgspec.Struct, frozen=True):
     cost_micros: int = 0
     stayed: Stayed | None = None
     cached: Cached | None = None
+    held: Held | None = None
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -218,6 +220,7 @@ def _outcome(written: _WrittenOutcome) -> Outcome:
         cost_micros=written.cost_micros,
         stayed=written.stayed,
         cached=written.cached,
+        held=written.held,
     )
 
 

@@ -132,6 +132,21 @@ AUDIT_USED: Final = _state("audit_buffer_used", "", "Places in the audit buffers
 AUDIT_LIMIT: Final = _state("audit_buffer_limit", "", "Places in the audit buffers.")
 AUDIT_WRITABLE: Final = _state("audit_writable_workers", "", "Workers whose audit log can be written.")
 AUDIT_LOST: Final = _counter("audit_records_lost", "", "Audit records that found no place: there should be none.")
+QUOTA_REFUSED: Final = _counter(
+    "quota_refusals", "limit", "Requests refused because their tenant had used up a limit, by the limit."
+)
+QUOTA_DEGRADED: Final = _counter(
+    "quota_degraded",
+    "",
+    "Requests that a worker counted for its part of the limits, because the store that counts for all did not answer.",
+)
+QUOTA_TOKENS: Final = _counter(
+    "quota_tokens", "kind", "Tokens of tenants with limits: `reserved` before a request, `settled` after it."
+)
+QUOTA_LIVE: Final = _state("quota_reservations", "", "Requests under way that hold something of a limit.")
+QUOTA_UNSETTLED: Final = _state(
+    "quota_unsettled", "", "Settlements that the store which counts for all has not heard of yet."
+)
 REPLIES: Final = _state("replies_on_record", "", "Replies whose labels are on record.")
 CACHE: Final = _counter(
     "cache_requests",

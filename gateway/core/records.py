@@ -18,7 +18,7 @@ from gateway.core.labels import Label
 RECORD_VERSION = 3
 """2 added what a policy may ask about since, what it may order, the certificate of a bundle, full scans, overrides.
 
-3 added what a request cost, for which app, and why it waited at home instead of leaving.
+3 added what a request cost, for which app, why it waited at home instead of leaving, and what it held of limits.
 """
 
 
@@ -91,6 +91,19 @@ class Cached(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     completion_tokens: int = 0
 
 
+class Held(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What was set aside of the tenant's limits, and what was charged in the end: tokens, and money in millionths.
+
+    `is_degraded` says that one worker counted, since the store that counts for all could not be asked.
+    """
+
+    reserved_tokens: int = 0
+    settled_tokens: int = 0
+    reserved_micros: int = 0
+    settled_micros: int = 0
+    is_degraded: bool = False
+
+
 class FullScan(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One run of those tiers. `label_low` and `label_high` are those of the decision before it, None if there was none;
     so `decide` can be asked again what that was."""
@@ -128,7 +141,7 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     `tenant` is empty when nobody was identified, `app` where the key names none. `cost_micros` is what its tokens cost
     at the prices of that moment, in millionths of the currency. `stayed` is said of requests that waited or were turned
     away for want of a place, if no place in the cloud could be theirs. `cached` is said of stored answers; no model
-    server was asked for one, so that `usage` is 0.
+    server was asked for one, so that `usage` is 0. `held` is said of tenants with limits.
     """
 
     request_id: str
@@ -155,6 +168,7 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     cost_micros: int = 0
     stayed: Stayed | None = None
     cached: Cached | None = None
+    held: Held | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,11 @@ from gateway.core.findings import Evidence, Unscanned
 from gateway.core.labels import LabelOrder
 from gateway.core.message import Headers
 from gateway.core.prices import Prices
-from gateway.core.records import Attempt, Cached, Ending, FullScan, Outcome, Stayed, Usage
+from gateway.core.records import Attempt, Cached, Ending, FullScan, Held, Outcome, Stayed, Usage
 from gateway.core.topology import Endpoint, Pool
 from gateway.errors import TidegateError
 from gateway.ports import Inbound
+from gateway.runtime.held import Quota
 from gateway.wire.requests import Request
 
 _ID_BYTES: Final = 12
@@ -61,6 +62,7 @@ class Call:
         "first_content_s",
         "flags",
         "full_scan",
+        "held",
         "id",
         "inbound",
         "is_reserved",
@@ -70,7 +72,10 @@ class Call:
         "path",
         "pool",
         "queued_s",
+        "quota",
         "request",
+        "said",
+        "said_of_quota",
         "scopes",
         "status",
         "stayed",
@@ -101,6 +106,11 @@ class Call:
         self.status = 0
         self.bytes_out = 0
         self.is_reserved = False
+        # What it holds of its tenant's limits, what the tenant is told of them, and what a stream has said so far.
+        self.quota: Quota | None = None
+        self.held: Held | None = None
+        self.said_of_quota: Headers = ()
+        self.said = 0
         self.app = ""
         self.cost_micros = 0
         self.stayed: Stayed | None = None
@@ -138,11 +148,13 @@ class Call:
         taken_s = now - self.inbound.received_at
         ms = b"%d" % (int(taken_s * 1000 + 0.5) if taken_s > 0 else 0)
         number = self.id.encode()
-        own = (
+        own: Headers = (
             (b"x-request-id", b"req_" + number),
             (b"openai-processing-ms", ms),
             (b"x-tidegate-decision", b"dec_" + number),
         )
+        if self.said_of_quota:
+            own = own + self.said_of_quota
         tenant, facts = self.tenant, self.facts
         if tenant is None or facts is None or not tenant.sees:
             return content + own
@@ -190,4 +202,5 @@ class Call:
             self.cost_micros,
             self.stayed,
             self.cached,
+            self.held,
         )

@@ -433,6 +433,9 @@ class Relay:
         self._keep = self.standby = None
         if self._said:
             self._remember_said()
+        if self._reply is not None:
+            # Also of an answer that was broken off: what was counted is charged.
+            self._call.said, self._call.usage = self._reply.said, self._call.usage or self._reply.usage
         detail = error.detail if error is not None else ""
         now = self._clock.monotonic()
         self._call.end_attempt(ending, self._status or None, detail, now=now)

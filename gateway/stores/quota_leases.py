@@ -7,7 +7,7 @@ is room for it. Time is an argument; asking is somebody else's.
 
 from typing import Final
 
-from gateway.core.quota import LEASE_US, LEASED_PARTS, MICRO, Ask, Limits, Refused, Standing, capacity
+from gateway.core.quota import DEBT_MINUTES, LEASE_US, LEASED_PARTS, MICRO, Ask, Limits, Refused, Standing, capacity
 from gateway.core.quota_book import Leased, Slice
 
 REFUSED_S: Final = 0.02
@@ -103,7 +103,15 @@ class Pot:
         for number, part in enumerate(self._parts):
             if not part.is_asked and part.until <= now and (part.requests or part.tokens or self._owed):
                 return number
-        return None
+        return self.free() if abs(self._owed) > self._share.tokens else None
+
+    def unspent(self) -> tuple[int, ...]:
+        """The slices, by their numbers, of which something is left."""
+        return tuple(
+            number
+            for number, part in enumerate(self._parts)
+            if not part.is_asked and (part.requests or part.tokens or self._owed)
+        )
 
     def free(self) -> int | None:
         """The slice, by its number, to ask for next: the older one. None while one is on its way."""
@@ -115,7 +123,7 @@ class Pot:
         """What goes back, what is needed at least, and what is wanted. None asks for nothing: it only returns."""
         part = self._parts[number]
         # A debt beyond what is ever remembered would not be exact.
-        most = capacity(self.limits.tokens_per_minute or 0)
+        most = DEBT_MINUTES * capacity(self.limits.tokens_per_minute or 0)
         back = Slice(part.requests, max(-most, min(most, part.tokens + self._owed)))
         part.requests = part.tokens = self._owed = 0
         part.until, part.is_asked = 0.0, True

@@ -6,6 +6,7 @@ Redis now is said later, and what can never be said ends there by itself.
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from functools import partial
 from typing import Final
@@ -82,7 +83,7 @@ class RedisQuotaStore:
         return not self._redis.is_up
 
     @property
-    def unsaid(self) -> int:
+    def unsettled(self) -> int:
         """Settlements that Redis has not heard of yet."""
         return len(self._unsaid)
 
@@ -156,6 +157,15 @@ class RedisQuotaStore:
             number = pot.must_return(now)
             if number is not None:
                 self._ask(pot, subject, number, None)
+
+    async def finish(self) -> None:
+        """Say what was not heard, and give back every slice; what was sent before is done before this returns."""
+        self.tick()
+        for subject, pot in self._pots.items():
+            for number in pot.unspent():
+                self._ask(pot, subject, number, None)
+        with contextlib.suppress(StoreUnavailable):
+            await self._redis.execute("PING")
 
     # Without leases
 

@@ -137,6 +137,7 @@ class StreamReply:
         "_respell",
         "_wants_usage",
         "has_content",
+        "said",
         "usage",
     )
 
@@ -151,6 +152,8 @@ class StreamReply:
         private: Collection[str] = (),
     ) -> None:
         self.usage: Usage | None = None
+        # Events in which the model said something: about as many tokens, if nobody comes to count them.
+        self.said = 0
         self.has_content = False
         self._respell = Respeller(alias=alias, reply_id=_PREFIX[dialect] + reply_id)
         self._wants_usage = wants_usage
@@ -174,6 +177,7 @@ class StreamReply:
         if self._is_failed:
             return self._fail("event after an error")
         if self._frame is not None and (known := self._frame.forwarded(data)) is not None:
+            self.said += 1
             return Forward(known, True)
         if data == b"[DONE]":
             return self._end()
@@ -208,6 +212,7 @@ class StreamReply:
         if opening is not None and _says_something(opening):
             self.has_content = True
         if self.has_content and _is_one_delta(chunk):
+            self.said += 1
             self._frame = frame_of(data, forwarded)
         return Forward(forwarded, self.has_content)
 

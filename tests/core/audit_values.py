@@ -22,8 +22,10 @@ from gateway.core.keyed_hash import KeyedHash
 from gateway.core.labels import Label
 from gateway.core.records import (
     Attempt,
+    Cached,
     Ending,
     FullScan,
+    Held,
     Intent,
     Outcome,
     Override,
@@ -128,6 +130,8 @@ outcomes = st.builds(
     app=text,
     cost_micros=number,
     stayed=st.none() | st.sampled_from(Stayed),
+    cached=st.none() | st.builds(Cached, seconds, number, number),
+    held=st.none() | st.builds(Held, number, number, number, number, st.booleans()),
 )
 intents = st.builds(Intent, text, seconds, text, text, text, text, text, text, number, text)
 activations = st.builds(Activation, seconds, text, names, text)
