@@ -133,6 +133,19 @@ def load_bundle(directory: Path, environ: Mapping[str, str]) -> tuple[Path, Bund
     return directory / files.policy, read.bundle(read.policy, ())
 
 
+def load_state(directory: Path, environ: Mapping[str, str]) -> tuple[Path, Bundle]:
+    """Where the state of the gateway in `directory` is, and what it decides by, without secrets and keys; raises
+    Problems."""
+    loader = _Loader(directory, environ)
+    gateway = loader.gateway()
+    read = loader.read(gateway.files if gateway is not None else gateway_file.Files())
+    loader.reader.finish()
+    # Nothing is missing without a problem.
+    assert gateway is not None  # noqa: S101
+    assert read.policy is not None  # noqa: S101
+    return directory / gateway.state_dir, read.bundle(read.policy, ())
+
+
 def load_admin(directory: Path, environ: Mapping[str, str]) -> tuple[Listen, Secret]:
     """Where the admin port is, and its credential; raises Problems. For whoever asks a gateway that runs."""
     loader = _Loader(directory, environ)

@@ -27,6 +27,7 @@ GROUPS: Final[Mapping[str, str]] = MappingProxyType(
         "pool": "list the pools, or keep work away from one for a while",
         "demo": "run the gateway with a small real model and show where requests go",
         "top": "show live what a running gateway does",
+        "usage": "say who has used how many tokens, what they cost, and what privacy cost",
         "cache": "show what is kept of answers, or destroy what is kept for a tenant",
         "keys": "create, list and revoke API keys",
         "policy": "write, check, test, prove, explain and compare policies",
