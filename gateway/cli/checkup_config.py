@@ -54,7 +54,7 @@ def configuration(settings: Settings, digest: str, now: datetime, addresses: Add
     yield from of_engines(settings)
     yield from of_recognizers(settings)
     yield from of_models(settings)
-    yield of_history(settings.gateway.workers)
+    yield of_history(settings.gateway.workers, is_shared=settings.stores.state is not None)
     yield from of_cache(settings)
     yield of_keys(len(settings.bundle.keys))
 
@@ -250,8 +250,10 @@ def of_models(settings: Settings) -> Iterator[Check]:
         yield missing("ner_unasked")
 
 
-def of_history(workers: int) -> Check:
+def of_history(workers: int, *, is_shared: bool = False) -> Check:
     """Whether replies are remembered, so that a conversation can be told to be harmless (threats.md 13)."""
+    if is_shared:
+        return live("history_shared")
     return live("history") if workers == 1 else wrong("history_lost", workers=workers)
 
 

@@ -5,6 +5,7 @@ what is merely missing is no reason to fail.
 """
 
 import argparse
+import asyncio
 import os
 import sys
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from gateway.cli import checkup, checkup_config
+from gateway.cli import checkup, checkup_config, checkup_stores
 from gateway.cli.checkup import Check, State, missing, wrong
 from gateway.cli.demo_table import Colour
 from gateway.cli.doctor_words import MENDS, SAYS
@@ -69,9 +70,13 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 def _configured(folder: Path) -> list[Check]:
     settings, proved = load_proved(folder, os.environ, shown())
-    with still_at("Looking up names"):
+    with still_at("Looking up names and stores"):
         addresses = checkup_config.looked_up(checkup_config.hosts_of(settings))
-    return list(checkup_config.configuration(settings, proved.bundle, datetime.now(UTC), addresses))
+        stores = asyncio.run(checkup_stores.looked_at(settings.stores))
+    return [
+        *checkup_config.configuration(settings, proved.bundle, datetime.now(UTC), addresses),
+        *checkup_stores.of_stores(settings.stores, stores),
+    ]
 
 
 def _say(checks: Sequence[Check], problems: Sequence[Problem], spoken: Language) -> None:

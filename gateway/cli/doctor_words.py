@@ -164,6 +164,47 @@ SAYS: Final[Table] = MappingProxyType(
             "With {workers} workers replies are not remembered: a request with a history never leaves for the cloud.",
             "使用 {workers} 个工作进程时不会记住回答：带有历史消息的请求永远不会发往云端。",
         ),
+        "history_shared": (
+            "Replies are remembered in the store `state`, for all workers and replicas.",
+            "模型的回答记在 `state` 存储中，由所有工作进程和副本共用。",
+        ),
+        "store": (
+            "The store `{store}` answers: {kind} {version} at {where}.",
+            "存储 `{store}` 有应答：{where} 的 {kind} {version}。",
+        ),
+        "store_gone": (
+            "The store `{store}` at {where} does not answer ({reason}).",
+            "存储 `{store}`（{where}）没有应答（{reason}）。",
+        ),
+        "store_old": (
+            "The store `{store}` is {kind} {version}, which is too old.",
+            "存储 `{store}` 是 {kind} {version}，版本过旧。",
+        ),
+        "store_lacks": (
+            "In the store `{store}` our user may not run: {commands}.",
+            "在存储 `{store}` 中，本用户无权执行：{commands}。",
+        ),
+        "store_open": (
+            "In the store `{store}` our user may do more than it needs to.",
+            "在存储 `{store}` 中，本用户的权限超出所需。",
+        ),
+        "store_evicts": (
+            "The store `{store}` throws keys away when it is full: what it does not have proves nothing, "
+            "and a request with a history never leaves for the cloud.",
+            "存储 `{store}` 写满时会丢弃键：其中没有的内容不能作为依据，带有历史消息的请求永远不会发往云端。",
+        ),
+        "store_mute": (
+            "The store `{store}` does not say whether it throws keys away, so it is not believed.",
+            "存储 `{store}` 未说明是否会丢弃键，因此不予采信。",
+        ),
+        "store_shared": (
+            "State and cache are in one Redis: a cache that fills it leaves the state no room.",
+            "状态与缓存在同一个 Redis 中：缓存写满后，状态就没有空间了。",
+        ),
+        "store_in_clear": (
+            "The store `{store}` at {where} is reached over the network without TLS.",
+            "存储 `{store}`（{where}）经网络访问，且没有 TLS。",
+        ),
         "cache": ("Answers are kept in each worker's memory.", "应答缓存在每个工作进程的内存中。"),
         "cache_shared": (
             "Answers are kept in each worker's memory and in the store that all share.",
@@ -307,7 +348,24 @@ MENDS: Final[Table] = MappingProxyType(
             "Use vLLM there, serve one tenant by each such pool, or switch its prefix cache off.",
             "改用 vLLM、让每个资源池只服务一个租户，或关闭其前缀缓存。",
         ),
-        "history_lost": ("Write `workers: 1`, or live with it.", "改为 `workers: 1`，或接受这一限制。"),
+        "history_lost": (
+            "Name a Redis under `stores: {{state: …}}` in gateway.yaml, or write `workers: 1`.",
+            "在 gateway.yaml 的 `stores: {{state: …}}` 下指定一个 Redis，或改为 `workers: 1`。",
+        ),
+        "store_gone": (
+            "Look whether it runs, and at `stores` in gateway.yaml; until then requests with a history stay home.",
+            "检查它是否在运行，以及 gateway.yaml 中的 `stores`；在它应答之前，带有历史消息的请求留在本地。",
+        ),
+        "store_old": ("Use Redis 6.2 or Valkey 7.2, or later.", "请使用 Redis 6.2、Valkey 7.2 或更高版本。"),
+        "store_lacks": ("`{acl}`.", "运行 `{acl}`。"),
+        "store_open": ("`{acl}`.", "运行 `{acl}`。"),
+        "store_evicts": (
+            "`CONFIG SET maxmemory-policy noeviction`.",
+            "运行 `CONFIG SET maxmemory-policy noeviction`。",
+        ),
+        "store_mute": ("Let our user run `INFO`.", "允许本用户执行 `INFO`。"),
+        "store_shared": ("Give the cache a Redis of its own.", "为缓存单独配置一个 Redis。"),
+        "store_in_clear": ("Set `tls` there.", "请在该处设置 `tls`。"),
         "no_keys": ("`tidegate keys create --tenant NAME`.", "运行 `tidegate keys create --tenant 名称`。"),
     }
 )
