@@ -186,7 +186,11 @@ class Story:
             for number, attempt in enumerate(outcome.attempts, 1):
                 yield self._attempt(number, attempt)
         yield from self._whereabouts(outcome)
-        if outcome.usage is not None:
+        cached = outcome.cached
+        if cached is not None:
+            tokens = {"prompt": cached.prompt_tokens, "completion": cached.completion_tokens}
+            yield self._say("cached", age=f"{cached.age_s:.0f}", **tokens)
+        elif outcome.usage is not None:
             yield self._say("usage", prompt=outcome.usage.prompt_tokens, completion=outcome.usage.completion_tokens)
         if outcome.error is not None:
             yield self._say("error", error=outcome.error)

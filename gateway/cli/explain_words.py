@@ -108,6 +108,10 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "  {number}. {pool}（{zone}），端点 {endpoint}：{ending}，状态 {status}，{ms} 毫秒",
         ),
         "no_attempt": ("It was sent nowhere.", "没有发往任何地方。"),
+        "cached": (
+            "Its answer was a stored one, {age} s old; making it had taken {prompt} tokens in and {completion} out.",
+            "应答来自缓存，已存 {age} 秒；生成时所用令牌数：输入 {prompt}，输出 {completion}。",
+        ),
         "stayed": ("It stayed at home.", "数据没有离开本地。"),
         "left": ("It was sent to the cloud: {pools}.", "已发往云端：{pools}。"),
         "usage": ("Tokens: {prompt} in, {completion} out.", "令牌数：输入 {prompt}，输出 {completion}。"),

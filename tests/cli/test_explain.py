@@ -13,7 +13,7 @@ from gateway.core.decision import Allow, Deny, DenyCode
 from gateway.core.facts import RequestFacts
 from gateway.core.findings import Coverage, Evidence, Finding, Tier, Unscanned
 from gateway.core.labels import Label
-from gateway.core.records import Attempt, Ending, FullScan, Intent, ScanEnding, ScanReason, Usage
+from gateway.core.records import Attempt, Cached, Ending, FullScan, Intent, ScanEnding, ScanReason, Usage
 from gateway.detect.scanner import build_scanner, scanner_digest
 from gateway.runtime.audit import AuditLog
 from gateway.runtime.clock import SystemClock
@@ -75,6 +75,14 @@ def test_every_form_of_the_id_finds_the_record(explain, id):
     status, shown = explain([told()], id=id)
     assert status == 0
     assert "Request 0a1b" in shown.out
+
+
+def test_a_stored_answer_is_told_as_one_and_nothing_was_sent_for_it(explain):
+    record = told(attempts=(), usage=Usage(0, 0), cached=Cached(12.3, 10, 5))
+    _, shown = explain([record])
+    assert "It was sent nowhere." in shown.out
+    assert "a stored one, 12 s old; making it had taken 10 tokens in and 5 out" in shown.out
+    assert "Tokens: " not in shown.out
 
 
 def test_a_changed_configuration_tells_what_was_recorded_and_says_so(explain):
