@@ -5,8 +5,7 @@ are read in the order in which they need one another, and paths become absolute.
 """
 
 import hashlib
-import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,7 +19,7 @@ from gateway.config.gateway_file import GatewayFile
 from gateway.config.keys_file import KeyRecord
 from gateway.config.pools_file import PoolsFile
 from gateway.config.sagemaker_block import AwsKeySources
-from gateway.config.secret_source import SecretFile, SecretSource
+from gateway.config.secret_source import SecretSource
 from gateway.config.stores_block import ClusterNodes, SentinelGroup, Server, StoreBlock
 from gateway.config.tenants_file import TenantsFile
 from gateway.core import written
@@ -39,6 +38,7 @@ from gateway.runtime.authn import StoredKey
 from gateway.runtime.bundles import Bundle
 from gateway.runtime.credentials import check as credentials_check
 from gateway.runtime.keyring import Keyring
+from gateway.runtime.secret_files import MAKE_ONE, Secret, SecretFiles
 from gateway.stores.redis_settings import (
     AtCluster,
     AtSentinels,
@@ -52,25 +52,6 @@ from gateway.stores.redis_settings import (
 GATEWAY_FILE: Final = "gateway.yaml"
 RECOGNIZERS_FILE: Final = "recognizers.yaml"
 CONFIG_VARIABLE: Final = "TIDEGATE_CONFIG"
-_LARGEST_SECRET: Final = 64 << 10
-_SHORTEST_TOKEN: Final = 20
-_MAKE_ONE: Final = "`openssl rand -hex 32` makes one."
-
-
-class Secret:
-    """A value that shows itself only to whoever asks for it by name."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        """The value."""
-        return self._value
-
-    def __repr__(self) -> str:
-        return "Secret(…)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +131,19 @@ def load_admin(directory: Path, environ: Mapping[str, str]) -> tuple[Listen, Sec
     """Where the admin port is, and its credential; raises Problems. For whoever asks a gateway that runs."""
     loader = _Loader(directory, environ)
     gateway = loader.gateway()
-    secret = loader.token(gateway.admin.token) if gateway is not None else Secret("")
+    secret = loader.secrets.token(gateway.admin.token) if gateway is not None else Secret("")
     loader.reader.finish()
     assert gateway is not None  # noqa: S101 -- nothing is missing without a problem
     return gateway.admin.listen, secret
+
+
+def load_state_dir(directory: Path, environ: Mapping[str, str]) -> Path:
+    """Where the gateway of `directory` keeps what it knows; raises Problems."""
+    loader = _Loader(directory, environ)
+    gateway = loader.gateway()
+    loader.reader.finish()
+    assert gateway is not None  # noqa: S101 -- nothing is missing without a problem
+    return directory / gateway.state_dir
 
 
 def load_keys(directory: Path, environ: Mapping[str, str]) -> tuple[Path, tuple[KeyRecord, ...]]:
@@ -206,6 +196,7 @@ class _Loader:
         self._directory = directory
         self._environ = environ
         self.reader = Reader()
+        self.secrets = SecretFiles(directory, environ, self.reader)
 
     def settings(self) -> Settings:
         gateway = self.gateway()
@@ -329,59 +320,25 @@ class _Loader:
     def _secrets(self, gateway: GatewayFile | None, pools: PoolsFile) -> tuple[Secret, Secret, Mapping[str, Secret]]:
         root_secret = admin_secret = Secret("")
         if gateway is not None:
-            root_secret = self._secret(gateway.root_secret, _is_root, "be at least 32 bytes as hex or base64")
-            admin_secret = self.token(gateway.admin.token)
+            root_secret = self.secrets.root(gateway.root_secret)
+            admin_secret = self.secrets.token(gateway.admin.token)
         for client in pools.client_files.values():
-            self._from_file(client.key)
-        credentials = {pool: self._one_line(source) for pool, source in pools.credentials.items()}
+            self.secrets.text_of(client.key)
+        credentials = {pool: self.secrets.one_line(source) for pool, source in pools.credentials.items()}
         return root_secret, admin_secret, MappingProxyType(credentials)
-
-    def token(self, source: SecretSource) -> Secret:
-        """A credential for the admin port."""
-        return self._secret(source, _is_token, "be at least 20 letters, digits and signs")
 
     def _metrics_secret(self, gateway: GatewayFile | None, admin_secret: Secret) -> Secret | None:
         source = gateway.admin.metrics_token if gateway is not None else None
         if source is None:
             return None
-        secret = self.token(source)
+        secret = self.secrets.token(source)
         if secret.reveal() and secret.reveal() == admin_secret.reveal():
-            self.reader.report(source.at, "The metrics token must not be the admin token.", _MAKE_ONE)
+            self.reader.report(source.at, "The metrics token must not be the admin token.", MAKE_ONE)
         return secret
 
     def _aws_keys(self, sources: AwsKeySources) -> AwsKeys:
-        token = self._one_line(sources.session_token) if sources.session_token is not None else None
-        return AwsKeys(self._one_line(sources.access_key), self._one_line(sources.secret_key), token)
-
-    def _one_line(self, source: SecretSource) -> Secret:
-        return self._secret(source, _is_credential, "be one line of letters, digits and signs")
-
-    def _secret(self, source: SecretSource, is_fit: Callable[[str], bool], must: str) -> Secret:
-        value = self._from_file(source) if isinstance(source, SecretFile) else self._environ.get(source.name, "")
-        if value is None:
-            return Secret("")
-        if not value.strip():
-            self.reader.report(source.at, "This secret is not set, or empty.", _MAKE_ONE)
-        elif not is_fit(value.strip()):
-            self.reader.report(source.at, f"This secret must {must}.", _MAKE_ONE)
-        return Secret(value.strip())
-
-    def _from_file(self, source: SecretFile) -> str | None:
-        """The text of a secret's file; None after reporting why it cannot be used."""
-        path = self._directory / source.path
-        try:
-            if path.stat().st_mode & stat.S_IROTH:
-                message = "Everybody on this machine can read this secret's file."
-                self.reader.report(source.at, message, f"Run `chmod 600 {source.path}`, and replace the secret.")
-                return None
-            return _read(path, _LARGEST_SECRET).decode("ascii")
-        except FileNotFoundError:
-            self.reader.report(source.at, "This secret's file does not exist.", _MAKE_ONE)
-        except OSError as error:
-            self.reader.report(source.at, f"This secret's file cannot be read ({_name(error)}).", "Check its owner.")
-        except UnicodeDecodeError:
-            self.reader.report(source.at, "This secret's file holds bytes that are not text.", "Write it as hex.")
-        return None
+        token = self.secrets.one_line(sources.session_token) if sources.session_token is not None else None
+        return AwsKeys(self.secrets.one_line(sources.access_key), self.secrets.one_line(sources.secret_key), token)
 
     def _stores(self, gateway: GatewayFile | None) -> StoreSettings:
         if gateway is None:
@@ -393,7 +350,7 @@ class _Loader:
 
     def _store(self, block: StoreBlock) -> RedisSettings:
         def login(username: str | None, password: SecretSource | None) -> Login:
-            return Login(username, self._one_line(password).reveal() if password is not None else None)
+            return Login(username, self.secrets.one_line(password).reveal() if password is not None else None)
 
         place: AtServer | AtSentinels | AtCluster
         match block.place:
@@ -412,7 +369,7 @@ class _Loader:
             if file is not None and not (directory / file.text).is_file():
                 self.reader.report(file.at, "This file does not exist.", "Correct the path; it starts at this folder.")
         if client is not None:
-            self._from_file(client.key)
+            self.secrets.text_of(client.key)
         return StoreTls(
             directory / block.ca.text if block.ca is not None else None,
             (directory / client.chain.text, directory / client.key.path) if client is not None else None,
@@ -425,7 +382,7 @@ class _Loader:
         certificate = self._directory / files.certificate.path
         if not certificate.is_file():
             self.reader.report(files.certificate.at, "This file does not exist.", "Correct the path.")
-        self._from_file(files.key)
+        self.secrets.text_of(files.key)
         return certificate.absolute(), (self._directory / files.key.path).absolute()
 
 
@@ -440,19 +397,3 @@ def _name(error: OSError) -> str:
 
 def _digest(document: Document) -> str:
     return hashlib.sha256(written.exact(document.root).encode()).hexdigest()
-
-
-def _is_root(value: str) -> bool:
-    try:
-        Keyring.from_text(value)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_token(value: str) -> bool:
-    return len(value) >= _SHORTEST_TOKEN and _is_credential(value)
-
-
-def _is_credential(value: str) -> bool:
-    return value.isascii() and value.isprintable() and " " not in value

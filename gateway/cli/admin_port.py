@@ -16,7 +16,8 @@ import msgspec
 
 from gateway.cli.problem_report import Misuse
 from gateway.config.addresses import Listen, Unix
-from gateway.settings import CONFIG_VARIABLE, GATEWAY_FILE, Secret, load_admin
+from gateway.runtime.secret_files import Secret
+from gateway.settings import CONFIG_VARIABLE, GATEWAY_FILE, load_admin
 
 WITHIN_S: Final = 10.0
 LARGEST_ANSWER: Final = 64 << 20

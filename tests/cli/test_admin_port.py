@@ -11,7 +11,7 @@ from gateway.cli import admin_port
 from gateway.cli.admin_port import AdminPort
 from gateway.cli.problem_report import Misuse
 from gateway.config.addresses import Tcp, Unix
-from gateway.settings import Secret
+from gateway.runtime.secret_files import Secret
 from tests.cli.folder import write_folder
 
 TOKEN = "t" * 40

@@ -11,7 +11,8 @@ from gateway.core.prices import UNPRICED
 from gateway.core.problems import Problems
 from gateway.core.topology import ClientCertificate
 from gateway.runtime.authn import StoredKey
-from gateway.settings import Secret, Settings, load, load_admin, load_bundle, load_keys
+from gateway.runtime.secret_files import Secret
+from gateway.settings import Settings, load, load_admin, load_bundle, load_keys
 
 from .folder import ENVIRON, TENANTS, TOKEN, edit, make, write_secret
 
