@@ -14,6 +14,7 @@ from gateway.cli import (
     policy_init,
     policy_prove,
     policy_replay,
+    policy_sign,
 )
 
 _ENDINGS = "Every command ends with 0 when all is good, 1 when it found something, 2 when it was misused."
@@ -22,9 +23,10 @@ _ENDINGS = "Every command ends with 0 when all is good, 1 when it found somethin
 def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `policy` with its commands, in the order in which a change uses them."""
     group = subparsers.add_parser(
-        "policy", help="write, check, test, prove, explain, compare and replay policies", epilog=_ENDINGS
+        "policy", help="write, check, test, prove, explain, compare, replay and sign policies", epilog=_ENDINGS
     )
     commands = group.add_subparsers(metavar="COMMAND", required=True)
     for module in (policy_init, policy_check, policy_cases, policy_prove, policy_explain, policy_diff, policy_replay):
         module.add_command(commands)
+    policy_sign.add_commands(commands)
     policy_check.add_schema(commands)

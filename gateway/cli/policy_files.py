@@ -92,7 +92,7 @@ def named(arguments: argparse.Namespace, policy: Path | None) -> PolicyFiles:
     pools, tenants, config = arguments.pools, arguments.tenants, arguments.config
     recognizers = arguments.recognizers
     if config is not None:
-        files = _files_of(config)
+        files = files_of(config)
         own = config / (files.recognizers or RECOGNIZERS)
         if recognizers is None and (files.recognizers is not None or own.is_file()):
             recognizers = own
@@ -204,7 +204,7 @@ def _yaml_files(folder: Path) -> Sequence[str]:
         return ()
 
 
-def _files_of(config: Path) -> gateway_file.Files:
+def files_of(config: Path) -> gateway_file.Files:
     """The names of the files in a gateway's configuration."""
     document = read(config / GATEWAY_FILE)
     reader = Reader(document.problems)

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from gateway.cli.problem_report import report
 from gateway.cli.proved import load_proved, logged
+from gateway.cli.signed_files import approved, read_signed
 from gateway.core.problems import Problems
-from gateway.runtime import certified
+from gateway.runtime import activation_book, certified
 from gateway.runtime.keyring import Purpose
 from gateway.runtime.lifeline import die_with_parent, forbid_core_files
 from gateway.runtime.proving import Progress
@@ -27,9 +28,17 @@ log = EventLog(__name__)
 def plan_of(directory: Path, telling: AbstractContextManager[Progress]) -> Plan:
     """What to run of the files in `directory`; raises Problems with everything that is wrong with them."""
     settings, proved = load_proved(directory, os.environ, telling)
-    sealed = certified.seal(proved.certificate, settings.keyring().keyed_hash(Purpose.CERTIFICATES))
+    keyring = settings.keyring()
+    entry = None
+    if settings.gateway.are_signatures_required:
+        signed = read_signed(directory, settings.gateway.files, settings.bundle)
+        entry = approved(signed, settings.state_dir, keyring.keyed_hash(Purpose.ACTIVATIONS))
+    sealed = certified.seal(proved.certificate, keyring.keyed_hash(Purpose.CERTIFICATES))
     settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     certified.keep(settings.state_dir, proved.bundle, sealed)
+    if entry is not None:
+        # As soon as they may come into force: what was accepted once is not accepted again below its version.
+        activation_book.keep(settings.state_dir, entry, keyring.keyed_hash(Purpose.ACTIVATIONS))
     log.info("bundle_proved", bundle=proved.bundle)
     gateway = settings.gateway
     return Plan(

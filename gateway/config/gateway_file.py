@@ -126,7 +126,10 @@ class TlsFiles:
 
 @dataclass(frozen=True, slots=True)
 class GatewayFile:
-    """The whole file. `replicas` is how many gateways share the limits of tenants, this one included."""
+    """The whole file. `replicas` is how many gateways share the limits of tenants, this one included.
+
+    `are_signatures_required` keeps a bundle that nobody answers for from coming into force.
+    """
 
     listen: Listen
     admin: Admin
@@ -144,6 +147,7 @@ class GatewayFile:
     oidc: tuple[OidcIssuer, ...] = ()
     stores: Stores = field(default_factory=Stores)
     cache: CacheBlock | None = None
+    are_signatures_required: bool = False
 
 
 def read(root: Node, reader: Reader, environ: Mapping[str, str]) -> GatewayFile | None:
@@ -153,7 +157,7 @@ def read(root: Node, reader: Reader, environ: Mapping[str, str]) -> GatewayFile 
             root = _with(root, path, Scalar(environ[name], is_plain=True, at=Place(f"environment variable {name}")))
     known = (
         "apiVersion", "listen", "admin", "state_dir", "root_secret", "workers", "files", "limits", "tls", "audit",
-        "history", "replicas", "ner", "clients", "oidc", "stores", "cache",
+        "history", "replicas", "ner", "clients", "oidc", "stores", "cache", "signatures",
     )  # fmt: skip
     top = reader.fields(root, "The gateway file", known, ("apiVersion", "admin", "root_secret"))
     reader.api_version(top)
@@ -165,6 +169,7 @@ def read(root: Node, reader: Reader, environ: Mapping[str, str]) -> GatewayFile 
     buffer = reader.integer(audit.get("buffer"), "`audit.buffer`", least=16, most=1_000_000)
     history = reader.fields(top.get("history"), "`history`", ("keep",))
     kept_s = reader.duration(history.get("keep"), "`history.keep`", least=60.0, most=30 * 86_400.0)
+    signatures = reader.fields(top.get("signatures"), "`signatures`", ("required",), ("required",))
     admin = _admin(reader, top.get("admin"))
     root_secret = secret_source(reader, top.get("root_secret"), "The root secret")
     files, limits, tls = _files(reader, top.get("files")), _limits(reader, top.get("limits")), _tls(reader, top)
@@ -187,6 +192,7 @@ def read(root: Node, reader: Reader, environ: Mapping[str, str]) -> GatewayFile 
         oidc=issuers(reader, top.get("oidc")),
         stores=stores_block.read(reader, top.get("stores")),
         cache=cache_block.read(reader, top.get("cache")),
+        are_signatures_required=bool(reader.flag(signatures.get("required"), "`signatures.required`")),
     )
 
 

@@ -32,6 +32,7 @@ class Purpose(StrEnum):
     BALANCE = "balance"  # what stands for the beginning of a request when an endpoint is chosen
     CACHE_KEYS = "cache_keys"  # wraps the tenants' own keys for stored answers
     TOKENS = "tokens"  # what stands for the bearer of a token
+    ACTIVATIONS = "activations"  # the seal on what has been in force
     CERTIFICATES = "certificates"  # the supervisor's seal on what a proof says
 
 

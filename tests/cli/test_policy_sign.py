@@ -1,0 +1,191 @@
+"""Signatures from the signer's key to the gateway that asks for them."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from gateway.cli.prepare import plan_of
+from gateway.cli.proved import logged
+from gateway.core.problems import Problems
+from tests.cli.policy_runs import one_scanner_for_each_policy as one_scanner_for_each_policy
+from tests.cli.policy_runs import run
+from tests.config.folder import ENVIRON, edit, make
+
+Capsys = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A configuration that asks for signatures; the keys of its two signers stand beside it."""
+    for name, value in ENVIRON.items():
+        monkeypatch.setenv(name, value)
+    folder = make(tmp_path / "config" if (tmp_path / "config").mkdir() is None else tmp_path)
+    (folder / "gateway.yaml").write_text((folder / "gateway.yaml").read_text() + "signatures: {required: true}\n")
+    return folder
+
+
+def key(folder: Path, name: str) -> Path:
+    return folder.parent / f"{name}.pem"
+
+
+def know(capsys: Capsys, folder: Path, *names: str) -> None:
+    lines = []
+    for name in names:
+        if not key(folder, name).exists():
+            status, out, _ = run(capsys, "signer", name, "--key", key(folder, name), "--json")
+            assert status == 0
+            lines.append(json.loads(out)["line"])
+    signers = folder / "signers.yaml"
+    before = signers.read_text() if signers.exists() else "apiVersion: tidegate/v1\nsigners:\n"
+    signers.write_text(before + "".join(f"{line}\n" for line in lines))
+
+
+def sign(capsys: Capsys, folder: Path, *names: str) -> None:
+    for name in names:
+        status, out, err = run(capsys, "sign", "--config", folder, "--key", key(folder, name))
+        assert (status, err) == (0, ""), out
+
+
+def verify(capsys: Capsys, folder: Path, *more: str) -> tuple[int, str, str]:
+    return run(capsys, "verify", "--config", folder, *more)
+
+
+def refused(folder: Path) -> str:
+    with pytest.raises(Problems) as caught:
+        plan_of(folder, logged())
+    return str(caught.value)
+
+
+def test_two_people_let_the_first_bundle_in_and_one_a_change_that_raises_nothing(folder: Path, capsys: Capsys) -> None:
+    know(capsys, folder, "li.wei", "chen")
+    assert "Nobody has signed these files. Run `tidegate policy sign`." in refused(folder)
+    sign(capsys, folder, "li.wei")
+    status, out, _ = verify(capsys, folder)
+    assert status == 1
+    assert "✗ Only `li.wei` signed, and these files let out more than before. A second person has to sign." in out
+    assert "Nothing is remembered" in out
+    sign(capsys, folder, "chen")
+    status, out, _ = verify(capsys, folder)
+    assert (status, "A gateway that remembers nothing yet accepts these files." in out) == (0, True)
+    plan = plan_of(folder, logged())
+    assert plan_of(folder, logged()).bundle == plan.bundle  # as after a restart
+
+    edit(folder, "policy.yaml", "version: 1 ", "version: 2 ")
+    edit(folder, "policy.yaml", "spill: [burst], on_full", "on_full")
+    assert "The signature of `chen` does not fit these files." in refused(folder)
+    status, out, _ = run(capsys, "sign", "--config", folder, "--key", key(folder, "chen"))
+    assert "Left out: the signature of `li.wei`, which did not fit these files." in out
+    status, out, _ = verify(capsys, folder, "--json")
+    shown = json.loads(out)
+    assert (status, shown["ok"], shown["signed_by"], shown["raised"], shown["remembered"]) == (0, True, ["chen"], [], 1)
+    plan_of(folder, logged())
+
+
+def test_what_lets_more_out_takes_a_second_person(folder: Path, capsys: Capsys) -> None:
+    know(capsys, folder, "li.wei", "chen")
+    edit(folder, "tenants.yaml", "default: {ceiling: internal}", "default: {ceiling: public}")
+    sign(capsys, folder, "li.wei", "chen")
+    plan_of(folder, logged())
+    edit(folder, "tenants.yaml", "default: {ceiling: public}", "default: {ceiling: internal}")
+    sign(capsys, folder, "li.wei")
+    told = refused(folder)
+    assert "Version 1 was in force here with other files. Write `version: 2`." in told
+    edit(folder, "policy.yaml", "version: 1 ", "version: 2 ")
+    sign(capsys, folder, "li.wei")
+    told = refused(folder)
+    assert "A second person has to sign." in told
+    assert "Raised: the ceiling of the tenant class `default`, from public to internal." in told
+    sign(capsys, folder, "chen")
+    plan_of(folder, logged())
+
+
+def test_a_version_that_was_is_never_again_but_what_it_was_may_come_back(folder: Path, capsys: Capsys) -> None:
+    know(capsys, folder, "li.wei", "chen")
+    both = ("li.wei", "chen")
+    sign(capsys, folder, *both)
+    plan_of(folder, logged())
+    first = {name: (folder / name).read_bytes() for name in ("policy.yaml", "signatures.yaml")}
+    edit(folder, "policy.yaml", "version: 1 ", "version: 2 ")
+    edit(folder, "policy.yaml", "spill: [burst], on_full", "on_full")
+    sign(capsys, folder, *both)
+    plan_of(folder, logged())
+    for name, data in first.items():
+        (folder / name).write_bytes(data)
+    assert "Version 1 is below 2, which was in force here." in refused(folder)
+    edit(folder, "policy.yaml", "version: 1 ", "version: 3\nrestores: 1 ")
+    sign(capsys, folder, *both)
+    plan_of(folder, logged())
+    edit(folder, "policy.yaml", "version: 3\nrestores: 1 ", "version: 4\nrestores: 2 ")
+    sign(capsys, folder, *both)
+    assert "`restores: 2` is not what version 2 was." in refused(folder)
+
+
+def test_whoever_can_write_the_files_cannot_name_himself(folder: Path, capsys: Capsys) -> None:
+    know(capsys, folder, "li.wei", "chen")
+    sign(capsys, folder, "li.wei", "chen")
+    plan_of(folder, logged())
+    know(capsys, folder, "mallory", "eve")
+    edit(folder, "policy.yaml", "version: 1 ", "version: 2 ")
+    sign(capsys, folder, "mallory", "eve")
+    told = refused(folder)
+    assert "`eve` signed, who was no signer when the bundle in force came into force." in told
+    sign(capsys, folder, "li.wei", "chen")
+    assert "`mallory` signed, who was no signer" in refused(folder)
+
+
+def test_a_book_that_was_changed_lets_nothing_in(folder: Path, capsys: Capsys) -> None:
+    know(capsys, folder, "li.wei", "chen")
+    sign(capsys, folder, "li.wei", "chen")
+    plan_of(folder, logged())
+    book = folder / "state" / "activations.json"
+    book.write_bytes(book.read_bytes().replace(b'"version":1', b'"version":0'))
+    assert "What was in force here cannot be believed: its seal is not ours. Restore it" in refused(folder)
+    status, _, err = verify(capsys, folder)
+    assert (status, "cannot be believed: its seal is not ours" in err) == (2, True)
+    assert verify(capsys, folder, "--offline")[0] == 0
+
+
+def test_a_key_is_its_owners_alone_and_never_overwritten(folder: Path, capsys: Capsys) -> None:
+    status, out, _ = run(capsys, "signer", "li.wei", "--key", key(folder, "li.wei"))
+    assert status == 0
+    assert "  li.wei: {key: ed25519:" in out
+    assert key(folder, "li.wei").stat().st_mode & 0o777 == 0o600
+    status, _, err = run(capsys, "signer", "li.wei", "--key", key(folder, "li.wei"))
+    assert (status, "This file is there already. Name a new one: a key is never overwritten." in err) == (2, True)
+    status, _, err = run(capsys, "signer", "li.wei", "--key", folder / "no" / "where.pem")
+    assert (status, "This file cannot be written (FileNotFoundError)." in err) == (2, True)
+
+
+def test_only_a_signers_key_signs(folder: Path, capsys: Capsys) -> None:
+    know(capsys, folder, "li.wei")
+    run(capsys, "signer", "eve", "--key", key(folder, "eve"))
+    (folder.parent / "rsa.pem").write_text("-----BEGIN PRIVATE KEY-----\nnonsense\n")
+    for name, sentence in {
+        "eve": "signers.yaml has nobody with this key.",
+        "rsa": "This is not a private key for signing. `tidegate policy signer` makes one.",
+        "gone": "This key cannot be read (FileNotFoundError). Check the path.",
+    }.items():
+        status, _, err = run(capsys, "sign", "--config", folder, "--key", key(folder, name))
+        assert (status, sentence in err) == (2, True), err
+    assert not (folder / "signatures.yaml").exists()
+
+
+def test_without_signers_nothing_comes_into_force(folder: Path) -> None:
+    assert "signers.yaml: There is no such file, and it says who may sign." in refused(folder)
+
+
+def test_a_gateway_that_does_not_ask_takes_unsigned_files(folder: Path) -> None:
+    edit(folder, "gateway.yaml", "signatures: {required: true}", "signatures: {required: false}")
+    plan_of(folder, logged())
+    assert not (folder / "state" / "activations.json").exists()
+
+
+def test_it_speaks_chinese_and_programs_language(folder: Path, capsys: Capsys) -> None:
+    know(capsys, folder, "li.wei")
+    status, out, _ = run(capsys, "sign", "--config", folder, "--key", key(folder, "li.wei"), "--json")
+    assert (status, json.loads(out)["by"]) == (0, "li.wei")
+    out = verify(capsys, folder, "--language", "zh")[1]
+    assert "只有 `li.wei` 签名" in out
+    assert os.access(folder / "signatures.yaml", os.R_OK)

@@ -1,0 +1,103 @@
+"""What rises between two bundles: everything that takes a second person's signature."""
+
+import pytest
+from msgspec.structs import replace
+
+from gateway.core.facts import Tenant
+from gateway.core.topology import Topology
+from gateway.policy.terms import Kind, Raise, Terms, raised, terms_of
+from tests.policy.making import CONFIDENTIAL, INTERNAL, POOLS, PUBLIC, policy, pool, unproved
+
+OLD = Terms(
+    labels=("public", "internal", "confidential", "restricted"),
+    cloud_ceiling="internal",
+    ceilings={"default": "internal", "hospital": "none"},
+    clearances={"home": "restricted", "lab": "internal", "burst": "internal"},
+    in_cloud=("burst",),
+    may_leave=("EMAIL",),
+    default="internal",
+    unscanned="restricted",
+    unmapped="restricted",
+    carriers={"image": "restricted"},
+    attested={"press": "internal"},
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({}, ()),
+        ({"cloud_ceiling": "confidential"}, (Raise(Kind.CLOUD_CEILING, "", "internal", "confidential"),)),
+        ({"cloud_ceiling": "none"}, ()),
+        ({"ceilings": {"default": "internal", "hospital": "public"}},
+         (Raise(Kind.CLASS_CEILING, "hospital", "none", "public"),)),
+        ({"ceilings": {"default": "public"}}, ()),
+        ({"ceilings": {**OLD.ceilings, "new": "none"}}, ()),
+        ({"ceilings": {**OLD.ceilings, "new": "public"}}, (Raise(Kind.CLASS_CEILING, "new", "none", "public"),)),
+        ({"clearances": {**OLD.clearances, "burst": "confidential"}},
+         (Raise(Kind.CLEARANCE, "burst", "internal", "confidential"),)),
+        ({"clearances": {**OLD.clearances, "lab": "restricted"}},
+         (Raise(Kind.CLEARANCE, "lab", "internal", "restricted"),)),
+        ({"clearances": {**OLD.clearances, "lab": "public", "burst": "public"}}, ()),
+        ({"clearances": {**OLD.clearances, "more": "restricted"}}, ()),  # at home
+        ({"clearances": {**OLD.clearances, "far": "public"}, "in_cloud": ("burst", "far")},
+         (Raise(Kind.CLEARANCE, "far", "none", "public"),)),
+        ({"in_cloud": ("burst", "lab")}, (Raise(Kind.ZONE, "lab", "onprem", "cloud"),)),
+        ({"in_cloud": ()}, ()),
+        ({"may_leave": ("EMAIL", "PERSON")}, (Raise(Kind.MAY_LEAVE, "PERSON"),)),
+        ({"may_leave": ()}, ()),
+        ({"default": "public"}, (Raise(Kind.KNOWN_NOTHING, "default", "internal", "public"),)),
+        ({"unscanned": "internal", "unmapped": "public"},
+         (Raise(Kind.KNOWN_NOTHING, "unscanned", "restricted", "internal"),
+          Raise(Kind.KNOWN_NOTHING, "unmapped", "restricted", "public"))),
+        ({"default": "restricted"}, ()),
+        ({"carriers": {"image": "public"}}, (Raise(Kind.CARRIER, "image", "restricted", "public"),)),
+        ({"carriers": {"image": "restricted", "audio": "internal"}},
+         (Raise(Kind.CARRIER, "audio", "restricted", "internal"),)),
+        ({"carriers": {}}, ()),
+        ({"attested": {"press": "public"}}, (Raise(Kind.ATTESTED, "press", "internal", "public"),)),
+        ({"attested": {"press": "internal", "new": "public"}}, (Raise(Kind.ATTESTED, "new", "internal", "public"),)),
+        ({"attested": {}}, ()),
+        ({"labels": ("internal", "public", "confidential", "restricted"), "may_leave": ("X",)},
+         (Raise(Kind.LABELS, "", "public < internal < confidential < restricted",
+                "internal < public < confidential < restricted"),)),
+    ],
+)  # fmt: skip
+def test_what_rises_is_told_and_what_falls_is_not(change, found):
+    assert raised(OLD, replace(OLD, **change)) == found
+
+
+def test_the_terms_of_a_bundle_are_by_name():
+    compiled = unproved(
+        policy(
+            "  - {id: rest, when: {}, to: [home], spill: [burst]}",
+            label=", may_leave: [EMAIL], carriers: {image: confidential}",
+        ),
+        POOLS,
+        {"default": INTERNAL, "ward": None},
+    )
+    tenants = {
+        "b": Tenant("b", "press", INTERNAL, attested=PUBLIC),
+        "a": Tenant("a", "default", INTERNAL),
+    }
+    topology = Topology((pool("home"), pool("burst", "cloud", CONFIDENTIAL)))
+    assert terms_of(compiled, topology, tenants) == Terms(
+        labels=("public", "internal", "confidential", "restricted"),
+        cloud_ceiling="internal",
+        ceilings={"default": "internal", "ward": "none"},
+        clearances={"home": "restricted", "burst": "confidential"},
+        in_cloud=("burst",),
+        may_leave=("EMAIL",),
+        default="internal",
+        unscanned="restricted",
+        unmapped="restricted",
+        carriers={"image": "confidential"},
+        attested={"press": "public"},
+    )
+
+
+def test_a_policy_that_lets_nothing_out_has_no_ceiling():
+    compiled = unproved(policy("  - {id: rest, when: {}, to: [home]}", ceiling="none"), POOLS, {"default": None})
+    terms = terms_of(compiled, POOLS, {})
+    assert (terms.cloud_ceiling, terms.ceilings) == ("none", {"default": "none"})
+    assert raised(terms, OLD)[0] == Raise(Kind.CLOUD_CEILING, "", "none", "internal")
