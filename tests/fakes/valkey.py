@@ -51,6 +51,10 @@ class Valkey:
         Path(self.socket).unlink(missing_ok=True)
         arguments = ["--port", "0", "--unixsocket", self.socket, "--unixsocketperm", "700", "--save", ""]
         arguments += ["--dir", str(self.folder), "--maxmemory-policy", "noeviction", *self._options]
+        self.start_as(*arguments)
+
+    def start_as(self, *arguments: str) -> None:
+        """With these words and no others, one of which must name the socket."""
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen([self._binary, *arguments], stdout=log, stderr=log)
         self.wait()
