@@ -54,7 +54,7 @@ from gateway.runtime.instruments import Instruments
 from gateway.runtime.keyring import Purpose
 from gateway.runtime.lifeline import Told
 from gateway.runtime.mint import Mint, new_key
-from gateway.runtime.mirror import Mirrors
+from gateway.runtime.mirror import mirrors_of
 from gateway.runtime.polling import Poller
 from gateway.runtime.provenance import ReplyRecord
 from gateway.runtime.quotas import Quotas
@@ -177,7 +177,9 @@ class Worker:
         def epoch() -> int:
             return bundle.epoch + self._desk.epoch + self._credentials.epoch
 
-        self._mirrors = self._mirrors_of(chance, epoch)
+        self._mirrors = mirrors_of(
+            policy, bundle.topology, self._admission, self._audit, self._clock, chance, bundle.digest, epoch
+        )
         dispatcher = Dispatcher(
             topology=bundle.topology,
             zones=policy.zones,

@@ -24,6 +24,7 @@ from gateway.core.records import (
     FullScan,
     Held,
     Intent,
+    Mirrored,
     Outcome,
     Override,
     Stayed,
@@ -71,7 +72,7 @@ def segment_name(booted_at: float, worker: int, boot: str, part: int) -> str:
     return f"{stamp}-w{worker}-{boot}-{part:04d}"
 
 
-Entry = Header | Activation | Override | Intent | Outcome
+Entry = Header | Activation | Override | Intent | Outcome | Mirrored
 
 
 class Unreadable(Exception):
@@ -85,6 +86,7 @@ class Unreadable(Exception):
 _encode: Final = msgspec.json.Encoder().encode
 _KINDS: Final[dict[type[Entry], bytes]] = {
     Outcome: b"outcome",
+    Mirrored: b"mirrored",
     Intent: b"intent",
     Activation: b"activation",
     Override: b"override",
@@ -157,6 +159,7 @@ class _Line(msgspec.Struct, frozen=True):
     override: Override | None = None
     intent: Intent | None = None
     outcome: _WrittenOutcome | None = None
+    mirrored: Mirrored | None = None
 
 
 class _Frame(msgspec.Struct, frozen=True):
@@ -188,7 +191,7 @@ def read(line: bytes) -> Entry:
         raise Unreadable("not a record of this version") from None
     if parsed.outcome is not None:
         return _outcome(parsed.outcome)
-    entry = parsed.intent or parsed.activation or parsed.override or parsed.header
+    entry = parsed.intent or parsed.activation or parsed.override or parsed.header or parsed.mirrored
     if entry is None:
         raise Unreadable("a record of no known kind")
     return entry

@@ -68,6 +68,12 @@ class Allow(msgspec.Struct, frozen=True, omit_defaults=True):
     mirror: Mirror | None = None
     weights: tuple[float, ...] = ()
 
+    def copied(self) -> "Allow":
+        """The decision on a copy for the mirror: its pool alone, and no waiting for it."""
+        assert self.mirror is not None  # noqa: S101  # there is no copy without a mirror
+        pool = self.mirror.pool
+        return Allow((pool,), (), 0.0, self.route, self.label, audit=self.audit)
+
     @property
     def reach(self) -> tuple[str, ...]:
         """Every place that this request or a copy of it may ever go, each once: `pools`, then the mirror."""

@@ -52,6 +52,11 @@ REFUSALS: Final = _counter("refusals", "code", "Requests that ended with an erro
 SPILLED: Final = _counter(
     "spilled_requests", "label zone pool", "Requests that went to a pool which their route lists under `spill`."
 )
+MIRRORED: Final = _counter(
+    "mirrored_requests",
+    "zone pool ending",
+    "Copies of requests for a mirror by how they ended; `dropped`: none was made, since the pool was busy.",
+)
 TOKENS: Final = _counter(
     "tokens", "tenant_class zone pool kind", "Tokens as model servers counted them: prompt or completion."
 )

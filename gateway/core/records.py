@@ -171,6 +171,26 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     held: Held | None = None
 
 
+class Mirrored(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """One copy of a request for a mirror, however it ended. What was found and decided stands in the outcome of the
+    request, `copy_of`; `request_id` is the copy's own, as in its intent. `usage` is what it took, and nobody's."""
+
+    request_id: str
+    copy_of: str
+    at: float
+    ms: float
+    tenant: str
+    label: str
+    route: str
+    pool: str
+    ending: Ending
+    bundle: str
+    epoch: int
+    attempts: tuple[Attempt, ...] = ()
+    usage: Usage | None = None
+    error: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Override:
     """Operations changed what a running gateway may do. `change` is the command's words, `until` Unix time in seconds.

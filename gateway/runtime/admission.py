@@ -150,6 +150,15 @@ class Admission:
         """Whether `pool` has a free place that nobody waits for."""
         return self._gates.has_place(pool)
 
+    def is_quiet(self, pool: str, *, beside: int = 0) -> bool:
+        """Whether at least half of `pool` is free, `beside` places being as good as taken, and nobody waits for one."""
+        taken = self._gates.in_flight(pool) + beside
+        return taken * 2 < self._pools[pool].max_in_flight and not self._gates.waiting(pool)
+
+    def is_awaited(self, pool: str) -> bool:
+        """Whether somebody waits for a place in `pool`."""
+        return bool(self._gates.waiting(pool))
+
     def is_drained(self, pool: str) -> bool:
         """Whether operations have drained `pool`."""
         return self._gates.is_drained(pool)

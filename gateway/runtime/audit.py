@@ -23,7 +23,7 @@ from typing import Final
 
 from gateway.core.audit_chain import START, Head, seal
 from gateway.core.audit_record import Activation, Entry, Header, segment_name
-from gateway.core.records import Intent, Outcome, Override
+from gateway.core.records import Intent, Mirrored, Outcome, Override
 from gateway.errors import AuditUnavailable
 from gateway.ports import Clock
 from gateway.runtime.keyring import Keyring, Purpose
@@ -99,7 +99,7 @@ class AuditLog:
         self._booted_at = clock.wall()
 
         # Shared between the threads: the deque's operations are atomic, the rest is written by one side only.
-        self._queue: deque[Outcome | Activation | _Commit] = deque()
+        self._queue: deque[Outcome | Mirrored | Activation | _Commit] = deque()
         self._wake = threading.Event()
         self._is_closing = False
         self._is_writable = False
@@ -110,7 +110,7 @@ class AuditLog:
         self._early = max(1, buffer // 4)
 
         # The writer thread's own.
-        self._unsynced: deque[Outcome] = deque()
+        self._unsynced: deque[Outcome | Mirrored] = deque()
         self._commits: list[_Commit] = []
         self._segment: _Segment | None = None
         self._activation: Activation | None = None
@@ -159,7 +159,7 @@ class AuditLog:
         """Give a place back."""
         self._reserved = max(0, self._reserved - 1)
 
-    def record(self, outcome: Outcome) -> None:
+    def record(self, outcome: Outcome | Mirrored) -> None:
         """Queue an outcome, using up one place; without one it is taken while there is room, else counted as lost."""
         if self._reserved:
             self._reserved -= 1
@@ -243,7 +243,7 @@ class AuditLog:
         while self._queue and len(lines) < _SLICE:
             item = self._queue.popleft()
             match item:
-                case Outcome():
+                case Outcome() | Mirrored():
                     self._unsynced.append(item)
                     lines.append(self._line(segment, item))
                 case _Commit():
@@ -309,7 +309,7 @@ class AuditLog:
         while self._queue:
             item = self._queue.popleft()
             match item:
-                case Outcome():
+                case Outcome() | Mirrored():
                     self._unsynced.append(item)
                 case _Commit():
                     self._commits.append(item)

@@ -70,6 +70,10 @@ class Choices:
             self._prefix, self._has_prefix = self._make_prefix(), True
         return self._endpoints.choose(pool, self._prefix, self._tried)
 
+    def once(self) -> None:
+        """There is one try, and nothing is risked for it."""
+        self.tries = MAX_TRIES - 1
+
     def refuse(self, pools: Iterable[str]) -> None:
         """None of `pools` may be tried."""
         self._refused |= frozenset(pools)

@@ -16,6 +16,7 @@ from gateway.core.facts import Tenant
 from gateway.core.keyed_hash import KeyedHash
 from gateway.core.message import Message
 from gateway.core.records import Ending, Intent, ScanReason, Stayed
+from gateway.core.shares import in_turn
 from gateway.core.topology import Endpoint, Pool, Topology, Zone
 from gateway.core.waiting import Asker
 from gateway.errors import (
@@ -36,6 +37,7 @@ from gateway.runtime.endpoints import Endpoints, Trial
 from gateway.runtime.forward import Forwarder
 from gateway.runtime.full_scan import Decided, SecondDecision, refusal_of
 from gateway.runtime.mint import Mint
+from gateway.runtime.mirror import Mirrors
 from gateway.runtime.relay import Relay
 from gateway.wire.beginning import beginning_of
 from gateway.wire.encode import encode
@@ -66,6 +68,7 @@ class Dispatcher:
         endpoints: Endpoints,
         prefix_key: KeyedHash,
         budget: BudgetDesk | None = None,
+        mirrors: Mirrors | None = None,
     ) -> None:
         self._pools = {pool.name: pool for pool in topology.pools}
         self._zones = zones
@@ -82,6 +85,7 @@ class Dispatcher:
         self._endpoints = endpoints
         self._prefix_key = prefix_key
         self._budget = budget
+        self._mirrors = mirrors
 
     def dispatch(
         self,
@@ -93,16 +97,23 @@ class Dispatcher:
         *,
         later: Later,
         second: SecondDecision | None = None,
+        is_copy: bool = False,
     ) -> None:
         """Relay an answer to `request` from one of the pools of `allow`, or tell the client why there is none.
 
         At once where a place and a connection are free and nothing has to be on disk first; `later` gets what waits.
-        `second` is the way to another decision, if a full scan could open more.
+        `second` is the way to another decision, if a full scan could open more. What `is_copy` is nobody's: it is
+        tried once, and no tenant's money pays for it.
         """
         choices = Choices(self._endpoints, partial(self._prefix, request, tenant))
         asker = self._admission.asker(tenant, allow, is_undecided=second is not None and second.is_open)
         walk = _Walk(call, relay, request, tenant, allow, later, choices, asker)
         walk.second = second
+        walk.is_copy = is_copy
+        if is_copy:
+            choices.once()
+        if allow.weights:
+            walk.share_out(self._draw)
         if self._budget is not None and self._budget.has_spent(tenant.id):
             choices.refuse(self._admission.cloud)
             if not self._admission.cloud.isdisjoint(allow.pools):
@@ -159,7 +170,16 @@ class Dispatcher:
     def _begin(self, walk: "_Walk", pool: Pool, endpoint: Endpoint) -> Trial:
         now = self._clock.monotonic()
         walk.call.begin_attempt(pool, endpoint, now=now)
+        if walk.allow.mirror is not None and self._mirrors is not None:
+            self._mirror(walk, self._mirrors, pool)
         return self._endpoints.begin(pool.name, endpoint, is_first=not walk.choices.tries, now=now)
+
+    def _mirror(self, walk: "_Walk", mirrors: Mirrors, pool: Pool) -> None:
+        """Offer a copy, once for each request, and not to the pool that has the request itself."""
+        mirror = walk.allow.mirror
+        if mirror is not None and mirror.pool != pool.name and not walk.is_mirrored:
+            walk.is_mirrored = True
+            mirrors.offer(self.dispatch, walk.call, walk.request, walk.tenant, walk.allow)
 
     def _over(self, walk: "_Walk", place: Place, pool: Pool, endpoint: Endpoint, failed: TidegateError | None) -> None:
         place.leave()
@@ -273,7 +293,7 @@ class Dispatcher:
             return await self._paid_attempt(walk, pool, endpoint)
         # Before the intent: what there is no money for is not recorded as something that may have been sent.
         try:
-            hold = await self._budget.reserve(walk.call, pool, walk.request, walk.tenant.id)
+            hold = await self._budget.reserve(walk.call, pool, walk.request, "" if walk.is_copy else walk.tenant.id)
         except BudgetSpent as error:
             return error
         walk.is_out = False
@@ -346,6 +366,7 @@ class Dispatcher:
             raise refusal_of(decision)
         walk.allow = decision
         walk.asker = self._admission.asker(walk.tenant, decision, walk.asker)
+        walk.share_out(self._draw)
         canary = self._canary(walk)
         walk.canary = canary if canary is not None and walk.choices.left((canary,)) else None
 
@@ -387,12 +408,15 @@ class _Walk:
 
     __slots__ = (
         "_share",
+        "_turn",
         "allow",
         "asker",
         "call",
         "canary",
         "choices",
         "error",
+        "is_copy",
+        "is_mirrored",
         "is_out",
         "later",
         "refused",
@@ -400,6 +424,7 @@ class _Walk:
         "request",
         "second",
         "tenant",
+        "to",
     )
 
     def __init__(
@@ -416,6 +441,9 @@ class _Walk:
         self.call = call
         self.relay = relay
         self.request = request
+        self.to = allow.to
+        self.is_copy = self.is_mirrored = False
+        self._turn: float | None = None
         self.tenant = tenant
         self.allow = allow
         self.later = later
@@ -434,9 +462,18 @@ class _Walk:
             self._share = draw() * 100
         return self._share if self._share is not None else 0.0
 
+    def share_out(self, draw: Callable[[], float]) -> None:
+        """Put the pools of `to` in this request's order; whoever is decided again keeps its draw."""
+        allow = self.allow
+        self.to = allow.to
+        if allow.weights:
+            if self._turn is None:
+                self._turn = draw()
+            self.to = in_turn(allow.to, allow.weights, self._turn)
+
     def left(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The pools of `to` and of `spill` in which something is left to try."""
-        to, spill = self.allow.to, self.allow.spill
+        to, spill = self.to, self.allow.spill
         return self.choices.left(to), self.choices.left(spill) if spill else spill
 
     def sending(self, pool: Pool, trial: Trial) -> Callable[[UpstreamConnection], None]:

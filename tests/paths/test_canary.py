@@ -34,6 +34,7 @@ class Tally:
     answered: int = 0
     to_the_cloud: int = 0
     worlds: int = 0
+    copies: int = 0
 
 
 async def live(folder: Path, seed: int, count: int, tally: Tally, monkeypatch, caplog) -> None:
@@ -84,6 +85,7 @@ async def live(folder: Path, seed: int, count: int, tally: Tally, monkeypatch, c
         tally.requests += count
         tally.canaries += sum(bool(one.needles) for one in requests)
         tally.answered += sum(name is not None for name in ids)
+        tally.copies += sum("mirrored" in line for line in recorded(audit))
         received = (*burst.requests, *burst_b.requests)
         tally.to_the_cloud += sum(not is_question_between_requests(one) for one in received)
 
@@ -122,10 +124,13 @@ def recorded_well(seed: int, audit: Path, ids: list, requests: list[Drawn], capl
     lines = recorded(audit)
     outcomes = Counter(line["outcome"]["request_id"] for line in lines if "outcome" in line)
     intents = {line["intent"]["request_id"] for line in lines if "intent" in line}
+    copies = {line["mirrored"]["request_id"]: line["mirrored"]["copy_of"] for line in lines if "mirrored" in line}
+    assert set(copies.values()) <= set(outcomes), f"seed {seed}: a copy of nothing that was asked"
+    assert not copies.keys() & outcomes.keys(), f"seed {seed}"
     answered = [name for name in ids if name is not None]
     assert {name: outcomes[name] for name in answered} == dict.fromkeys(answered, 1), f"seed {seed}"
     assert max(outcomes.values()) == 1
-    assert intents <= set(outcomes), f"seed {seed}: an intent without an outcome"
+    assert intents <= outcomes.keys() | copies.keys(), f"seed {seed}: an intent without an outcome"
     written = compact(b"".join(path.read_bytes() for path in audit.glob("*.jsonl")).decode())
     written += compact(" ".join(JsonLines().format(record) for record in caplog.records))
     for one in requests:
@@ -139,6 +144,7 @@ async def test_no_canary_in_any_form_reaches_the_cloud(tmp_path, monkeypatch, ca
         await live(tmp_path / str(seed), seed, 50, tally, monkeypatch, caplog)
     # A test in which nothing ever leaves would pass for the wrong reason.
     assert tally.to_the_cloud > tally.requests / 50, tally
+    assert tally.copies > tally.requests / 50, tally
     assert tally.answered > tally.requests * 0.8, tally
 
 

@@ -72,10 +72,12 @@ def world(rng: random.Random, servers: dict[str, str]) -> World:
         homes = [name for name in ("home", "home-b") if clearance[name] >= label]
         clouds = [name for name in most if most[name] >= label and rng.random() < 0.8]
         to, spill = sample(rng, homes, clouds)
-        routes.append(f"{{id: r{label}, when: {{label: '== {labels[label]}'}}, to: {to}, spill: {spill}, {on_full}}}")
+        more = f"{mirror(rng, [*homes, *clouds])}{on_full}"
+        routes.append(f"{{id: r{label}, when: {{label: '== {labels[label]}'}}, to: {to}, spill: {spill}, {more}}}")
     clouds = [name for name in most if most[name] >= 0]
     to, spill = sample(rng, ["home", "home-b"], clouds)
-    routes.append(f"{{id: rest, when: {{}}, to: {to}, spill: {spill}, {on_full}}}")
+    copies = mirror(rng, ["home", "home-b", *clouds])
+    routes.append(f"{{id: rest, when: {{}}, to: {to}, spill: {spill}, {copies}{on_full}}}")
     other = ["home", *rng.sample(["home-b", "burst", "burst-b"], rng.randint(0, 3))]
     any_other = "  '*': {pools: [home, burst]}\n" if rng.random() < 0.4 else ""
     own = -1 if ceiling is None else rng.randint(0, ceiling)
@@ -137,10 +139,18 @@ def sample(rng: random.Random, homes: list[str], clouds: list[str]) -> tuple[str
         case 0:
             to, spill = [*clouds[:cut], *homes], clouds[cut:]
         case 1:
-            to, spill = homes, []
+            weighed = ", ".join(f"{{pool: {name}, weight: {rng.choice([1, 3])}}}" for name in homes)
+            return f"[{weighed}]", "[]"
         case _:
             to, spill = homes, clouds
     return f"[{', '.join(to)}]", f"[{', '.join(spill)}]"
+
+
+def mirror(rng: random.Random, pools: list[str]) -> str:
+    """A pool that gets copies, written: most rows have one."""
+    if rng.random() < 0.3:
+        return ""
+    return f"mirror: {{pool: {rng.choice(pools)}, percent: {rng.choice([20, 100])}}}, "
 
 
 class Unsteady:
