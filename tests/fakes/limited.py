@@ -34,11 +34,14 @@ async def limited(
     *,
     redis: Valkey | None = None,
     more: str = "",
-    timeout: str = "1s",
+    waits: str = "1s",
+    places: int = 64,
 ) -> AsyncIterator[House]:
-    """A running gateway. `timeout` is how long Redis may take: on a busy machine the usual 50 ms are soon over."""
-    stores = f"stores: {{state: {{address: 'unix:{redis.socket}', timeout: {timeout}}}}}\n" if redis is not None else ""
-    async with house(folder, pools, rewrite=limiting(limits), gateway=stores + more) as running:
+    """A running gateway. `waits` is how long Redis may take: on a busy machine the usual 50 ms are soon over."""
+    stores = f"stores: {{state: {{address: 'unix:{redis.socket}', timeout: {waits}}}}}\n" if redis is not None else ""
+    async with house(
+        folder, pools, rewrite=limiting(limits), gateway=stores + more, limits={"home": places}
+    ) as running:
         yield running
 
 

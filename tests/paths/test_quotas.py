@@ -244,7 +244,7 @@ class TestRedisLost:
     @pytest.mark.parametrize("fault", ["kill", "pause"])
     async def test_each_worker_counts_for_its_part(self, tmp_path, home, own: Valkey, limits: str, fault: str):
         async with limited(
-            tmp_path, {"home": home}, limits, redis=own, more="replicas: 2\n", timeout="100ms"
+            tmp_path, {"home": home}, limits, redis=own, more="replicas: 2\n", waits="100ms"
         ) as gateway:
             assert (await gateway.chat()).status_code == 200
             getattr(own, fault)()
@@ -271,7 +271,7 @@ class TestRedisLost:
             await hold.wait()
             await chat(peer)
 
-        async with limited(tmp_path, {"home": home}, "concurrency: 3", redis=own, timeout="100ms") as gateway:
+        async with limited(tmp_path, {"home": home}, "concurrency: 3", redis=own, waits="100ms") as gateway:
             home.script = slow
             asked = asyncio.create_task(gateway.chat())
             while not home.requests:
