@@ -8,7 +8,6 @@ stored, and what opens, is in `cache_keys.py` and `core/`; a store that is down 
 
 import asyncio
 import functools
-import secrets
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from enum import Enum
@@ -26,6 +25,7 @@ from gateway.errors import NotStored, TidegateError
 from gateway.ports import CacheStore, Clock, Sought, StoreUnavailable
 from gateway.runtime.cache_keys import CacheKeys, TenantKey
 from gateway.runtime.call import Call
+from gateway.runtime.flights import Flight, Over
 from gateway.runtime.relay import Relay
 from gateway.wire.cache_control import CacheControl, cache_control_of
 from gateway.wire.cacheable import canonical, is_cacheable
@@ -35,10 +35,12 @@ from gateway.wire.requests import Request
 MOST_WAITING: Final = 1_000
 """Requests of one worker that may wait for others' answers; the rest ask for themselves."""
 
+LARGEST_REQUEST: Final = 256 << 10
+"""Requests above this size, in bytes, are not looked up: writing one in its one form would hold up all others."""
+
 _LEAST_PAUSE_S: Final = 0.01
 _MOST_PAUSE_S: Final = 0.1
 _MOST_SCOPES: Final = 4_096
-_TOKEN_BYTES: Final = 16
 _SERVER_FAULT: Final = 500
 _TOO_MANY: Final = 429
 
@@ -81,30 +83,6 @@ class Way(Enum):
     BYPASS = "bypass"  # the policy, the request or its client does not want it
 
 
-class _Over(Enum):
-    """How a flight ends that brings no answer."""
-
-    NEXT = "one of those who wait may take its place"
-    ALONE = "everybody goes his own way"
-
-
-class _Flight:
-    """One answer in the making, and who waits for it in this worker."""
-
-    __slots__ = ("token", "waiting")
-
-    def __init__(self) -> None:
-        self.token = secrets.token_bytes(_TOKEN_BYTES)
-        self.waiting: set[asyncio.Future[CachedReply | _Over]] = set()
-
-    def land(self, end: CachedReply | _Over) -> None:
-        """Tell all who wait."""
-        for one in self.waiting:
-            if not one.done():
-                one.set_result(end)
-        self.waiting.clear()
-
-
 @dataclass(slots=True)
 class _Asked:
     """One request that may be answered from here."""
@@ -120,9 +98,10 @@ class _Asked:
     control: CacheControl
     later: Later
     go_on: Callable[[], None]
-    flight: _Flight | None = None
+    flight: Flight | None = None
     standby: CachedReply | None = None
     leads_far: bool = False
+    is_waiting: bool = False
 
 
 class ReplyCache:
@@ -149,7 +128,7 @@ class ReplyCache:
         self._clock = clock
         self._draw = draw
         self._pause = pause
-        self._flights: dict[bytes, _Flight] = {}
+        self._flights: dict[bytes, Flight] = {}
         self.counts = dict.fromkeys(Way, 0)
         self.unopened = 0
         self.waiting = 0
@@ -173,7 +152,7 @@ class ReplyCache:
     ) -> None:
         """Answer from what is stored, or `go_on` to a model server; `later` gets what must wait. Raises NotStored."""
         control = cache_control_of(call.inbound.cache_control)
-        own = self._keys.of(tenant.id)
+        own = self._keys.of(tenant.id) if len(call.inbound.body) <= LARGEST_REQUEST else None
         if not allow.cache_s or own is None or not control.stores or not is_cacheable(request, control):
             self._note(call, Way.BYPASS)
             if control.only_stored:
@@ -313,47 +292,48 @@ class ReplyCache:
             else:
                 self._ask(asked)
         elif self.waiting < self._rules.most_waiting:
+            # Counted now and not when its task runs: many may come before that.
+            asked.is_waiting = True
+            self.waiting += 1
+            asked.call.on_settled = partial(self._settled, asked)
             asked.later(partial(self._follow, asked))
         else:
             self._ask_alone(asked)
 
     def _lead(self, asked: _Asked) -> None:
-        self._flights[asked.key] = asked.flight = _Flight()
+        self._flights[asked.key] = asked.flight = Flight()
         asked.call.on_settled = partial(self._settled, asked)
 
     async def _follow(self, asked: _Asked) -> None:
         """Wait for an answer in the making, and for the one after it if its leader leaves."""
         began = self._clock.monotonic()
-        self.waiting += 1
-        try:
-            end = await self._awaited(asked, began)
-        finally:
-            self.waiting -= 1
-            asked.call.waited_s += self._clock.monotonic() - began
+        end = await self._awaited(asked, began)
+        self._waits_no_more(asked)
+        asked.call.waited_s += self._clock.monotonic() - began
         if isinstance(end, CachedReply) and self._serves(asked, end):
             self._give(asked, end, Way.WAITED)
-        elif end is _Over.NEXT:
+        elif end is Over.NEXT:
             await self._seek(asked)
         else:
             self._ask_alone(asked)
 
-    async def _awaited(self, asked: _Asked, began: float) -> CachedReply | _Over:
+    async def _awaited(self, asked: _Asked, began: float) -> CachedReply | Over:
         """What comes of the flights; NEXT once this request leads one itself."""
         while True:
             flight = self._flights.get(asked.key)
             if flight is None:
                 self._lead(asked)
-                return _Over.NEXT
-            end: asyncio.Future[CachedReply | _Over] = asyncio.get_running_loop().create_future()
+                return Over.NEXT
+            end: asyncio.Future[CachedReply | Over] = asyncio.get_running_loop().create_future()
             flight.waiting.add(end)
             try:
                 async with asyncio.timeout(self._rules.wait_s - (self._clock.monotonic() - began)):
                     landed = await end
             except TimeoutError:
-                return _Over.ALONE
+                return Over.ALONE
             finally:
                 flight.waiting.discard(end)
-            if landed is not _Over.NEXT:
+            if landed is not Over.NEXT:
                 return landed
 
     async def _seek(self, asked: _Asked) -> None:
@@ -379,6 +359,10 @@ class ReplyCache:
             if found is not Sought.ANOTHERS:
                 asked.leads_far = found is Sought.OURS
                 break
+            if asked.standby is not None and self._serves(asked, asked.standby):
+                self._land(asked, asked.standby)
+                self._give(asked, asked.standby, Way.NEAR)
+                return
             waited_s = self._clock.monotonic() - began
             if waited_s >= self._rules.wait_s:
                 break
@@ -416,25 +400,32 @@ class ReplyCache:
     def _stand_by(self, asked: _Asked, reply: CachedReply, error: TidegateError) -> bool:
         """The answer could not be made anew: the old one will do, if it still may be used and that was no refusal."""
         status = error.http_status
-        if (status < _SERVER_FAULT and status != _TOO_MANY) or not self._serves(asked, reply):
+        is_refusal = status < _SERVER_FAULT and status != _TOO_MANY
+        if is_refusal or asked.relay.exchange.is_over or not self._serves(asked, reply):
             return False
         asked.relay.standby = None
         self._land(asked, reply)
         self._give(asked, reply, Way.OLD)
         return True
 
-    def _land(self, asked: _Asked, end: CachedReply | _Over) -> None:
+    def _land(self, asked: _Asked, end: CachedReply | Over) -> None:
         flight = asked.flight
         if flight is not None and self._flights.get(asked.key) is flight:
             del self._flights[asked.key]
             flight.land(end)
 
     def _settled(self, asked: _Asked, ending: Ending) -> None:
-        """The request that leads is over: whoever still waits is told that nothing came of it."""
-        self._land(asked, _Over.NEXT if ending in _LEFT else _Over.ALONE)
+        """The request is over: if it led, whoever still waits is told that nothing came of it."""
+        self._waits_no_more(asked)
+        self._land(asked, Over.NEXT if ending in _LEFT else Over.ALONE)
         if asked.leads_far and self._far is not None and asked.flight is not None:
             asked.leads_far = False
             self._far.leave(asked.key, asked.flight.token)
+
+    def _waits_no_more(self, asked: _Asked) -> None:
+        if asked.is_waiting:
+            asked.is_waiting = False
+            self.waiting -= 1
 
     def _note(self, call: Call, way: Way) -> None:
         self.counts[way] += 1

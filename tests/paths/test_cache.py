@@ -1,14 +1,20 @@
 """Answers that are given again: whole gateways, real sockets, scripted model servers."""
 
 import asyncio
+import gc
 import json
+from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from gateway.core.audit_record import read
 from gateway.core.records import Cached, Outcome, Usage
+from gateway.runtime import reply_cache
+from gateway.runtime.flights import Flight
 from tests.fakes.house import POLICY, house
 from tests.fakes.model_server import ModelServer, completion, delta
+from tests.paths.test_freed import OURS
 
 CACHED = POLICY.replace(
     "routes:\n", "cache: {public: 1h, internal: 10m, confidential: 1m, restricted: never}\nroutes:\n"
@@ -193,6 +199,7 @@ async def test_a_client_has_what_it_says(tmp_path, servers):
     async with caching(tmp_path, servers) as gateway:
         missing = await ask(gateway, "only-if-cached", **SAME)
         assert (missing.status_code, missing.json()["error"]["code"]) == (504, "not_cached")
+        assert (await ask(gateway, "only-if-cached", **SAME, stop="536-90-4399")).status_code == 504  # never stored
         assert home.requests == []
         assert said(await ask(gateway, "", **SAME)) == "Answer 1."
         assert said(await ask(gateway, "only-if-cached", **SAME)) == "Answer 1."
@@ -363,6 +370,71 @@ async def test_one_who_waits_and_leaves_is_gone(tmp_path, servers):
         await until(lambda: not gateway.worker._cache.waiting)
         go.set()
         assert said(await asking[0]) == "Late."
+
+
+async def test_no_more_wait_than_may_the_others_ask_for_themselves(tmp_path, servers):
+    home, _ = servers
+    go = asyncio.Event()
+
+    async def script(peer):
+        await go.wait()
+        await peer.answer(200, completion("Mine."))
+
+    home.script = script
+    async with caching(tmp_path, servers) as gateway:
+        cache = gateway.worker._cache
+        cache._rules = replace(cache._rules, most_waiting=2)
+        asking = [asyncio.create_task(gateway.chat(HELLO, **SAME)) for _ in range(5)]
+        await until(lambda: len(home.requests) == 3 and cache.waiting == 2)
+        go.set()
+        assert {said(answer) for answer in await asyncio.gather(*asking)} == {"Mine."}
+
+
+async def test_an_answer_that_was_to_be_made_anew_is_no_answer_to_a_refusal(tmp_path, servers):
+    home, _ = servers
+    async with caching(tmp_path, servers) as gateway:
+        cache = gateway.worker._cache
+        await gateway.chat(HELLO, **SAME)
+
+        async def refusing(peer):
+            await peer.answer(400, b'{"error": {"message": "no"}}')
+
+        home.script = refusing
+        cache._is_drawn = lambda asked, reply: setattr(asked, "standby", reply) or True
+        assert (await gateway.chat(HELLO, **SAME)).status_code == 400
+
+
+async def test_a_very_large_request_is_not_looked_up(tmp_path, servers):
+    home, _ = servers
+    async with caching(tmp_path, servers) as gateway:
+        for _ in range(2):
+            answer = await gateway.chat("word " * 60_000, **SAME)
+            assert answer.headers["x-tidegate-cache"] == "bypass"
+        assert len(home.requests) == 2
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_stored_answer_leaves_nothing_to_search_for(tmp_path, servers, stream):
+    home, _ = servers
+    home.script = streaming("Once.") if stream else numbered()
+
+    def ours():
+        kinds = (*OURS, reply_cache._Asked, Flight)
+        return Counter(type(one).__name__ for one in gc.get_objects() if isinstance(one, kinds))
+
+    async with caching(tmp_path, servers) as gateway:
+        await gateway.chat(HELLO, **SAME)
+        await gateway.settled()
+        gc.collect()
+        others = ours()
+        gc.disable()
+        try:
+            for text in (HELLO, "Another"):
+                await gateway.chat(text, stream=stream, **SAME)
+                await gateway.settled()
+            await until(lambda: ours() == others)
+        finally:
+            gc.enable()
 
 
 async def test_nobody_waits_longer_than_the_file_says(tmp_path, servers):

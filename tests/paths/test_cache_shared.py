@@ -280,13 +280,7 @@ async def test_a_stored_answer_alone_is_looked_for_in_the_store_too(tmp_path, se
 @pytest.mark.parametrize("near", [True, False])
 async def test_an_answer_near_its_end_is_made_anew_by_one_and_kept_if_that_fails(tmp_path, servers, valkey, near):
     home, burst = servers
-    answering = numbered()
-
-    async def slow(peer):
-        await asyncio.sleep(0.03)  # the longer it takes, the sooner one is drawn
-        await answering(peer)
-
-    home.script = slow
+    home.script = slowly(numbered())
     async with gateways(tmp_path, servers, valkey) as (one, other):
         await one.chat(HELLO, **SAME)
         gateway = one if near else other
@@ -306,6 +300,16 @@ async def test_an_answer_near_its_end_is_made_anew_by_one_and_kept_if_that_fails
         assert not cache._flights
 
 
+def slowly(answer):
+    """The longer an answer takes, the sooner a request is drawn to make it anew."""
+
+    async def script(peer):
+        await asyncio.sleep(0.03)
+        await answer(peer)
+
+    return script
+
+
 class _Later:
     """A wall clock that is ahead."""
 
@@ -315,3 +319,39 @@ class _Later:
 
     def wall(self):
         return self._clock.wall() + self._by_s
+
+
+async def test_an_answer_near_its_end_will_do_while_another_gateway_makes_it_anew(tmp_path, servers, valkey):
+    home, _ = servers
+    home.script = slowly(numbered())
+    async with gateways(tmp_path, servers, valkey, 1) as (gateway,):
+        await gateway.chat(HELLO, **SAME)
+        (key,) = keys_in(valkey)
+        valkey.ask("DEL", key)
+        valkey.ask("SET", key[:-1] + b"l", "another")
+        cache = gateway.worker._cache
+        cache._draw, cache._clock = lambda: 1.0 - 1e-16, _Later(cache._clock, 599.5)
+        assert said(await gateway.chat(HELLO, **SAME)) == "Answer 1."
+        assert len(home.requests) == 1
+        assert not cache._flights
+
+
+async def test_one_who_died_in_another_gateway_is_waited_for_as_long_as_the_file_says(tmp_path, servers, valkey):
+    async with gateways(tmp_path, servers, valkey, 1, block="wait: 40ms") as (gateway,):
+        cache = gateway.worker._cache
+        pauses = []
+
+        async def pause(seconds):
+            pauses.append(seconds)
+            (lead,) = keys_in(valkey)
+            valkey.ask("SET", lead, "the dead")
+            await asyncio.sleep(seconds)
+
+        cache._pause = pause
+        await gateway.chat(HELLO, **SAME)
+        (key,) = keys_in(valkey)
+        valkey.ask("FLUSHALL")
+        cache._near.forget("bank")
+        valkey.ask("SET", key[:-1] + b"l", "the dead")
+        assert said(await gateway.chat(HELLO, **SAME)) == "Answer 2."
+        assert pauses == [0.01, 0.02, 0.04]
