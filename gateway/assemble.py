@@ -51,6 +51,7 @@ from gateway.runtime.dispatch import Dispatcher
 from gateway.runtime.endpoints import Endpoints
 from gateway.runtime.forward import Door, Forwarder
 from gateway.runtime.instruments import Instruments
+from gateway.runtime.kept_budget import KeptBudget
 from gateway.runtime.keyring import Purpose
 from gateway.runtime.lifeline import Told
 from gateway.runtime.mint import Mint, new_key
@@ -136,10 +137,9 @@ class Worker:
         pools, most = bundle.topology.pools, bundle.topology.most_in_cloud
         most = part_of(most, gateway.workers, number) if most is not None else None
         self._admission = Admission(pools, self._clock, most_in_cloud=most)
-        self._budget = self._budget_desk()
         names = [pool.name for pool in pools]
         self._desk = ControlDesk(self._admission, self._audit, self._clock, pools=names, ask=ask)
-        self._instruments = Instruments(bundle.topology, policy.order)
+        self._instruments = Instruments(bundle.topology, policy.order, bundle.prices.currency)
         self._books = Bookkeeper(self._instruments, self._clock, number=place, board=board)
         self._lateness = self._instruments.meter(measures.LATENESS)
         self._credentials = Credentials(bundle, self._keyring, self._clock, gateway, settings.directory)
@@ -148,6 +148,7 @@ class Worker:
             self._stores.state, self._clock, workers=gateway.workers, replicas=gateway.replicas, number=number
         )
         self._quotas = Quotas(self._quota_store, bundle.prices)
+        self._budget = self._budget_desk()
         memo = MemoStore()
         # None where the policy asks for no models: nothing is loaded that nobody needs.
         self._models = models_of(settings) if full_scanner is None else None
@@ -178,7 +179,15 @@ class Worker:
             return bundle.epoch + self._desk.epoch + self._credentials.epoch
 
         self._mirrors = mirrors_of(
-            policy, bundle.topology, self._admission, self._audit, self._clock, chance, bundle.digest, epoch
+            policy,
+            bundle.topology,
+            self._admission,
+            self._audit,
+            self._clock,
+            chance,
+            bundle.digest,
+            epoch,
+            bundle.prices,
         )
         dispatcher = Dispatcher(
             topology=bundle.topology,
@@ -259,6 +268,8 @@ class Worker:
         ask(lambda: readings.of_audit(self._audit))
         ask(lambda: readings.of_memo(memo))
         ask(self._quotas.readings)
+        if self._budget is not None:
+            ask(self._budget.readings)
         ask(lambda: readings.of_replies(replies))
         if self._mirrors is not None:
             ask(self._mirrors.readings)
@@ -387,7 +398,11 @@ class Worker:
             token=self._settings.admin_token(),
             figures=self._figures,
             metrics_token=self._settings.metrics_token(),
-            routes=[control_routes(self._desk, self._admission.load)],
+            routes=[
+                control_routes(
+                    self._desk, self._admission.load, lambda: self._budget.told() if self._budget is not None else None
+                )
+            ],
         )
         config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", server_header=False)
         return _Face(config)
@@ -397,27 +412,13 @@ class Worker:
         self._desk.told(told)
 
     def _budget_desk(self) -> BudgetDesk | None:
-        bundle, workers = self._bundle, self._settings.gateway.workers
+        bundle, store, closed = self._bundle, self._quota_store, self._admission.spend
         if bundle.budget is None:
             return None
-        store = MemoryQuotaStore(self._clock, parts=workers, number=self._number)
-        part = bundle.budget.part(workers, self._number)
-        return BudgetDesk(bundle.budget, bundle.prices, store, part=part, closed=self._admission.spend)
-
-    def _mirrors_of(self, chance: Callable[[], float], epoch: Callable[[], int]) -> Mirrors | None:
-        bundle, policy = self._bundle, self._bundle.policy
-        if all(route.mirror is None for route in policy.routes):
-            return None
-        return Mirrors(
-            bundle.topology,
-            policy.order,
-            admission=self._admission,
-            audit=self._audit,
-            clock=self._clock,
-            draw=chance,
-            bundle=bundle.digest,
-            epoch=epoch,
-        )
+        if not isinstance(store, MemoryQuotaStore):
+            return BudgetDesk(bundle.budget, bundle.prices, store, closed=closed)
+        kept = KeptBudget(self._settings.state_dir / f"budget-w{self._number}.json", store, self._clock)
+        return BudgetDesk(bundle.budget, bundle.prices, store, part_of=store.part_of, kept=kept, closed=closed)
 
     def _has_no_money(self, tenant: str) -> bool:
         return self._budget is not None and (self._budget.is_spent or self._budget.has_spent(tenant))

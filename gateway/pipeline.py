@@ -390,6 +390,8 @@ class Pipeline:
         now = self._clock.monotonic()
         if self._quotas is not None and call.quota is not None:
             self._quotas.settle(call, ending)
+        if call.usage is None and call.attempts:
+            call.reckon(ending)
         if self._prices is not None:
             call.cost_micros = call.cost(self._prices)
         if call.queued_s or error is not None:

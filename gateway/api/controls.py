@@ -23,13 +23,16 @@ _order: Final = msgspec.json.Decoder(Order).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def control_routes(desk: ControlDesk, load: Callable[[], Mapping[str, PoolLoad]]) -> APIRouter:
-    """The routes; whoever includes them asks for the credential."""
+def control_routes(
+    desk: ControlDesk, load: Callable[[], Mapping[str, PoolLoad]], budget: Callable[[], object] = lambda: None
+) -> APIRouter:
+    """The routes; whoever includes them asks for the credential. `budget` says how the money for burst stands, None
+    where there is no limit to it."""
     router = APIRouter()
 
     @router.get(PATH)
     async def show() -> Response:
-        return _json({"controls": desk.controls, "epoch": desk.epoch, "pools": load()})
+        return _json({"controls": desk.controls, "epoch": desk.epoch, "pools": load(), "budget": budget()})
 
     @router.post(PATH)
     async def order(request: Request) -> Response:

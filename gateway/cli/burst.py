@@ -16,10 +16,11 @@ from gateway.cli.admin_port import AdminPort, add_folder
 from gateway.cli.endings import told
 from gateway.cli.main import Subparsers
 from gateway.cli.override_words import say
-from gateway.cli.overrides import add_for, set_override, standing, until
+from gateway.cli.overrides import Spent, add_for, set_override, standing, until
 from gateway.cli.page import Page
 from gateway.cli.problem_report import GOOD, text_of
 from gateway.cli.spoken import add_language, language
+from gateway.core.burst_budget import WINDOWS
 from gateway.core.controls import Burst, SetBurst, share_words
 from gateway.policy.words import Language
 
@@ -46,15 +47,30 @@ def add_commands(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
 
 def _burst(arguments: argparse.Namespace) -> int:
     port, page, spoken = AdminPort.of(arguments), Page.on(sys.stdout, os.environ), language(arguments)
+    budget: Spent | None = None
     if arguments.share is None:
-        controls, status = standing(port).controls, GOOD
+        found = standing(port)
+        controls, budget, status = found.controls, found.budget, GOOD
         if arguments.json:
-            print(text_of({"ok": True, "controls": msgspec.to_builtins(controls)}))
+            told_of = msgspec.to_builtins(budget) if budget is not None else None
+            print(text_of({"ok": True, "controls": msgspec.to_builtins(controls), "budget": told_of}))
     else:
         controls, status = set_override(arguments, port, arguments.share, page)
     if not arguments.json:
         page.say(sentence(controls.burst, spoken))
+        if budget is not None:
+            page.say(money(budget, spoken))
     return status
+
+
+def money(budget: Spent, spoken: Language) -> str:
+    """How the money for burst stands."""
+    used = [
+        say(f"spent_{window}", spoken, share=f"{share:.0%}")
+        for window, share in zip(WINDOWS, budget.shares, strict=True)
+        if share is not None
+    ]
+    return say(f"budget_{budget.level}", spoken, used=say("and", spoken).join(used))
 
 
 def sentence(burst: Burst | None, spoken: Language) -> str:

@@ -25,6 +25,24 @@ SENTENCES: Final[Table] = MappingProxyType(
             "Burst is at {share} ({until}): that much of the work that may leave goes to the cloud, the rest stays.",
             "溢出为 {share}（{until}）：允许外发的请求中有这一比例发往云端，其余留在本地。",
         ),
+        "budget_ok": ("Of the burst budget {used} are spent.", "溢出预算已用：{used}。"),
+        "budget_low": (
+            "The burst budget is low: {used} are spent.",
+            "溢出预算即将用尽：已用 {used}。",
+        ),
+        "budget_spent": (
+            "The burst budget is spent ({used}): nothing leaves for the cloud until there is money again.",
+            "溢出预算已用尽（{used}）：预算恢复之前不再外发到云端。",
+        ),
+        "budget_lost": (
+            "Nobody can say what of the burst budget is spent, since the store that counts does not answer: nothing "
+            "leaves for the cloud.",
+            "计数存储没有响应，无法得知溢出预算已用多少：不再外发到云端。",
+        ),
+        "spent_hour": ("{share} of the hour's", "本小时 {share}"),
+        "spent_day": ("{share} of the day's", "本日 {share}"),
+        "spent_month": ("{share} of the month's", "本月 {share}"),
+        "and": (", ", "，"),
         "drained": (
             "The pool `{pool}` takes no more work ({until}). What it has begun it finishes.",
             "资源池 `{pool}` 不再接收新请求（{until}），已开始的请求会处理完毕。",

@@ -17,6 +17,7 @@ from gateway.cli.override_words import say
 from gateway.cli.page import Page
 from gateway.cli.problem_report import GOOD, Misuse, text_of
 from gateway.cli.spoken import language
+from gateway.core.burst_budget import Level
 from gateway.core.controls import LONGEST_S, SHORTEST_S, USUAL_S, Change, Controls, Order
 from gateway.core.problems import Problem, Problems
 from gateway.policy.words import Language
@@ -40,11 +41,19 @@ class Load(msgspec.Struct, frozen=True):
     is_drained: bool = False
 
 
+class Spent(msgspec.Struct, frozen=True):
+    """How the money for burst stands: its level, and the shares spent of the hour's, the day's and the month's."""
+
+    level: Level
+    shares: tuple[float | None, float | None, float | None]
+
+
 class Standing(msgspec.Struct, frozen=True):
-    """What stands, and how the pools do."""
+    """What stands, how the pools do, and how the money for burst."""
 
     controls: Controls
     pools: dict[str, Load]
+    budget: Spent | None = None
 
 
 class _Done(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ from typing import Final
 from gateway.cli.demo_table import Colour, fit, painted, width
 from gateway.cli.top_words import say
 from gateway.core import measures
+from gateway.core.burst_budget import WINDOWS
 from gateway.core.figures import Account, Family, Spread
 from gateway.core.records import Ending
 from gateway.policy.words import Language
@@ -135,6 +136,20 @@ def _gateway(seen: _Between, spoken: Language) -> Iterator[Line]:
         yield Line(say("burst_share", spoken, share=f"{seen.now(measures.BURST_SHARE):.0%}"), Colour.WRONG)
     else:
         yield Line(say("burst_auto", spoken))
+    yield from _budget(seen, spoken)
+
+
+def _budget(seen: _Between, spoken: Language) -> Iterator[Line]:
+    used = {
+        window: f"{seen.now(measures.BUDGET_USED, window=window):.0%}"
+        for window in WINDOWS
+        if (window,) in seen.labels(measures.BUDGET_USED)
+    }
+    parts = say("and", spoken).join(say(f"budget_{window}", spoken, share=share) for window, share in used.items())
+    if seen.now(measures.BUDGET_CLOSED):
+        yield Line(say("budget_closed", spoken, used=parts or _MISSING), Colour.WRONG)
+    elif used:
+        yield Line(say("budget", spoken, used=parts))
 
 
 def _pools(seen: _Between, spoken: Language) -> Iterator[Line]:

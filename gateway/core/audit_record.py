@@ -149,6 +149,7 @@ class _WrittenOutcome(msgspec.Struct, frozen=True):
     stayed: Stayed | None = None
     cached: Cached | None = None
     held: Held | None = None
+    reckoned: Usage | None = None
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -224,6 +225,7 @@ def _outcome(written: _WrittenOutcome) -> Outcome:
         stayed=written.stayed,
         cached=written.cached,
         held=written.held,
+        reckoned=written.reckoned,
     )
 
 

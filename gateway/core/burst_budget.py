@@ -15,6 +15,9 @@ from gateway.core.quota import Limits
 SUBJECT: Final = "burst"
 """Whose the money is that all tenants may spend together, in the store that counts."""
 
+WINDOWS: Final = ("hour", "day", "month")
+"""What money is counted by, in the order in which stores tell of it."""
+
 OPENS_BELOW: Final = 0.95
 """The share of a budget from which on whoever finds no room in it closes it, and below which it is open again."""
 
@@ -43,11 +46,6 @@ class BurstBudget:
     whole: Limits = field(default_factory=Limits)
     tenants: Mapping[str, Limits] = field(default_factory=lambda: MappingProxyType({}))
     low_at: float = USUALLY_LOW_AT
-
-    def part(self, parts: int, number: int) -> "BurstBudget":
-        """The part with this `number`, from 0, where nobody can count for all of them together."""
-        own = {tenant: limits.part(parts, number) for tenant, limits in self.tenants.items()}
-        return BurstBudget(self.whole.part(parts, number), MappingProxyType(own), self.low_at)
 
     def level(self, limits: Limits, spent: Sequence[int], before: Level, *, is_refused: bool = False) -> Level:
         """How the budget `limits` stands when so much was `spent` in this hour, day and month.
@@ -82,13 +80,11 @@ def shares(limits: Limits, spent: Sequence[int]) -> tuple[float | None, float | 
     return hour, day, month
 
 
-def answer_tokens(asked: int, context: int | None, prompt: int) -> int:
-    """How long an answer is reckoned to be beforehand: as long as was `asked` for, or what is left of the context, and
-    never less than 1; where nobody knows either, `UNASKED`."""
-    room = max(1, context - prompt) if context is not None else None
-    if asked:
-        return min(asked, room) if room is not None else asked
-    return min(UNASKED, room) if room is not None else UNASKED
+def longest_answer(asked: int | None, context: int | None, prompt: int) -> int:
+    """How long an answer is reckoned to be beforehand: as long as was `asked` for, `UNASKED` if nothing was, and never
+    longer than what the prompt leaves of the context, where that is known."""
+    longest = asked if asked is not None else UNASKED
+    return longest if context is None else min(longest, max(1, context - prompt))
 
 
 UNASKED: Final = 4096

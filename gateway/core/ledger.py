@@ -59,6 +59,8 @@ class Sums(msgspec.Struct):
 
 NAMES: Final = Sums.__struct_fields__
 HOME: Final = "onprem"
+MIRROR: Final = "(mirror)"
+"""The app of copies: not a name that a key could have."""
 
 Book = dict[Where, Sums]
 
@@ -87,11 +89,6 @@ class _Cached(msgspec.Struct):
     completion_tokens: int = 0
 
 
-class _Held(msgspec.Struct):
-    settled_tokens: int = 0
-    settled_micros: int = 0
-
-
 class Finished(msgspec.Struct):
     """What the ledger needs of an outcome; in older records some of it is missing."""
 
@@ -109,7 +106,7 @@ class Finished(msgspec.Struct):
     cost_micros: int = 0
     stayed: str | None = None
     cached: _Cached | None = None
-    held: _Held | None = None
+    reckoned: _Usage | None = None
 
 
 class Begun(msgspec.Struct):
@@ -121,6 +118,18 @@ class Begun(msgspec.Struct):
     pool: str
     zone: str
     label: str
+
+
+class Copied(msgspec.Struct):
+    """What it needs of a copy for a mirror, which is paid for like any request and is nobody's."""
+
+    request_id: str
+    at: float
+    label: str
+    pool: str
+    attempts: tuple[_Attempt, ...] = ()
+    usage: _Usage | None = None
+    cost_micros: int = 0
 
 
 class Named(msgspec.Struct):
@@ -135,6 +144,7 @@ class Line(msgspec.Struct):
 
     outcome: Finished | None = None
     intent: Begun | None = None
+    mirrored: Copied | None = None
     activation: Named | None = None
 
 
@@ -147,6 +157,18 @@ def read_line(line: bytes) -> Line | None:
         return _decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
+
+
+def enter_copy(book: Book, copied: Copied) -> None:
+    """Enter a copy for a mirror: under no tenant, and the app `MIRROR`."""
+    zone = copied.attempts[-1].zone if copied.attempts else ""
+    where = Where(int(copied.at) // HOUR_S, "", MIRROR, "", copied.pool, zone, copied.label, "")
+    sums = book.setdefault(where, Sums())
+    sums.requests += 1
+    sums.cost_micros += copied.cost_micros
+    if copied.usage is not None:
+        sums.prompt_tokens += copied.usage.prompt_tokens
+        sums.completion_tokens += copied.usage.completion_tokens
 
 
 def enter(book: Book, done: Finished, labels: Mapping[str, Sequence[str]]) -> None:
@@ -185,10 +207,9 @@ def enter(book: Book, done: Finished, labels: Mapping[str, Sequence[str]]) -> No
     if usage is not None:
         sums.prompt_tokens += usage.prompt_tokens
         sums.completion_tokens += usage.completion_tokens
-        sums.cost_micros += done.cost_micros
-    elif done.held is not None:
-        sums.reckoned_tokens += done.held.settled_tokens
-        sums.cost_micros += done.held.settled_micros
+    elif done.reckoned is not None:
+        sums.reckoned_tokens += done.reckoned.prompt_tokens + done.reckoned.completion_tokens
+    sums.cost_micros += done.cost_micros
     if done.queued_ms >= 1:
         sums.waited_ms += round(done.queued_ms)
 

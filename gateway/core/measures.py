@@ -60,6 +60,15 @@ MIRRORED: Final = _counter(
 TOKENS: Final = _counter(
     "tokens", "tenant_class zone pool kind", "Tokens as model servers counted them: prompt or completion."
 )
+COST: Final = _counter(
+    "cost", "tenant_class zone pool currency", "What tokens cost at the prices of their time, in units of the currency."
+)
+STAYED: Final = _counter(
+    "stayed_requests",
+    "label because",
+    "Requests that waited at home, or were turned away there, and could not leave, by what kept them: their label, "
+    "policy, budget or operations.",
+)
 ATTEMPTS: Final = _counter("attempts", "zone pool ending", "Tries at a model server by how they ended.")
 FAILOVERS: Final = _counter("failovers", "zone pool", "Tries at a pool that failed and were followed by another try.")
 DURATION: Final = _spread(
@@ -114,6 +123,18 @@ SPILLING: Final = _state(
 DRAINED: Final = _most("pool_drained", "zone pool", "1 while operations have drained a pool.")
 BURST_SHARE: Final = _most(
     "burst_share", "", "The share of what may leave that operations send away; none while pressure decides."
+)
+BUDGET_USED: Final = _most(
+    "burst_budget_used",
+    "window",
+    "The share of the burst budget that is spent, of the hour's, day's or month's money; without a shared store, of the "
+    "part of the worker that has spent most of its own.",
+)
+BUDGET_CLOSED: Final = _most(
+    "burst_budget_closed", "", "1 while the burst budget keeps work at home: it is spent, or nobody can say what is."
+)
+BUDGET_REFUSED: Final = _counter(
+    "burst_budget_refused", "", "Attempts in the cloud for which there was no money, so that they were not made."
 )
 ENDPOINTS: Final = _state(
     "endpoints", "zone pool endpoint state", "Workers by how they see an endpoint: well, full, broken or unwell."

@@ -29,6 +29,7 @@ class Ending(StrEnum):
     CLIENT_GONE = "client_gone"  # the caller left; the upstream was closed
     UPSTREAM_FAILED = "upstream_failed"  # error, stall, reset, or an answer cut short
     UPSTREAM_REJECTED = "upstream_rejected"  # the model server refused the request itself
+    DEADLINE = "deadline"  # the time ran out that the caller had given it; the upstream was closed
     SEND_FAILED = "send_failed"  # writing to the caller failed
     CANCELLED = "cancelled"  # the gateway stopped
     REFUSED = "refused"  # the gateway itself refused: credential, request, policy, or no free place in time
@@ -141,7 +142,8 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     `tenant` is empty when nobody was identified, `app` where the key names none. `cost_micros` is what its tokens cost
     at the prices of that moment, in millionths of the currency. `stayed` is said of requests that waited or were turned
     away for want of a place, if no place in the cloud could be theirs. `cached` is said of stored answers; no model
-    server was asked for one, so that `usage` is 0. `held` is said of tenants with limits.
+    server was asked for one, so that `usage` is 0. `held` is said of tenants with limits. `reckoned` stands in
+    for `usage` where an answer was broken off before its server counted: the estimated prompt, and what had come.
     """
 
     request_id: str
@@ -169,11 +171,13 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     stayed: Stayed | None = None
     cached: Cached | None = None
     held: Held | None = None
+    reckoned: Usage | None = None
 
 
 class Mirrored(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One copy of a request for a mirror, however it ended. What was found and decided stands in the outcome of the
-    request, `copy_of`; `request_id` is the copy's own, as in its intent. `usage` is what it took, and nobody's."""
+    request, `copy_of`; `request_id` is the copy's own, as in its intent. `usage` is what it took, `cost_micros` what
+    that cost, and nobody's."""
 
     request_id: str
     copy_of: str
@@ -189,6 +193,7 @@ class Mirrored(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     attempts: tuple[Attempt, ...] = ()
     usage: Usage | None = None
     error: str | None = None
+    cost_micros: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,42 +8,38 @@ it for that tenant alone.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.core.burst_budget import SUBJECT, BurstBudget, Level, answer_tokens, shares, subject_of
+from gateway.core import measures
+from gateway.core.burst_budget import SUBJECT, WINDOWS, BurstBudget, Level, longest_answer, shares, subject_of
 from gateway.core.prices import Prices
 from gateway.core.quota import Ask, Limits
 from gateway.core.topology import Pool
 from gateway.errors import BudgetSpent
 from gateway.ports import QuotaStore, Reservation
 from gateway.runtime.call import Call
+from gateway.runtime.instruments import Reading
+from gateway.runtime.kept_budget import KeptBudget
 from gateway.telemetry import EventLog
-from gateway.wire.requests import Dialect, Request
+from gateway.wire.requests import Request
+from gateway.wire.token_demand import answer_tokens, prompt_tokens
 
 LOOK_EVERY_S: Final = 1.0
 """How often a worker asks what the others have spent, and whether a new hour has begun."""
-
-_LEAST_EVENT: Final = 64
-"""Bytes of the smallest event of a stream: what was not counted is reckoned at one token for as many, which is more
-than it was."""
-
-_OF_ANYTHING: Final = 2
-"""Bytes to a token in content of which nobody knows how many it is."""
 
 log = EventLog(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """What one attempt has reserved, and what it was reckoned to take at the most."""
+    """What one attempt has reserved, and how long its prompt was reckoned to be."""
 
     reservations: tuple[Reservation, ...]
     pool: str
     model: str
     prompt_tokens: int
-    completion_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +52,7 @@ class Standing:
 
 
 class BudgetDesk:
-    """`part` is what of the budget this worker counts against: all of it where the store is shared.
+    """`part_of` is what this worker may spend of a limit where the store is its own, and `kept` remembers what it has.
 
     `closed` hears when nothing more may leave, and when something may again.
     """
@@ -67,15 +63,22 @@ class BudgetDesk:
         prices: Prices,
         store: QuotaStore,
         *,
-        part: BurstBudget | None = None,
+        part_of: Callable[[Limits], Limits] = lambda limits: limits,
+        kept: KeptBudget | None = None,
         closed: Callable[[bool], None],
     ) -> None:
         self._budget = budget
-        self._part = part or budget
+        self._part_of = part_of
+        self._kept = kept
+        if kept is not None:
+            kept.recall()
         self._prices = prices
         self._store = store
         self._closed = closed
         self._number = 0
+        self.refused = 0
+        """Attempts for which there was no money."""
+
         self.standings: dict[str, Standing] = {
             subject: Standing(Level.OK, (None, None, None)) for subject in self._limits()
         }
@@ -96,6 +99,10 @@ class BudgetDesk:
         """Whether nobody's work may leave."""
         return self.level.is_closed
 
+    def told(self) -> Standing | None:
+        """How the money stands that all tenants may spend; None if only tenants have limits."""
+        return self.standings.get(SUBJECT)
+
     def has_spent(self, tenant: str) -> bool:
         """Whether this tenant has spent what it may spend itself."""
         own = self.standings.get(subject_of(tenant)) if self._budget.tenants else None
@@ -103,19 +110,20 @@ class BudgetDesk:
 
     async def reserve(self, call: Call, pool: Pool, request: Request, tenant: str) -> Hold:
         """Set aside what an attempt in `pool` can cost; raises BudgetSpent if there is not as much."""
-        prompt, completion = _reckoned(call, pool, request)
+        prompt, completion = _demand(call, pool, request)
         cost = self._prices.cost_micros(pool.name, prompt, completion, request.model)
         made: list[Reservation] = []
         try:
             for subject in (SUBJECT, subject_of(tenant)):
-                limits = self._of(self._budget, subject)
+                limits = self._of(subject)
                 if limits is not None:
                     made.append(await self._reserved(call, subject, cost, limits))
-        except BaseException:
+        except BaseException as error:
+            self.refused += isinstance(error, BudgetSpent)
             for reservation in made:
                 self._store.settle(reservation, _NOTHING)
             raise
-        return Hold(tuple(made), pool.name, request.model, prompt, completion)
+        return Hold(tuple(made), pool.name, request.model, prompt)
 
     def settle(self, hold: Hold, call: Call, *, was_sent: bool) -> None:
         """The attempt is over: what it took is charged, and the rest is free again."""
@@ -133,12 +141,25 @@ class BudgetDesk:
 
     async def look(self) -> None:
         """Find out how the budgets stand now."""
+        known: dict[str, tuple[int, int, int]] = {}
         for subject, limits in self._limits().items():
             spent = await self._store.spent(subject, limits)
             if spent is None:
                 self._stands(subject, Level.LOST, (None, None, None))
             else:
+                known[subject] = spent
                 self._hear(subject, spent)
+        if self._kept is not None:
+            self._kept.keep(known)
+
+    def readings(self) -> Iterator[Reading]:
+        """The figures of the money that all tenants may spend."""
+        standing = self.standings.get(SUBJECT)
+        for window, share in zip(WINDOWS, standing.shares if standing is not None else (), strict=False):
+            if share is not None:
+                yield measures.BUDGET_USED, (window,), share
+        yield measures.BUDGET_CLOSED, (), self.is_spent
+        yield measures.BUDGET_REFUSED, (), self.refused
 
     # Inside
 
@@ -146,10 +167,10 @@ class BudgetDesk:
         whole = {SUBJECT: self._budget.whole} if self._budget.whole.has_money else {}
         return whole | {subject_of(tenant): limits for tenant, limits in self._budget.tenants.items()}
 
-    def _of(self, budget: BurstBudget, subject: str) -> Limits | None:
+    def _of(self, subject: str) -> Limits | None:
         if subject == SUBJECT:
-            return budget.whole if budget.whole.has_money else None
-        return budget.tenants.get(subject.removeprefix(f"{SUBJECT}:"))
+            return self._budget.whole if self._budget.whole.has_money else None
+        return self._budget.tenants.get(subject.removeprefix(f"{SUBJECT}:"))
 
     async def _reserved(self, call: Call, subject: str, cost: int, limits: Limits) -> Reservation:
         self._number += 1
@@ -169,8 +190,8 @@ class BudgetDesk:
         raise BudgetSpent(detail=f"{subject} {answer.limit}", retry_after_s=wait_s)
 
     def _hear(self, subject: str, spent: tuple[int, int, int], *, is_refused: bool = False) -> None:
-        limits = self._of(self._part, subject) or Limits()
-        level = self._part.level(limits, spent, self.standings[subject].level, is_refused=is_refused)
+        limits = self._part_of(self._of(subject) or Limits())
+        level = self._budget.level(limits, spent, self.standings[subject].level, is_refused=is_refused)
         self._stands(subject, level, shares(limits, spent))
 
     def _stands(self, subject: str, level: Level, known: tuple[float | None, float | None, float | None]) -> None:
@@ -185,28 +206,18 @@ class BudgetDesk:
 
     def _took(self, hold: Hold, call: Call) -> int:
         """What an attempt cost that was sent. What no server counted is reckoned, rather high."""
-        if call.usage is not None:
+        if call.usage is not None or call.reckoned is not None:
             return call.cost(self._prices)
         status = call.attempts[-1].status if call.attempts else None
-        if status is not None and status != 200:
-            return 0
-        written = min(hold.completion_tokens, call.bytes_out // _LEAST_EVENT)
-        return self._prices.cost_micros(hold.pool, hold.prompt_tokens, written, hold.model)
+        # Nobody charges for an error that is one by its status; whoever breaks off may have read the prompt.
+        is_free = status is not None and status != 200
+        return 0 if is_free else self._prices.cost_micros(hold.pool, hold.prompt_tokens, 0, hold.model)
 
 
 _NOTHING: Final = Ask(requests=0)
 
 
-def _reckoned(call: Call, pool: Pool, request: Request) -> tuple[int, int]:
-    """How many tokens a request can take in `pool`, read and written ones."""
-    document = request.document
-    asked = max(_number(document.get("max_tokens")), _number(document.get("max_completion_tokens")))
-    known = request.context_tokens - asked
-    prompt = known if request.context_tokens else len(call.inbound.body) // _OF_ANYTHING
-    if request.dialect is Dialect.EMBEDDINGS:
-        return prompt, 0
-    return prompt, request.choices * answer_tokens(asked, pool.context_tokens, prompt)
-
-
-def _number(value: object) -> int:
-    return value if isinstance(value, int) else 0
+def _demand(call: Call, pool: Pool, request: Request) -> tuple[int, int]:
+    """How many tokens a request may take in `pool`, read and written ones."""
+    prompt = prompt_tokens(request, len(call.inbound.body))
+    return prompt, request.choices * longest_answer(answer_tokens(request), pool.context_tokens, prompt)

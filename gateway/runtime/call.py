@@ -20,6 +20,7 @@ from gateway.errors import TidegateError
 from gateway.ports import Inbound
 from gateway.runtime.held import Quota
 from gateway.wire.requests import Request
+from gateway.wire.token_demand import prompt_tokens
 
 _ID_BYTES: Final = 12
 _DRAWN: Final = 256
@@ -42,6 +43,9 @@ class Ids:
         start = self._at
         self._at = start + 2 * _ID_BYTES
         return self._pool[start : self._at]
+
+
+_LEFT_WORKING: Final = frozenset({Ending.CLIENT_GONE, Ending.DEADLINE, Ending.SEND_FAILED, Ending.CANCELLED})
 
 
 class Call:
@@ -73,6 +77,7 @@ class Call:
         "pool",
         "queued_s",
         "quota",
+        "reckoned",
         "request",
         "said",
         "said_of_quota",
@@ -102,6 +107,7 @@ class Call:
         self.pool: str | None = None
         self.attempts: list[Attempt] = []
         self.usage: Usage | None = None
+        self.reckoned: Usage | None = None
         self.queued_s = self.added_s = self.first_content_s = 0.0
         self.status = 0
         self.bytes_out = 0
@@ -135,12 +141,21 @@ class Call:
             self._attempt = None
             self.attempts += (Attempt(pool, zone, endpoint, ending, status, round((now - began) * 1000, 3), detail),)
 
+    def reckon(self, ending: Ending) -> None:
+        """This call is over, and no model server has said what it took: reckon that, if one was at work on it."""
+        request = self.request
+        if self.usage is not None or self.cached is not None or not self.attempts or request is None:
+            return
+        if self.said or ending in _LEFT_WORKING:
+            # Whoever is cut short has read the prompt, whatever it has said.
+            self.reckoned = Usage(prompt_tokens(request, len(self.inbound.body)), self.said)
+
     def cost(self, prices: Prices) -> int:
         """What the tokens of this call cost, in millionths of the currency; 0 while nobody has counted any."""
-        usage, pool, facts = self.usage, self.pool, self.facts
+        usage, pool, request = self.usage or self.reckoned, self.pool, self.request
         if usage is None or pool is None:
             return 0
-        model = facts.model if facts is not None else ""
+        model = request.model if request is not None else ""
         return prices.cost_micros(pool, usage.prompt_tokens, usage.completion_tokens, model)
 
     def headers(self, content: Headers, *, now: float) -> Headers:
@@ -203,4 +218,5 @@ class Call:
             self.stayed,
             self.cached,
             self.held,
+            self.reckoned,
         )

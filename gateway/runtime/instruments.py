@@ -16,6 +16,7 @@ from gateway.core.labels import Label, LabelOrder
 from gateway.core.measures import (
     ADDED,
     ATTEMPTS,
+    COST,
     DECISIONS,
     DURATION,
     FAILOVERS,
@@ -29,9 +30,11 @@ from gateway.core.measures import (
     REQUESTS,
     SCAN_FAILURES,
     SPILLED,
+    STAYED,
     TOKENS,
     UNSCANNED,
 )
+from gateway.core.prices import MICROS
 from gateway.core.records import Ending
 from gateway.core.topology import Topology
 from gateway.errors import TidegateError
@@ -58,6 +61,7 @@ class _Record:
         "added_counts",
         "added_s",
         "completion_tokens",
+        "cost_micros",
         "counts",
         "first",
         "prompt_tokens",
@@ -66,7 +70,7 @@ class _Record:
     )
 
     def __init__(self) -> None:
-        self.prompt_tokens = self.completion_tokens = self.retried = 0
+        self.prompt_tokens = self.completion_tokens = self.retried = self.cost_micros = 0
         self.counts = [0] * (len(DURATION.bounds) + 1)
         self.seconds = 0.0
         self.added_counts = [0] * (len(ADDED.bounds) + 1)
@@ -86,7 +90,8 @@ class _Record:
 class Instruments:
     """One worker's. `account` is everything that it has counted so far."""
 
-    def __init__(self, topology: Topology, order: LabelOrder) -> None:
+    def __init__(self, topology: Topology, order: LabelOrder, currency: str = "") -> None:
+        self._currency = currency
         self._zones = {pool.name: pool.zone for pool in topology.pools}
         self._order = order
         self._records: dict[_Kind, _Record] = {}
@@ -98,6 +103,7 @@ class Instruments:
         self._carriers: dict[str, int] = {}
         self._failures: dict[str, int] = {}
         self._full_scans: dict[Labels, int] = {}
+        self._stayed: dict[Labels, int] = {}
         self._spreads: dict[tuple[Family, Labels], Spread] = {}
         self._readers: list[Callable[[], Iterable[Reading]]] = []
 
@@ -132,6 +138,11 @@ class Instruments:
         if usage is not None:
             record.prompt_tokens += usage.prompt_tokens
             record.completion_tokens += usage.completion_tokens
+        if call.cost_micros:
+            record.cost_micros += call.cost_micros
+        if call.stayed is not None and facts is not None:
+            stayed = self._order.name(facts.label_high), str(call.stayed)
+            self._stayed[stayed] = self._stayed.get(stayed, 0) + 1
         attempts = call.attempts
         if attempts:
             added_s = call.added_s
@@ -177,6 +188,8 @@ class Instruments:
             account.add(ATTEMPTS.name, (self._zone(pool), pool, ending), tries)
         for pool, failures in self._failovers.items():
             account.add(FAILOVERS.name, (self._zone(pool), pool), failures)
+        for stayed, requests in self._stayed.items():
+            account.add(STAYED.name, stayed, requests)
         for scanned, runs in self._full_scans.items():
             account.add(FULL_SCANS.name, tuple(map(str, scanned)), runs)
         for family, words in (
@@ -243,6 +256,8 @@ class Instruments:
         if record.prompt_tokens or record.completion_tokens:
             account.add(TOKENS.name, (tenant_class, zone, pool, "prompt"), record.prompt_tokens)
             account.add(TOKENS.name, (tenant_class, zone, pool, "completion"), record.completion_tokens)
+        if record.cost_micros:
+            account.add(COST.name, (tenant_class, zone, pool, self._currency), record.cost_micros / MICROS)
         if record.tries:
             account.add(ATTEMPTS.name, (zone, pool, ending), record.tries)
         account.join(ADDED.name, (zone,), Spread(record.added_counts, record.added_s))

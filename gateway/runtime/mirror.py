@@ -17,6 +17,7 @@ from gateway.core.exchange import Exchange, Patience
 from gateway.core.facts import Tenant
 from gateway.core.labels import LabelOrder
 from gateway.core.message import Headers
+from gateway.core.prices import UNPRICED, Prices
 from gateway.core.records import Ending, Mirrored
 from gateway.core.topology import Topology
 from gateway.errors import AuditUnavailable, TidegateError
@@ -85,11 +86,12 @@ def mirrors_of(
     draw: Callable[[], float],
     bundle: str,
     epoch: Callable[[], int],
+    prices: Prices = UNPRICED,
 ) -> "Mirrors | None":
     """What makes copies under `policy`; None if none of its rows has a mirror. `draw`: from 0 to below 1."""
     if all(route.mirror is None for route in policy.routes):
         return None
-    return Mirrors(topology, policy.order, admission, audit, clock, draw, bundle, epoch)
+    return Mirrors(topology, policy.order, admission, audit, clock, draw, bundle, epoch, prices)
 
 
 class Mirrors:
@@ -105,7 +107,9 @@ class Mirrors:
         draw: Callable[[], float],
         bundle: str,
         epoch: Callable[[], int],
+        prices: Prices = UNPRICED,
     ) -> None:
+        self._prices = prices
         self._zones = {pool.name: pool.zone for pool in topology.pools}
         self._order = order
         self._admission = admission
@@ -235,6 +239,7 @@ class Mirrors:
                 attempts=tuple(call.attempts),
                 usage=call.usage,
                 error=error.error_code if error is not None else None,
+                cost_micros=call.cost(self._prices),
             )
         )
 

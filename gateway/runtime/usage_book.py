@@ -16,7 +16,7 @@ from typing import Final, Self
 import msgspec
 
 from gateway.core.audit_verify import CHECKPOINTS
-from gateway.core.ledger import HOUR_S, Begun, Book, day_text, enter, read_back, read_line, written
+from gateway.core.ledger import HOUR_S, Begun, Book, day_text, enter, enter_copy, read_back, read_line, written
 from gateway.runtime.whole_file import replace_file
 
 FOLDER: Final = "usage"
@@ -137,6 +137,10 @@ class UsageBook:
             self._marks.begun.pop(done.request_id, None)
             if done.request_id not in seen:
                 enter(self._book_of(done.at), done, self._marks.labels)
+        elif line.mirrored is not None:
+            self._marks.begun.pop(line.mirrored.request_id, None)
+            if line.mirrored.request_id not in seen:
+                enter_copy(self._book_of(line.mirrored.at), line.mirrored)
         elif line.intent is not None:
             self._marks.begun[line.intent.request_id] = line.intent
         elif line.activation is not None:
@@ -220,4 +224,5 @@ def _last_of(path: Path) -> frozenset[str]:
     """The requests at the end of a segment, which may stand in the next one, too."""
     size = path.stat().st_size
     found = (read_line(line) for line in _lines(path, max(0, size - _TAIL), size))
-    return frozenset(line.outcome.request_id for line in found if line is not None and line.outcome is not None)
+    ended = (line.outcome or line.mirrored for line in found if line is not None)
+    return frozenset(one.request_id for one in ended if one is not None)

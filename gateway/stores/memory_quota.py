@@ -29,7 +29,7 @@ class MemoryQuotaStore:
 
     def reserve_now(self, subject: str, key: str, ask: Ask, limits: Limits) -> Reservation | Refused:
         """Hold all of `ask` under `key`, or nothing."""
-        answer = self._book(subject).reserve(key, ask, self._part(limits), now_us=self._now_us())
+        answer = self._book(subject).reserve(key, ask, self.part_of(limits), now_us=self._now_us())
         if isinstance(answer, Refused):
             return answer
         return Reservation(subject, key, ask, limits, answer.standing, Holder.LOCAL, self._is_stand_in)
@@ -40,7 +40,7 @@ class MemoryQuotaStore:
 
     def settle(self, reservation: Reservation, took: Ask) -> None:
         """Replace what is held by what was taken, once."""
-        part = self._part(reservation.limits)
+        part = self.part_of(reservation.limits)
         self._book(reservation.subject).settle(reservation.key, took, part, now_us=self._now_us())
 
     async def spent(self, subject: str, limits: Limits) -> tuple[int, int, int] | None:  # noqa: ARG002 -- the port's
@@ -64,7 +64,8 @@ class MemoryQuotaStore:
             book = self._books[subject] = Book(hold_us=None)
         return book
 
-    def _part(self, limits: Limits) -> Limits:
+    def part_of(self, limits: Limits) -> Limits:
+        """This worker's part of `limits`."""
         if self._parts == 1:
             return limits
         part = self._part_of.get(limits)

@@ -132,6 +132,7 @@ outcomes = st.builds(
     stayed=st.none() | st.sampled_from(Stayed),
     cached=st.none() | st.builds(Cached, seconds, number, number),
     held=st.none() | st.builds(Held, number, number, number, number, st.booleans()),
+    reckoned=st.none() | st.builds(Usage, number, number),
 )
 intents = st.builds(Intent, text, seconds, text, text, text, text, text, text, number, text)
 activations = st.builds(Activation, seconds, text, names, text)

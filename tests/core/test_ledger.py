@@ -8,7 +8,19 @@ from hypothesis import strategies as st
 from gateway.core.audit_record import Activation, write
 from gateway.core.facts import RequestFacts
 from gateway.core.labels import Label
-from gateway.core.ledger import NAMES, Book, Sums, Where, day_text, enter, read_back, read_line, written
+from gateway.core.ledger import (
+    MIRROR,
+    NAMES,
+    Book,
+    Sums,
+    Where,
+    day_text,
+    enter,
+    enter_copy,
+    read_back,
+    read_line,
+    written,
+)
 from gateway.core.ledger_asked import (
     COLUMNS,
     Kept,
@@ -21,7 +33,7 @@ from gateway.core.ledger_asked import (
     next_month,
 )
 from gateway.core.prices import PoolPrice, Prices, Rate
-from gateway.core.records import Attempt, Cached, Ending, Held, Stayed, Usage
+from gateway.core.records import Attempt, Cached, Ending, Mirrored, Stayed, Usage
 from tests.core.audit_values import intent, outcome
 
 NAMED = {"sha256:b": ("public", "internal", "secret")}
@@ -69,12 +81,32 @@ def test_a_request_is_entered_under_its_hour_and_who_where_and_what_it_was():
         ({"status": 429}, Sums(1, refused=1)),
         ({"queued_ms": 0.9}, Sums(1)),
         ({"cached": Cached(10.0, 30, 12), "usage": Usage(0, 0)}, Sums(1, cached=1, cached_tokens=42)),
-        ({"held": Held(9, 50, 9, 77)}, Sums(1, reckoned_tokens=50, cost_micros=77)),
-        ({"held": Held(9, 50, 9, 77), "usage": Usage(5, 2), "cost_micros": 8}, Sums(1, 0, 0, 0, 5, 2, 0, 8)),
+        ({"reckoned": Usage(40, 10), "cost_micros": 77}, Sums(1, reckoned_tokens=50, cost_micros=77)),
     ],
 )
 def test_what_became_of_a_request_is_counted(record, expected):
     assert list(entered(outcome(facts=facts(), **record)).values()) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({}, (Where(HOUR, "", MIRROR, "", "new", "", "internal", ""), Sums(1))),
+        (
+            {"attempts": tried("new", "cloud"), "usage": Usage(5, 2), "cost_micros": 9},
+            (Where(HOUR, "", MIRROR, "", "new", "cloud", "internal", ""), Sums(1, 0, 0, 0, 5, 2, 0, 9)),
+        ),
+    ],
+)
+def test_a_copy_for_a_mirror_costs_what_it_costs_and_is_nobodys(more, expected):
+    at = 1_700_000_000.0
+    copied = Mirrored("m", "r", at, 1.0, "demo", "internal", "rest", "new", Ending.COMPLETED, "sha256:b", 1, **more)
+    line = read_line(write(1, copied) + b"}")
+    assert line is not None
+    assert line.mirrored is not None
+    book: Book = {}
+    enter_copy(book, line.mirrored)
+    assert list(book.items()) == [expected]
 
 
 def test_whoever_was_nobody_and_what_was_no_request_for_a_model_is_not_entered():

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from gateway.core.controls import SetBurst
+from gateway.runtime.staying import WORTH_TELLING_S
 from tests.fakes.house import POLICY, house
 from tests.fakes.model_server import ModelServer, completion, delta
 from tests.paths.test_cost_of_privacy import outcomes
@@ -116,6 +117,7 @@ async def test_what_waits_at_home_because_the_money_is_spent_says_so(tmp_path):
         async with asyncio.timeout(20):
             while not gateway.worker._admission.load()["home"].waiting:  # noqa: ASYNC110 -- the gateway's own count
                 await asyncio.sleep(0.002)
+        await asyncio.sleep(2 * WORTH_TELLING_S)
         go_on.set()
         await asyncio.gather(*first, waits)
         stayed = [one.get("stayed") for one in (await outcomes(gateway))[1:]]

@@ -13,7 +13,7 @@ from gateway.core.facts import RequestFacts
 from gateway.core.labels import Label
 from gateway.core.ledger import Sums
 from gateway.core.ledger_asked import grouped
-from gateway.core.records import Usage
+from gateway.core.records import Ending, Mirrored, Usage
 from gateway.runtime import usage_book
 from gateway.runtime.usage_book import MARKS, UsageBook
 from tests.core.audit_values import intent, outcome, segment
@@ -157,6 +157,19 @@ def test_a_long_log_is_kept_piece_by_piece_and_told_of(tmp_path, monkeypatch):
     whole = sum(path.stat().st_size for path in (tmp_path / "audit").glob("*.jsonl"))
     assert [records for records, _, _ in told] == [2, 4, 6]
     assert all(done <= whole == of for _, done, of in told)
+
+
+def copied(number: int) -> Mirrored:
+    return Mirrored(f"m{number}", "r1", AT, 1.0, "demo", "high", "rest", "new", Ending.COMPLETED, "b", 1)
+
+
+def test_a_copy_for_a_mirror_settles_its_intent_and_is_counted_once(tmp_path):
+    put(tmp_path, [intent("m1"), copied(1)])
+    put(tmp_path, [copied(1), copied(2)], part=1)
+    with UsageBook.opened(tmp_path) as book:
+        book.read()
+        assert book.unsettled(AT + 901) == ()
+        assert [sums.requests for sums in book.sums(book.days()).values()] == [2]
 
 
 def test_what_a_killed_worker_may_have_sent_is_told(tmp_path):
