@@ -142,10 +142,10 @@ def _key_source(reader: Reader, node: Node | None) -> KeysAt | KeysIn | None:
         if ca is not None or through is not None:
             reader.report(file.at, "`ca` and `proxy` belong to a `url`.", "Leave them out.")
         return KeysIn(file)
-    found = _KEYS_URL.fullmatch(url.text) if url is not None else None
-    if url is None or found is None:
-        if url is not None:
-            reader.report(url.at, "`keys.url` must be a URL without a user and a fragment.", "Write `https://…`.")
+    assert url is not None  # noqa: S101 -- one of the two is there
+    found = _KEYS_URL.fullmatch(url.text)
+    if found is None:
+        reader.report(url.at, "`keys.url` must be a URL without a user and a fragment.", "Write `https://…`.")
         return None
     if found[1] == "http" and not _is_loopback(found[2].strip("[]")):
         message = "Keys that are fetched without TLS are whatever somebody on the way says."

@@ -35,11 +35,6 @@ class Token:
     signature: bytes
 
 
-def looks_like_token(text: bytes) -> bool:
-    """Whether `text` has three parts as a token does. API keys have none of that form."""
-    return len(text) <= LONGEST and _COMPACT.fullmatch(text) is not None
-
-
 def read(text: bytes) -> Token | None:
     """The token that `text` is; None if it is none, or one of a kind that we do not take."""
     parts = _COMPACT.fullmatch(text) if len(text) <= LONGEST else None

@@ -1,11 +1,16 @@
 """keys.yaml: hashes and whose they are, never a key; what is written can be read."""
 
+# ruff: noqa: E501  # a case per row
+
+from ipaddress import ip_network
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.config.keys_file import KeyRecord, render
+from gateway.config.keys_file import KeyRecord, is_certificate_name, render, seconds_of, time_of
 from gateway.config.keys_file import read as read_keys
+from gateway.core.access import Access, Scope
 
 from .reading import read
 
@@ -41,6 +46,12 @@ def test_keys_are_read() -> None:
         ('"2026-11-21T10:00:00Z", note', "yesterday, note", "This is not a time."),
         ("note: laptop", "note: []", "`note` must be a text that is not empty."),
         ("id: key_3f9a1c2b, ", "", "A key lacks the key `id`. Add it."),
+        (f'hash: "{HASH}", ', "", "A key has either a `hash` or a `certificate`."),
+        ("note: laptop", "certificate: 'dns:a.example'", "A key has either a `hash` or a `certificate`."),
+        ("note: laptop", "expires: '2026-02-30T10:00:00Z'", "This is not a time."),
+        ("note: laptop", "app: two words", "`app` must be a name"),
+        ("note: laptop", "apis: [chta]", "The interface `chta` does not exist."),
+        ("note: laptop", "addresses: [10.0.0.1/8]", "This is not a network."),
         ("{id: key_3f9a1c2c", "{key: sk-real-key, id: key_3f9a1c2c", "A key has no key `key`."),
     ],
 )
@@ -71,3 +82,64 @@ def test_what_is_written_can_be_read(remarks: list[str]) -> None:
 
 def test_no_keys_make_a_file_that_holds_none() -> None:
     assert told(render([])) == ((), [])
+
+
+CERTIFIED = """\
+apiVersion: tidegate/v1
+keys:
+  - {id: key_00000001, tenant: demo, certificate: "uri:spiffe://bank/app", created: "2026-11-21T10:00:00Z"}
+  - {id: key_00000002, tenant: demo, certificate: "dns:a.example", created: "2026-11-21T10:00:00Z"}
+"""
+
+
+def test_a_name_in_a_certificate_stands_for_a_key() -> None:
+    keys, problems = told(CERTIFIED)
+    assert problems == []
+    assert [(key.hash, key.certificate) for key in keys] == [("", "uri:spiffe://bank/app"), ("", "dns:a.example")]
+
+
+@pytest.mark.parametrize(
+    ("new", "sentence"),
+    [
+        ("uri:spiffe://bank/app", "Another entry has this name. One name has one tenant: remove one of them."),
+        ("a.example", "This is not a name in a certificate. Write `uri:`, `dns:`, `email:` or `cn:`"),
+        ("dns: a.example", "This is not a name in a certificate."),
+    ],
+)
+def test_a_name_in_a_certificate_that_cannot_be_is_told(new: str, sentence: str) -> None:
+    _, problems = told(CERTIFIED.replace("dns:a.example", new))
+    assert len(problems) == 1
+    assert sentence in problems[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("cn:Bank App", True), ("email:a@b", True), ("cn:x", True), ("cn:", False), ("cn: x", False), ("cn:x ", False), ("ip:1", False), ("cn:a\nb", False), ("cn:" + "x" * 257, False)],
+)  # fmt: skip
+def test_what_may_be_a_name_in_a_certificate(name: str, expected: bool) -> None:
+    assert is_certificate_name(name) is expected
+
+
+def test_what_is_no_group_is_told_once() -> None:
+    _, problems = told("apiVersion: tidegate/v1\nkeys: [7]\n")
+    assert len(problems) == 1
+
+
+def test_times_are_seconds_and_back() -> None:
+    assert seconds_of("2026-11-21T10:00:00Z") == 1795255200.0
+    assert time_of(1795255200.9) == "2026-11-21T10:00:00Z"
+    assert [seconds_of(text) for text in ("", "2026-11-21", "2026-13-01T00:00:00Z", "2026-11-21T10:00:00")] == [
+        None
+    ] * 4
+
+
+def test_a_limited_key_is_written_and_read_back() -> None:
+    limits = Access(
+        Scope(frozenset({"chat", "embeddings"}), frozenset({"small"})),
+        (ip_network("10.0.0.0/8"), ip_network("::1/128")),
+    )
+    whole = KeyRecord(
+        "key_00000001", "demo", HASH, "2026-11-21T10:00:00Z", "note", "2027-01-01T00:00:00Z", "billing", access=limits
+    )
+    named = KeyRecord("key_00000002", "demo", "", "2026-11-21T10:00:00Z", certificate='cn:it\'s "me"')
+    assert told(render([whole, named])) == ((whole, named), [])
