@@ -19,6 +19,7 @@ from gateway.cli.main import Subparsers
 from gateway.core.decision import Allow, Decision, Deny
 from gateway.core.findings import Evidence
 from gateway.core.labels import Label
+from gateway.core.prices import money
 from gateway.core.records import Attempt, FullScan, Intent, Outcome, ScanEnding, ScanReason
 from gateway.detect.scanner import scanner_digest
 from gateway.policy.decide import decide
@@ -181,6 +182,8 @@ class Story:
     def _happened(self, outcome: Outcome) -> Iterator[str]:
         if outcome.queued_ms >= 1:
             yield self._say("queued", ms=f"{outcome.queued_ms:.0f}")
+        if outcome.stayed is not None:
+            yield self._say(f"kept_{outcome.stayed}")
         if outcome.attempts:
             yield self._say("attempts")
             for number, attempt in enumerate(outcome.attempts, 1):
@@ -192,6 +195,12 @@ class Story:
             yield self._say("cached", age=f"{cached.age_s:.0f}", **tokens)
         elif outcome.usage is not None:
             yield self._say("usage", prompt=outcome.usage.prompt_tokens, completion=outcome.usage.completion_tokens)
+        elif outcome.reckoned is not None:
+            reckoned = outcome.reckoned
+            yield self._say("reckoned", prompt=reckoned.prompt_tokens, completion=reckoned.completion_tokens)
+        if outcome.cost_micros:
+            currency = self._settings.bundle.prices.currency
+            yield self._say("cost", money=f"{money(outcome.cost_micros, 6)} {currency}".rstrip())
         if outcome.error is not None:
             yield self._say("error", error=outcome.error)
         yield self._say("ending", ending=self._say(f"ending_{outcome.ending}"))

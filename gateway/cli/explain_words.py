@@ -114,6 +114,27 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         ),
         "stayed": ("It stayed at home.", "数据没有离开本地。"),
         "left": ("It was sent to the cloud: {pools}.", "已发往云端：{pools}。"),
+        "kept_label": (
+            "It could not leave meanwhile: its label keeps it home.",
+            "等待期间不能外发：标签要求其留在本地。",
+        ),
+        "kept_policy": (
+            "It could not leave meanwhile: its route or its tenant class keeps it home, whatever its label.",
+            "等待期间不能外发：无论标签如何，其路由或租户类别都要求留在本地。",
+        ),
+        "kept_budget": (
+            "It could have left, but the burst budget was spent.",
+            "本可外发，但溢出预算已用尽。",
+        ),
+        "kept_operations": (
+            "It could have left, but operations had closed the way.",
+            "本可外发，但运维已关闭外发。",
+        ),
+        "reckoned": (
+            "Tokens, reckoned here since no model server counted them: {prompt} in, {completion} out.",
+            "令牌数（模型服务器未统计，由网关估算）：输入 {prompt}，输出 {completion}。",
+        ),
+        "cost": ("Cost: {money}.", "费用：{money}。"),
         "usage": ("Tokens: {prompt} in, {completion} out.", "令牌数：输入 {prompt}，输出 {completion}。"),
         "ending": ("End: {ending}.", "结局：{ending}。"),
         "ending_completed": ("completed", "已完成"),

@@ -201,7 +201,7 @@ class BudgetDesk:
             return
         tenant = subject.removeprefix(SUBJECT).removeprefix(":")
         (log.warning if level.is_closed else log.info)("burst_budget", reason=str(level), tenant=tenant)
-        if subject == SUBJECT:
+        if subject == SUBJECT and level.is_closed is not before.is_closed:
             self._closed(level.is_closed)
 
     def _took(self, hold: Hold, call: Call) -> int:

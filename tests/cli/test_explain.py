@@ -13,7 +13,7 @@ from gateway.core.decision import Allow, Deny, DenyCode
 from gateway.core.facts import RequestFacts
 from gateway.core.findings import Coverage, Evidence, Finding, Tier, Unscanned
 from gateway.core.labels import Label
-from gateway.core.records import Attempt, Cached, Ending, FullScan, Intent, ScanEnding, ScanReason, Usage
+from gateway.core.records import Attempt, Cached, Ending, FullScan, Intent, ScanEnding, ScanReason, Stayed, Usage
 from gateway.detect.scanner import build_scanner, scanner_digest
 from gateway.runtime.audit import AuditLog
 from gateway.runtime.clock import SystemClock
@@ -306,3 +306,23 @@ def test_both_languages_say_everything_with_the_same_gaps():
 @pytest.mark.parametrize("ending", Ending)
 def test_every_ending_has_words(ending):
     assert f"ending_{ending}" in SENTENCES
+
+
+@pytest.mark.parametrize(
+    ("stayed", "said"),
+    [
+        (Stayed.LABEL, "its label keeps it home"),
+        (Stayed.POLICY, "its route or its tenant class keeps it home"),
+        (Stayed.BUDGET, "the burst budget was spent"),
+        (Stayed.OPERATIONS, "operations had closed the way"),
+    ],
+)
+def test_what_kept_a_request_that_waited_is_told(explain, stayed, said):
+    _, shown = explain([told(queued_ms=1200.0, stayed=stayed)])
+    assert said in shown.out
+
+
+def test_what_a_request_cost_is_told_and_that_its_tokens_were_reckoned(explain):
+    _, shown = explain([told(usage=None, reckoned=Usage(30, 4), cost_micros=1_250_000)])
+    assert "reckoned here since no model server counted them: 30 in, 4 out" in shown.out
+    assert "Cost: 1.250000." in shown.out

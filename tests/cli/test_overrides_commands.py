@@ -30,13 +30,17 @@ class Gateway:
         self.orders = []
         self.says = {"is_kept": True, "is_recorded": True}
         self.answer = None
+        self.budget = None
+
+    def shown(self):
+        return {"controls": self.controls, "epoch": 1, "pools": POOLS, "budget": self.budget}
 
     def ask(self, port, path, *, method="GET", body=b""):
         assert path == "/admin/v1/controls"
         if self.answer is not None:
             return self.answer
         if method == "GET":
-            return Answer(200, msgspec.json.encode({"controls": self.controls, "epoch": 1, "pools": POOLS}))
+            return Answer(200, msgspec.json.encode(self.shown()))
         order = msgspec.json.decode(body, type=Order)
         self.orders.append(order)
         try:
@@ -215,3 +219,24 @@ def test_a_machine_that_knows_no_name_is_no_hindrance(monkeypatch, error):
 
     monkeypatch.setattr("getpass.getuser", nobody)
     assert overrides._who() == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("level", "shares", "english", "chinese"),
+    [
+        ("ok", (0.5, None, 0.25), "50% of the hour's, 25% of the month's are spent.", "本小时 50%，本月 25%"),
+        ("low", (None, 0.81, None), "The burst budget is low: 81% of the day's are spent.", "本日 81%"),
+        ("spent", (1.0, None, None), "nothing leaves for the cloud until there is money again", "溢出预算已用尽"),
+        ("lost", (None, None, None), "Nobody can say what of the burst budget is spent", "不再外发"),
+    ],
+)  # fmt: skip
+def test_burst_says_how_its_money_stands(gateway, run, level, shares, english, chinese):
+    gateway.budget = {"level": level, "shares": shares}
+    assert english in run("burst")[1].replace("\n", " ")
+    assert chinese in run("burst", language="zh")[1].replace("\n", "")
+    assert json.loads(run("burst", "--json")[1])["budget"] == {"level": level, "shares": list(shares)}
+
+
+def test_without_a_budget_nothing_is_said_of_one(gateway, run):
+    assert "budget" not in run("burst")[1]
+    assert json.loads(run("burst", "--json")[1])["budget"] is None

@@ -243,3 +243,17 @@ def test_how_often_is_a_number_within_reason(every, capsys):
     with pytest.raises(SystemExit):
         main(["top", "--every", every])
     assert "from 0.5 to 3600" in capsys.readouterr().err
+
+
+def test_the_burst_budget_is_on_the_page_where_there_is_one():
+    assert "budget" not in shown(account(), account())
+    now = account()
+    now.add(measures.BUDGET_USED.name, ("hour",), 0.62)
+    now.add(measures.BUDGET_USED.name, ("day",), 0.3)
+    now.add(measures.BUDGET_CLOSED.name, (), 0)
+    assert "burst budget spent: 62% of the hour's, 30% of the day's" in shown(account(), now)
+    now.add(measures.BUDGET_CLOSED.name, (), 1)
+    assert "! burst budget: spent, or nobody can say what is (62% of the hour's" in shown(account(), now)
+    lost = account()
+    lost.add(measures.BUDGET_CLOSED.name, (), 1)
+    assert "无法得知（–）" in shown(account(), lost, "zh")

@@ -9,7 +9,7 @@ from gateway.core.figures import Account
 from gateway.core.findings import Coverage, Evidence, Finding, Unscanned
 from gateway.core.labels import Label, LabelOrder
 from gateway.core.measures import NONE, OTHER
-from gateway.core.records import Ending, FullScan, ScanEnding, ScanReason, Usage
+from gateway.core.records import Ending, FullScan, ScanEnding, ScanReason, Stayed, Usage
 from gateway.core.topology import Endpoint, Pool, Topology
 from gateway.errors import NotFound, Overloaded, TidegateError, Unauthenticated
 from gateway.ports import Inbound
@@ -225,3 +225,22 @@ def test_an_account_once_given_does_not_change():
     instruments.settled(tried(call(), HOME, Ending.COMPLETED), Ending.COMPLETED, None, now=101.0)
     instruments.account(now=2.0)
     assert [spread.counts for spreads in before.spreads.values() for spread in spreads.values()] == counts
+
+
+def test_money_is_told_by_class_and_place_in_units_of_its_currency():
+    instruments = Instruments(Topology((HOME, BURST)), ORDER, "CNY")
+    for micros in (1_500_000, 250_000):
+        made = tried(call(), BURST, Ending.COMPLETED)
+        made.cost_micros = micros
+        instruments.settled(made, Ending.COMPLETED, None, now=101.0)
+    instruments.settled(tried(call(), HOME, Ending.COMPLETED), Ending.COMPLETED, None, now=101.0)
+    assert counted(instruments, measures.COST) == {("default", "cloud", "burst", "CNY"): 1.75}
+
+
+def test_what_stayed_is_told_by_its_label_and_by_what_kept_it():
+    instruments = fresh()
+    for because in (Stayed.LABEL, Stayed.LABEL, Stayed.BUDGET):
+        made = tried(call(), HOME, Ending.COMPLETED)
+        made.stayed = because
+        instruments.settled(made, Ending.COMPLETED, None, now=101.0)
+    assert counted(instruments, measures.STAYED) == {("internal", "label"): 2, ("internal", "budget"): 1}
