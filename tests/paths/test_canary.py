@@ -8,11 +8,14 @@ each time; the slow one draws new ones and prints the seed that repeats them.
 """
 
 import asyncio
+import contextlib
 import json
 import random
 import secrets
+import tempfile
 import time
 from collections import Counter
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +23,7 @@ import pytest
 
 from gateway.telemetry import JsonLines
 from tests.fakes import house as houses
+from tests.fakes.hostile_redis import hostile_redis
 from tests.fakes.model_server import ModelServer, Peer
 from tests.paths.canaries import SCANS_UP_TO, Drawn, aws_key, compact, drawn, ssn, visible
 from tests.paths.worlds import Unsteady, World, accepted, scripted
@@ -35,6 +39,18 @@ class Tally:
     to_the_cloud: int = 0
     worlds: int = 0
     copies: int = 0
+
+
+@contextlib.asynccontextmanager
+async def hostile_stores(rng: random.Random) -> AsyncIterator[tuple[str, bytearray]]:
+    """In every other world the gateway's Redis is in a hostile hand: what gateway.yaml says, and all that it hears."""
+    if rng.random() < 0.5:
+        yield "", bytearray()
+        return
+    with tempfile.TemporaryDirectory(prefix="redis-") as short:
+        async with hostile_redis(Path(short) / "s", rng) as hostile:
+            address = f"{{address: 'unix:{short}/s'}}"
+            yield f"stores: {{state: {address}, cache: {address}}}\n", hostile.heard
 
 
 async def live(folder: Path, seed: int, count: int, tally: Tally, monkeypatch, caplog) -> None:
@@ -63,7 +79,10 @@ async def live(folder: Path, seed: int, count: int, tally: Tally, monkeypatch, c
         caplog.clear()
         limits = f"limits: {{scan_inline: {rng.choice([500, 3000])}, home_only_above: {SCANS_UP_TO >> 10}KiB}}\n"
         pools = {name: server.url for name, server in servers.items()}
-        async with houses.house(folder, pools, gateway=limits, rewrite=made.write) as gateway:
+        async with (
+            hostile_stores(random.Random(f"{seed} redis")) as (stores, heard),
+            houses.house(folder, pools, gateway=limits + stores, rewrite=made.write) as gateway,
+        ):
             turns = asyncio.Semaphore(rng.choice([4, 12, 24]))
 
             async def send(one: Drawn) -> str | None:
@@ -78,6 +97,8 @@ async def live(folder: Path, seed: int, count: int, tally: Tally, monkeypatch, c
                 return response.headers["x-request-id"].removeprefix("req_")
 
             ids = await asyncio.gather(*map(send, requests))
+        redis = compact(heard.decode("utf-8", "replace"))
+        assert not any(needle in redis for one in requests for needle in one.needles), f"seed {seed}: told to Redis"
         judge(seed, made, requests, scanner.fails, (*burst.requests, *burst_b.requests))
         assert not unrecorded, f"seed {seed}: a request reached the cloud before its intent was on disk"
         recorded_well(seed, audit, ids, requests, caplog)
