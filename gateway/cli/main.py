@@ -32,6 +32,7 @@ GROUPS: Final[Mapping[str, str]] = MappingProxyType(
         "keys": "create, list and revoke API keys",
         "policy": "write, check, test, prove, explain and compare policies",
         "scan": "find what is sensitive in texts and requests",
+        "complexity": "say how hard prompts and requests look",
         "doctor": "say what is live, missing or misconfigured, and what to do",
         "config": "check and show the configuration",
         "audit": "verify the audit log",

@@ -11,7 +11,6 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -20,6 +19,7 @@ from typing import BinaryIO, Final
 
 from gateway.cli import policy_files
 from gateway.cli.demo_shipped import shipped_file
+from gateway.cli.json_lines import lines_of, opened
 from gateway.cli.page import Page
 from gateway.cli.policy_asked import Asked, models, scanned, scanner_for
 from gateway.cli.policy_files import RECOGNIZERS, Loaded, PolicyFiles
@@ -40,7 +40,6 @@ from gateway.wire import strict_json
 from gateway.wire.control_tokens import strip_control_tokens
 from gateway.wire.requests import Dialect, parse
 
-LONGEST_LINE: Final = 8 << 20
 _LONGEST_ID: Final = 200
 _STRIPPED: Final = (Unscanned("control_tokens", ""),)
 _DIALECTS: Final = MappingProxyType({"prompt": Dialect.COMPLETIONS, "input": Dialect.EMBEDDINGS})
@@ -95,7 +94,7 @@ def _scan(arguments: argparse.Namespace) -> int:
         loaded = policy_files.load(_files(arguments))
         if arguments.full and not are_installed():
             raise Misuse("--full", "The models of the tier `ner` are not installed.", INSTALL)
-        with _opened(arguments.file) as lines:
+        with opened(arguments.file) as lines:
             return _Run(arguments, loaded).through(lines)
     except Misuse as found:
         return report(found.problems, json=False, status=MISUSED)
@@ -109,21 +108,6 @@ def _files(arguments: argparse.Namespace) -> PolicyFiles:
         return policy_files.named(given, None)
     policy = arguments.policy or shipped_file("policies", "default.yaml")
     return PolicyFiles(policy, None, None, arguments.recognizers or policy_files.beside(policy, RECOGNIZERS))
-
-
-@contextlib.contextmanager
-def _opened(file: Path | None) -> Iterator[BinaryIO]:
-    if file is None or str(file) == "-":
-        yield sys.stdin.buffer
-        return
-    try:
-        opened = file.open("rb")
-    except FileNotFoundError:
-        raise Misuse(str(file), "There is no such file.", "Check the path.") from None
-    except OSError as error:
-        raise Misuse(str(file), f"This file cannot be read ({type(error).__name__}).") from None
-    with opened:
-        yield opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +149,7 @@ class _Run:
         # On a terminal the answers are the sign of life.
         still = contextlib.nullcontext(Progress()) if self._is_terminal else still_at("Scanning")
         with still as progress:
-            for number, line in enumerate(_lines(lines), 1):
+            for number, line in enumerate(lines_of(lines), 1):
                 self._one(number, line, scanners)
                 progress.detail = fill(_WORDS, "so_far", self._spoken, count=f"{number:,}")
         if self._page is not None:
@@ -197,17 +181,6 @@ class _Run:
             draw(Scanned(told, _leaves(item.what)), self._page, self._spoken)
         else:
             print(json.dumps(_as_json(told), ensure_ascii=False), flush=True)
-
-
-def _lines(opened: BinaryIO) -> Iterator[bytes | None]:
-    """Each line; None for one that is too long to be read."""
-    while line := opened.readline(LONGEST_LINE + 1):
-        if len(line) <= LONGEST_LINE:
-            yield line
-            continue
-        while line and not line.endswith(b"\n"):
-            line = opened.readline(LONGEST_LINE)
-        yield None
 
 
 def _item(number: int, line: bytes | None) -> _Item | None:

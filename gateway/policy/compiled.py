@@ -12,6 +12,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from gateway.core.complexity import USUAL_BANDS, Bands
 from gateway.core.decision import Allow, AuditLevel, Canary, Decision, Deny, DenyCode, Mirror
 from gateway.core.entities import ENTITIES
 from gateway.core.facts import Budget, Capability, Complexity, Modality, Pressure
@@ -352,7 +353,8 @@ class CompiledPolicy:
 
     `ceiling` is the highest label that may leave for the cloud, None if nothing may. `class_ceilings` are those of
     tenants.yaml and empty if the policy was compiled without it. `digest` covers the written policy. `notes` are worth
-    knowing and no fault. `utc_offset_min` is how far the clock of its time windows is ahead of UTC.
+    knowing and no fault. `utc_offset_min` is how far the clock of its time windows is ahead of UTC; `bands` is where
+    scores of complexity part.
     `own_entities` are those of a customer's recognizers, which rules may name besides ours. `cloud_pools` are the names
     of all pools that are not at home.
     """
@@ -374,8 +376,14 @@ class CompiledPolicy:
     layout: Layout
     notes: tuple[Problem, ...] = field(default=())
     utc_offset_min: int = 0
+    bands: Bands = USUAL_BANDS
     own_entities: tuple[str, ...] = ()
     cloud_pools: frozenset[str] = frozenset()
+
+    @property
+    def asks_complexity(self) -> bool:
+        """Whether any row, or anything that is to be proved, asks how hard a request looks."""
+        return any(self.layout.complexities.values())
 
     @property
     def entities(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from gateway.core.complexity import USUAL_BANDS, Bands
 from gateway.core.decision import AuditLevel
 from gateway.core.facts import Budget, Capability, Complexity, Modality, Pressure
 from gateway.core.findings import Tier
@@ -197,3 +198,4 @@ class WrittenPolicy:
     history: HistoryMode = HistoryMode.MARKED
     utc_offset_min: int = 0
     models_at: Place | None = None
+    bands: Bands = USUAL_BANDS

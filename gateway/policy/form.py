@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final
 from unicodedata import normalize
 
+from gateway.core.complexity import USUAL_BANDS, Bands
 from gateway.core.findings import Tier
 from gateway.core.reading import Fields, Reader, Word, shown
 from gateway.core.topology import Network, Tls, Zone
@@ -82,6 +83,7 @@ class _PolicyReader:
             history=HistoryMode(history) if history is not None else HistoryMode.MARKED,
             utc_offset_min=self._utc_offset(top.get("time_zone")),
             models_at=_place_of(evidence.get("tiers"), Tier.NER),
+            bands=self._bands(top.get("complexity")),
         )
 
     def _fields(self, node: Node | None, what: str, group: str) -> Fields:
@@ -100,6 +102,21 @@ class _PolicyReader:
             )
             self._reader.report(word.at, message, mend)
         return 0
+
+    def _bands(self, node: Node | None) -> Bands:
+        if node is None:
+            return USUAL_BANDS
+        reader = self._reader
+        fields = self._fields(node, "`complexity`", "complexity")
+        simple = reader.number(fields.get("simple_below"), "`simple_below`", least=0.0, most=1.0)
+        hard = reader.number(fields.get("hard_from"), "`hard_from`", least=0.0, most=1.0)
+        bands = Bands(
+            simple if simple is not None else USUAL_BANDS.simple, hard if hard is not None else USUAL_BANDS.hard
+        )
+        if bands.hard < bands.simple:
+            message = f"`hard_from` ({bands.hard:g}) is below `simple_below` ({bands.simple:g})."
+            reader.report(fields.at, message, "Between the two is medium: raise `hard_from` or lower `simple_below`.")
+        return bands
 
     # Evidence
 

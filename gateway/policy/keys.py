@@ -26,12 +26,13 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "policy": (
             *("apiVersion", "version", "restores", "time_zone", "labels", "cloud_ceiling", "label", "zones", "models"),
-            *("routes", "cache", "invariants"),
+            *("complexity", "routes", "cache", "invariants"),
         ),
         "label": ("default", "unscanned", "unmapped", "history", "may_leave", "rules", "carriers", "tiers"),
         "rule": (*EVIDENCE_KINDS, "min_score", "label"),
         "zone": ("networks", "tls"),
         "model": ("pools",),
+        "complexity": ("simple_below", "hard_from"),
         "route": ("id", "when", *DESTINATIONS, "deny"),
         "when": WHEN,
         "modality": ("has", "only"),
@@ -56,6 +57,7 @@ REQUIRED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "rule": ("label",),
         "zone": ("networks",),
         "model": ("pools",),
+        "complexity": (),
         "route": ("id", "when"),
         "when": (),
         "modality": (),

@@ -56,6 +56,13 @@ def _policy() -> _Schema:
             "label": _evidence(label, entity),
             "zones": _named(_zone(), "where data is; `onprem` is home, every other zone counts as gone"),
             "models": _named(_group("model", {"pools": pools}), "what clients may call; `*`: any other", least=1),
+            "complexity": _group(
+                "complexity",
+                {
+                    "simple_below": _share("scores below are `simple`; 0.35 if it is not said"),
+                    "hard_from": _share("scores from here on are `hard`; 0.75 if it is not said"),
+                },
+            ),
             "routes": _list(_route(pools), "first match wins; the last row matches everything", unique=False),
             "cache": _named(_reuse(), "how long an answer may be reused, by label"),
             "invariants": _list(_invariant(), "proved for every state before the policy loads", unique=False, least=0),
@@ -63,6 +70,10 @@ def _policy() -> _Schema:
     )
     title = "Tidegate policy"
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title, **top}
+
+
+def _share(means: str) -> _Schema:
+    return {"type": "number", "minimum": 0, "maximum": 1, "description": means}
 
 
 def _evidence(label: _Schema, entity: _Schema) -> _Schema:

@@ -81,6 +81,7 @@ class _Builder:
             layout=self._layout,
             notes=(*notes, *self._notes),
             utc_offset_min=policy.utc_offset_min,
+            bands=policy.bands,
             own_entities=self._premises.own_entities,
             cloud_pools=frozenset(pool.name for pool in self._pools.values() if pool.is_cloud),
         )
