@@ -239,6 +239,15 @@ class UpstreamTimeout(TidegateError):
     default_message = "The model server did not answer in time."
 
 
+class DeadlineExceeded(TidegateError):
+    """The time that the client itself gave the request is over."""
+
+    status = 504
+    type = "server_error"
+    code = "deadline_exceeded"
+    default_message = "The time that the client gave this request is over. Give it more, or ask for less."
+
+
 class ClearanceRefused(TidegateError):
     """The door did not open: the clearance is forged, spent, stale, or for something else. A fault of ours."""
 

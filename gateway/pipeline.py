@@ -166,6 +166,10 @@ class Pipeline:
             check_reach(call.scopes, request.dialect, request.model)
         if request.streamed:
             relay.exchange.expect_stream()
+        inbound = call.inbound
+        given_s = inbound.timeout_s if request.streamed else inbound.answer_within_s
+        if given_s is not None:
+            relay.exchange.limit(given_s)
         return request
 
     def _answer(

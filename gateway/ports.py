@@ -23,7 +23,8 @@ class Inbound(msgspec.Struct, frozen=True, gc=False):
 
     `path` is the path without its query; `authorization` the header's raw value, if there was exactly one.
     `cache_control` is that header's value, of several lines all of them behind commas. `client` is who the other end is
-    apart from its credential, where the face knows that.
+    apart from its credential, where the face knows that. `timeout_s` is how long the client gives the request, and
+    `answer_within_s` how long if its answer comes whole; None if it has not said.
     """
 
     method: bytes
@@ -33,6 +34,8 @@ class Inbound(msgspec.Struct, frozen=True, gc=False):
     received_at: float
     cache_control: bytes = b""
     client: Client | None = None
+    timeout_s: float | None = None
+    answer_within_s: float | None = None
 
 
 class Clock(Protocol):

@@ -15,6 +15,7 @@ from gateway.api.reading import JSON, Reading
 from gateway.core.client import Client, TrustedProxies, told_address
 from gateway.errors import (
     HeadersTooLarge,
+    InvalidRequest,
     MethodNotAllowed,
     NotFound,
     TidegateError,
@@ -89,6 +90,8 @@ class DataPlane:
             return UnsupportedMediaType()
         if reading.length is not None and reading.length > self.limits.body:
             return self.too_large()
+        if reading.is_timeout_wrong:
+            return InvalidRequest("`x-tidegate-timeout` must be a number of seconds above 0, such as `30` or `2.5`.")
         if reading.is_large and not self.pipeline.is_known(reading.credential, reading.client):
             return Unauthenticated()
         return None

@@ -30,8 +30,12 @@ _ASKED_FOR: Final = frozenset(
         b"expect",
         b"x-forwarded-for",
         b"cache-control",
+        b"x-tidegate-timeout",
+        b"x-stainless-timeout",
+        b"x-stainless-read-timeout",
     }
 )
+_SECONDS: Final = re.compile(rb"[0-9]{1,9}(?:\.[0-9]{0,9})?")
 
 
 class Reading:
@@ -56,6 +60,15 @@ class Reading:
     cache_control = b""
     credential: bytes | None = None
     """The Authorization header if there was exactly one: two are one too many to trust either."""
+
+    timeout_s: float | None = None
+    """How long the client gives the request."""
+
+    patience_s: float | None = None
+    """How long OpenAI's libraries wait for the next bytes of an answer, as they say themselves. Of one that comes whole
+    that is all of it; of a stream it says nothing, since each piece begins the wait anew."""
+
+    is_timeout_wrong = False
 
     forwarded = b""
     """What proxies say of where it comes from: all lines of it, behind commas."""
@@ -101,6 +114,8 @@ class Reading:
             received_at=now,
             cache_control=self.cache_control,
             client=self.client,
+            timeout_s=self.timeout_s,
+            answer_within_s=_least(self.timeout_s, self.patience_s),
         )
 
     @property
@@ -148,5 +163,21 @@ class Reading:
                     self.forwarded += b"," + value if self.forwarded else value
                 case b"cache-control":
                     self.cache_control += b"," + value if self.cache_control else value
+                case b"x-tidegate-timeout":
+                    self.timeout_s = _least(_seconds(value), self.timeout_s)
+                    self.is_timeout_wrong = self.is_timeout_wrong or not _seconds(value)
+                case b"x-stainless-timeout" | b"x-stainless-read-timeout":
+                    self.patience_s = _least(_seconds(value), self.patience_s)
                 case _:  # expect
                     self.expects = value.strip().lower() == b"100-continue"
+
+
+def _seconds(value: bytes) -> float | None:
+    """A time above 0, as it is written; None for what is none."""
+    return (float(value) or None) if _SECONDS.fullmatch(value) else None
+
+
+def _least(one: float | None, other: float | None) -> float | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)

@@ -139,6 +139,7 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "ending": ("End: {ending}.", "结局：{ending}。"),
         "ending_completed": ("completed", "已完成"),
         "ending_client_gone": ("the caller left", "调用方已离开"),
+        "ending_deadline": ("the time that the caller had given it ran out", "调用方给定的时间已用完"),
         "ending_upstream_failed": ("the model server failed", "模型服务器出错"),
         "ending_upstream_rejected": ("the model server rejected the request", "模型服务器拒绝了请求"),
         "ending_send_failed": ("the answer could not be sent to the caller", "无法把回答发送给调用方"),

@@ -8,6 +8,7 @@ An answer is *open* once the head has gone to the client; from then on a fault c
 place may be tried until the first content byte of the model has arrived, and never after (resilience.md).
 """
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -15,7 +16,14 @@ from typing import Final
 import msgspec
 
 from gateway.core.records import Ending
-from gateway.errors import TidegateError, Unavailable, UpstreamFailed, UpstreamRejected, UpstreamTimeout
+from gateway.errors import (
+    DeadlineExceeded,
+    TidegateError,
+    Unavailable,
+    UpstreamFailed,
+    UpstreamRejected,
+    UpstreamTimeout,
+)
 
 HEARTBEAT: Final = b": waiting\n\n"
 """An SSE comment: keeps proxies and clients patient, and every SSE reader skips it."""
@@ -129,11 +137,13 @@ class Exchange:
         "_attempt_at",
         "_blocked_at",
         "_first_content_s",
+        "_given_s",
         "_has_head",
         "_heard_at",
         "_held",
         "_held_size",
         "_idle_s",
+        "_is_given",
         "_patience",
         "_spoke_at",
         "_started_at",
@@ -158,6 +168,9 @@ class Exchange:
         self._blocked_at: float | None = None
         self._first_content_s = self._idle_s = 0.0
         self._total_s = patience.total_s
+        # What the client gives, and whether that is less than anybody else does.
+        self._given_s = math.inf
+        self._is_given = False
 
     @property
     def is_running(self) -> bool:
@@ -175,11 +188,25 @@ class Exchange:
         """The request has been read, and asks for a stream. Only before the first attempt."""
         self._streamed = True
 
+    @property
+    def given_s(self) -> float:
+        """How long the client waits for the whole of its answer; infinite if it has not said."""
+        return self._given_s
+
+    def limit(self, seconds: float) -> None:
+        """The client has said how long it waits, from when its request came. Only before the first attempt."""
+        self._given_s = seconds
+        self._is_given = seconds < self._total_s
+        self._total_s = min(self._total_s, seconds)
+
     def attempt(self, *, first_content_s: float, idle_s: float, total_s: float, now: float) -> None:
         """A message is being sent to a model server whose pool bears these silences; `total_s` is the whole call's."""
         if self._state is _State.IDLE:
             self._state = _State.WAITING
             self._total_s = min(self._patience.total_s, total_s)
+            self._is_given = self._given_s < self._total_s
+            if self._is_given:
+                self._total_s = self._given_s
             self._held_size = 0
             self._has_head = False
             self._attempt_at = self._heard_at = now
@@ -318,6 +345,9 @@ class Exchange:
             return ()
         if now >= self._started_at + self._total_s:
             stop: Actions = (StopUpstream(),) if self.is_running else ()
+            if self._is_given:
+                # It says nothing of the model server, which the client may have given no time at all.
+                return (*stop, *self._end_with(DeadlineExceeded(), ending=Ending.DEADLINE))
             return (*stop, *self._end_with(UpstreamTimeout(detail="total deadline")))
         if self._blocked_at is not None:
             return self._cut(Ending.SEND_FAILED, Drop())

@@ -343,7 +343,11 @@ class Dispatcher:
         return await walk.relay.result()
 
     def _encoded(self, walk: "_Walk", pool: Pool, endpoint: Endpoint) -> Message:
-        message = encode(walk.request, pool, self._zones[pool.zone], salt=self._salt_of(walk.tenant.id))
+        given_s, left_s = walk.relay.exchange.given_s, None
+        if given_s < pool.timeouts.total_s:
+            left_s = given_s - (self._clock.monotonic() - walk.call.inbound.received_at)
+        zone, salt = self._zones[pool.zone], self._salt_of(walk.tenant.id)
+        message = encode(walk.request, pool, zone, salt=salt, left_s=left_s)
         walk.relay.prepare(walk.request, private=(pool.model, endpoint.name))
         return message
 

@@ -69,7 +69,7 @@ class Quotas:
             return request
         prompt = completion = 0
         if limits.tokens_per_minute is not None or limits.has_money:
-            prompt = prompt_tokens(request, len(call.inbound.body))
+            prompt = prompt_tokens(request, call.inbound.body)
             answer = answer_tokens(request)
             if answer is None:
                 answer = UNSAID_TOKENS
@@ -160,7 +160,7 @@ class Quotas:
         return 0, 0
 
 
-_LEFT_WORKING: Final = frozenset({Ending.CLIENT_GONE, Ending.SEND_FAILED, Ending.CANCELLED})
+_LEFT_WORKING: Final = frozenset({Ending.CLIENT_GONE, Ending.DEADLINE, Ending.SEND_FAILED, Ending.CANCELLED})
 """Endings at which a model server was still at work: it has read the prompt, whatever it has said."""
 
 

@@ -45,7 +45,7 @@ _SERVER_FAULT: Final = 500
 _TOO_MANY: Final = 429
 
 # How a leader ends of whom nothing bad is known of the answer itself: the next may try at once.
-_LEFT: Final = frozenset((Ending.CLIENT_GONE, Ending.SEND_FAILED, Ending.CANCELLED))
+_LEFT: Final = frozenset((Ending.CLIENT_GONE, Ending.DEADLINE, Ending.SEND_FAILED, Ending.CANCELLED))
 
 Later = Callable[[Callable[[], Coroutine[None, None, None]]], None]
 

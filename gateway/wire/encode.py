@@ -25,8 +25,10 @@ _INVOKED_STREAM: Final[Headers] = (
 _ENCODER: Final = msgspec.json.Encoder()
 
 
-def encode(request: Request, pool: Pool, zone: Zone, *, salt: str | None) -> Message:
+def encode(request: Request, pool: Pool, zone: Zone, *, salt: str | None, left_s: float | None = None) -> Message:
     """The message that asks `pool` for an answer. `salt` keeps one tenant's prefix cache from another's.
+
+    `left_s` is how long its client still waits, if that is worth knowing: a pool at home is told.
 
     Raises Forbidden if the request would make the model server reach elsewhere, InvalidRequest if a field that a
     cloud pool may see does not have the form that it must have.
@@ -46,6 +48,8 @@ def encode(request: Request, pool: Pool, zone: Zone, *, salt: str | None) -> Mes
         if salt is not None:
             document["cache_salt"] = salt
     headers = _stream_headers(pool.sagemaker) if request.streamed else _WHOLE
+    if left_s is not None and not zone.is_cloud:
+        headers = (*headers, (b"x-tidegate-timeout", b"%.3f" % max(left_s, 0.001)))
     return Message(b"POST", target_of(request, pool), headers, _ENCODER.encode(document))
 
 

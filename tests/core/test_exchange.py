@@ -228,6 +228,43 @@ def test_a_pool_can_shorten_the_total_deadline_and_never_lengthen_it():
         assert machine.next_deadline() == deadline
 
 
+@pytest.mark.parametrize("running", [False, True])
+def test_the_clients_own_deadline_ends_everything_and_is_nobodys_fault(running):
+    machine = exchange(running=False)
+    machine.limit(3.0)
+    if running:
+        machine.attempt(first_content_s=5, idle_s=15, total_s=600, now=1.0)
+    assert machine.given_s == 3.0
+    assert machine.next_deadline() == 3.0
+    assert machine.timer(now=2.99) == ()
+    *stop, refuse, settle = machine.timer(now=3.0)
+    assert stop == [StopUpstream()] * running
+    assert isinstance(refuse, Refuse)
+    assert (refuse.error.http_status, refuse.error.error_code) == (504, "deadline_exceeded")
+    assert settle == Settle(Ending.DEADLINE, refuse.error)
+
+
+def test_a_stream_that_has_begun_ends_with_an_error_event_at_its_clients_deadline():
+    machine = exchange(running=False)
+    machine.limit(3.0)
+    machine.attempt(first_content_s=5, idle_s=15, total_s=600, now=0.0)
+    machine.events(b"data: a\n\n", has_content=True, now=1.0)
+    stop, event, finish, settle = machine.timer(now=3.0)
+    assert (stop, finish) == (StopUpstream(), Finish())
+    assert isinstance(event, SendError)
+    assert settle == Settle(Ending.DEADLINE, event.error)
+
+
+@pytest.mark.parametrize("given_s", [600.0, 1e9])
+def test_a_client_that_waits_as_long_as_the_pool_does_shortens_nothing(given_s):
+    machine = exchange(running=False)
+    machine.limit(given_s)
+    machine.attempt(first_content_s=1e6, idle_s=15, total_s=600, now=0.0)
+    *_, settle = machine.timer(now=600.0)
+    assert settle.ending is Ending.UPSTREAM_FAILED
+    assert isinstance(settle.error, UpstreamTimeout)
+
+
 def test_a_slow_reader_pauses_the_model_server_and_is_dropped_when_it_stays_slow():
     machine = flowing()
     assert machine.client_full(now=10.0) == (PauseUpstream(),)

@@ -88,6 +88,16 @@ def test_the_servers_own_id_of_a_request_is_not_the_clients_to_choose():
     assert "request_id" not in at_home(asked(request_id="another tenant's"))
 
 
+def test_at_home_a_server_is_told_how_long_its_client_still_waits_and_in_the_cloud_it_is_not():
+    def headers(zone: Zone, left_s: float | None) -> dict[bytes, bytes]:
+        return dict(encode(asked(), pool(zone=zone), zone, salt=None, left_s=left_s).headers)
+
+    assert headers(HOME, 2.5)[b"x-tidegate-timeout"] == b"2.500"
+    assert headers(HOME, -1.0)[b"x-tidegate-timeout"] == b"0.001"
+    assert b"x-tidegate-timeout" not in headers(HOME, None)
+    assert headers(CLOUD, 2.5).keys() == headers(CLOUD, None).keys()
+
+
 @pytest.mark.parametrize("zone", [HOME, CLOUD])
 def test_nothing_that_reaches_elsewhere_is_encoded_for_any_pool(zone):
     with pytest.raises(Forbidden):
