@@ -21,6 +21,7 @@ _WORDS: Final[Table] = MappingProxyType(
         "warmth": ("warm-up", "预热"),
         "upload": ("broken upload", "未完成的上传"),
         "object": ("stored package", "已存模型包"),
+        "served": ("mark of having served", "已服务标记"),
         "logs": ("log", "日志"),
         "was": ("was {was}", "原为 {was}"),
         "waits": ("wait for it", "等待就绪"),

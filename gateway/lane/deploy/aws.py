@@ -5,6 +5,7 @@ botocore says stays inside `Declined`, to be told apart by; nothing of it is sho
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -25,14 +26,26 @@ class CloudExtraMissing(TidegateError):
     default_message = "`tidegate sagemaker` needs the package `botocore`: pip install 'tidegate[cloud]'."
 
 
-class Network:
-    """Calls from this machine. Not for several threads at once."""
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """AWS keys that somebody hands in; a rehearsal's are made up."""
 
-    def __init__(self, region: str, access: Access, folder: Path) -> None:
+    access_key: str
+    secret_key: str
+
+    def __repr__(self) -> str:
+        return "Keys(…)"
+
+
+class Network:
+    """Calls from this machine. Without `keys` they are looked for. Not for several threads at once."""
+
+    def __init__(self, region: str, access: Access, folder: Path, keys: Keys | None = None) -> None:
         if find_spec("botocore") is None:
             raise CloudExtraMissing
         self._region = region
         self._access = access
+        self._keys = keys
         self._ca = str(folder / access.ca) if access.ca is not None else None
         self._session: Any = None
         self._clients: dict[str, Any] = {}
@@ -82,6 +95,8 @@ class Network:
             service,
             region_name=self._region,
             endpoint_url=self._access.address,
+            aws_access_key_id=self._keys.access_key if self._keys is not None else None,
+            aws_secret_access_key=self._keys.secret_key if self._keys is not None else None,
             verify=self._ca or True,
             config=botocore.config.Config(
                 connect_timeout=_CONNECT_S,

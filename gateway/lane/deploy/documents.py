@@ -16,6 +16,7 @@ from gateway.lane.deploy.permissions import container_policy, partition, trust
 VARIANT: Final = "all"
 LANE_TAG: Final = "tidegate:lane"
 VERSION_TAG: Final = "tidegate:version"
+SERVED_TAG: Final = "tidegate:served"
 SCALING: Final = "application-autoscaling"
 
 _POLICY: Final = "tidegate-container"

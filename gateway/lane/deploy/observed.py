@@ -81,13 +81,15 @@ class Version:
     """A model or an endpoint configuration that carries the lane's name; `made` orders them.
 
     `needs` is what it stands on: a configuration's model, a model's package in the bucket. A configuration has an
-    `instance`.
+    `instance`, and a mark once it `has_served`: one that AWS took back has none, and nobody wants to go back to it.
     """
 
     name: str
     made: str
     needs: str = ""
     instance: str = ""
+    has_served: bool = False
+    arn: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +129,9 @@ class Observed:
 
     @property
     def previous(self) -> Version | None:
-        """The configuration before the one in use: the newest of the others."""
+        """The configuration before the one in use: the newest of the others that served."""
         used = self.endpoint.config if self.endpoint is not None else None
-        others = [version for version in self.configs if version.name != used]
+        others = [version for version in self.configs if version.name != used and version.has_served]
         return max(others, key=lambda version: version.made, default=None)
 
     @property

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from gateway.lane.deploy.calls import MISSING, Aws, Call, Declined, Document, group, listed, number, text
-from gateway.lane.deploy.documents import LANE_TAG, SCALING, VARIANT, Names, Package, written
+from gateway.lane.deploy.documents import LANE_TAG, SCALING, SERVED_TAG, VARIANT, Names, Package, written
 from gateway.lane.deploy.observed import (
     Observed,
     SeenComponent,
@@ -94,7 +94,14 @@ def _versions(aws: Aws, names: Names, kind: str, key: str) -> Iterator[Version]:
         if names.is_version(name):
             known = _found(aws, Call("sagemaker", f"Describe{kind}", {f"{kind}Name": name})) or {}
             instance = next((text(variant, "InstanceType") for variant in listed(known, "ProductionVariants")), "")
-            yield Version(name, str(one.get("CreationTime", "")), _needs(names, known), instance)
+            arn = text(one, f"{kind}Arn")
+            has_served = kind == "EndpointConfig" and any(text(tag, "Key") == SERVED_TAG for tag in _tags(aws, arn))
+            made = str(one.get("CreationTime", ""))
+            yield Version(name, made, _needs(names, known), instance, has_served, arn)
+
+
+def _tags(aws: Aws, arn: str) -> tuple[Document, ...]:
+    return tuple(aws.every(Call("sagemaker", "ListTags", {"ResourceArn": arn}), "Tags"))
 
 
 def _needs(names: Names, known: Document) -> str:
@@ -107,8 +114,7 @@ def _endpoint(aws: Aws, names: Names) -> SeenEndpoint | None:
     seen = _found(aws, Call("sagemaker", "DescribeEndpoint", {"EndpointName": names.lane.name}))
     if seen is None:
         return None
-    asked = {"ResourceArn": text(seen, "EndpointArn")}
-    tags = tuple(aws.every(Call("sagemaker", "ListTags", asked), "Tags"))
+    tags = _tags(aws, text(seen, "EndpointArn"))
     config = text(seen, "EndpointConfigName")
     coming = text(group(seen, "PendingDeploymentSummary"), "EndpointConfigName")
     asked = {"EndpointConfigName": config}

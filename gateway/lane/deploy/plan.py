@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Final
 
 from gateway.lane.deploy.calls import MISSING, Call, Document, agrees, text
-from gateway.lane.deploy.documents import Names, Wanted, written
+from gateway.lane.deploy.documents import SERVED_TAG, Names, Wanted, written
 from gateway.lane.deploy.observed import Observed, Phase, SeenEndpoint, Stored, Version
 from gateway.lane.deploy.scaling import POLICY_ARN, Bounds, alarms, policies, register
 
@@ -42,6 +42,7 @@ class Kind(Enum):
     UPLOAD = "upload"
     OBJECT = "object"
     LOGS = "logs"
+    SERVED = "served"
 
 
 class Until(Enum):
@@ -283,14 +284,20 @@ def _alarms(wanted: Wanted, seen: Observed, *, are_rules: bool) -> Iterator[Step
 
 
 def _old(wanted: Wanted, seen: Observed) -> Iterator[Step]:
-    """What nothing needs any more: all but what is wanted, what is in use, and the version before."""
+    """Once what is wanted serves: its mark, and the end of all but this version and the one before it that served.
+
+    Not earlier: an update that AWS takes back must find everything as it was.
+    """
     endpoint = seen.endpoint
-    kept = {wanted.config, wanted.model}
-    if endpoint is not None:
-        kept |= endpoint.in_use
-        # After an update the one in use is the one before.
-        if endpoint.config == wanted.config and seen.previous is not None:
-            kept.add(seen.previous.name)
+    if endpoint is None or endpoint.phase is not Phase.SERVING or endpoint.config != wanted.config:
+        return
+    for version in seen.configs:
+        if version.name == wanted.config and not version.has_served:
+            mark = {"ResourceArn": version.arn, "Tags": [{"Key": SERVED_TAG, "Value": "yes"}]}
+            yield Act(Sign.MADE, Kind.SERVED, version.name, Call("sagemaker", "AddTags", mark))
+    kept = {wanted.config, wanted.model, *endpoint.in_use}
+    if seen.previous is not None:
+        kept.add(seen.previous.name)
     kept |= {version.needs for version in seen.configs if version.name in kept}
     if seen.component is not None:
         kept.add(text(seen.component.specification, "ModelName"))

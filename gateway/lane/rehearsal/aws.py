@@ -43,11 +43,11 @@ class Front:
         if path == CALLS:
             return _json(start, "200 OK", self._calls)
         if path == _RESET:
-            answer = list(self._moto(environ, start))
+            done = list(self._moto(environ, start))
             # moto begins with new stores, which the fleet is to look at.
             self._fleet = Fleet(self._region, self._start_s)
             self._calls = []
-            return answer
+            return done
         service = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
         target = environ.get("HTTP_X_AMZ_TARGET", "")
         body = self._kept(environ, service[1] if service is not None else "", target)

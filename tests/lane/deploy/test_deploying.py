@@ -169,7 +169,7 @@ def test_another_package_moves_the_endpoint_blue_and_green_with_alarms_that_take
     world.deploy()
     hands = CutAws(world.aws())
     _, steps = world.deploy(path=world.package(b"another"), aws=hands)
-    assert acts(steps) == [("+", "package"), ("+", "model"), ("+", "config"), ("~", "endpoint")]
+    assert acts(steps) == [("+", "package"), ("+", "model"), ("+", "config"), ("~", "endpoint"), ("+", "served")]
     [update] = [call.parameters for call in hands.changes if call.operation == "UpdateEndpoint"]
     deployment = update["DeploymentConfig"]
     routing = deployment["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]
@@ -194,6 +194,12 @@ def test_an_update_that_an_alarm_takes_back_is_told_and_the_old_version_serves_o
     with pytest.raises(TakenBack):
         world.deploy(path=world.package(b"a bad one"), aws=Alarmed(world.aws()))
     assert world.place().seen().endpoint.config == before.endpoint.config
+    with pytest.raises(NoneBefore):  # nobody wants to go back to what AWS took back
+        take_back(world.place(), Unseen(), PATIENCE)
+    world.client("cloudwatch").set_alarm_state(AlarmName=f"{NAME}-errors", StateValue="OK", StateReason="quiet")
+    world.deploy(path=world.package(b"a good one"))
+    assert take_back(world.place(), Unseen(), PATIENCE) == before.endpoint.config
+    assert len(world.inventory()["configs"]) == 2
 
 
 def test_another_kind_of_instance_takes_scaling_off_and_puts_it_on_again(world: World):
@@ -207,6 +213,7 @@ def test_another_kind_of_instance_takes_scaling_off_and_puts_it_on_again(world: 
         ("+", "policy"),
         ("+", "policy"),
         ("~", "alarm"),
+        ("+", "served"),
     ]
     assert len(world.inventory()["policies"]) == 2
 
