@@ -219,5 +219,5 @@ _NOTHING: Final = Ask(requests=0)
 
 def _demand(call: Call, pool: Pool, request: Request) -> tuple[int, int]:
     """How many tokens a request may take in `pool`, read and written ones."""
-    prompt = prompt_tokens(request, len(call.inbound.body))
+    prompt = prompt_tokens(request, call.inbound.body)
     return prompt, request.choices * longest_answer(answer_tokens(request), pool.context_tokens, prompt)

@@ -148,7 +148,7 @@ class Call:
             return
         if self.said or ending in _LEFT_WORKING:
             # Whoever is cut short has read the prompt, whatever it has said.
-            self.reckoned = Usage(prompt_tokens(request, len(self.inbound.body)), self.said)
+            self.reckoned = Usage(prompt_tokens(request, self.inbound.body), self.said)
 
     def cost(self, prices: Prices) -> int:
         """What the tokens of this call cost, in millionths of the currency; 0 while nobody has counted any."""

@@ -69,7 +69,7 @@ class Quotas:
             return request
         prompt = completion = 0
         if limits.tokens_per_minute is not None or limits.has_money:
-            prompt = prompt_tokens(request, len(call.inbound.body))
+            prompt = prompt_tokens(request, call.inbound.body)
             answer = answer_tokens(request)
             if answer is None:
                 answer = UNSAID_TOKENS

@@ -67,7 +67,7 @@ def parse(dialect: Dialect, body: bytes) -> Request:
         _wrong_type("model", "a non-empty string")
     if dialect is Dialect.EMBEDDINGS:
         _texts(document, "input")
-        return Request(dialect, document, model, False, False, _EMBEDDINGS, 1, TEXT_ONLY, text_tokens(body))
+        return Request(dialect, document, model, False, False, _EMBEDDINGS, 1, TEXT_ONLY, _tokens(body))
     # A look for what most requests do not hold costs less than a call that finds it missing.
     streamed = "stream" in document and _flag(document, "stream", "stream")
     wants_usage = "stream_options" in document and _wants_usage(document, streamed)
@@ -75,7 +75,7 @@ def parse(dialect: Dialect, body: bytes) -> Request:
     answer = _count(document, "max_tokens", least=0, most=_MAX_TOKENS, default=0) if "max_tokens" in document else 0
     if dialect is Dialect.COMPLETIONS:
         choices *= _texts(document, "prompt")
-        capabilities, modalities, context = _of_fields(document), TEXT_ONLY, text_tokens(body) + answer
+        capabilities, modalities, context = _of_fields(document), TEXT_ONLY, _tokens(body) + answer
     else:
         if "max_completion_tokens" in document:
             answer = max(answer, _count(document, "max_completion_tokens", least=0, most=_MAX_TOKENS, default=0))
@@ -85,12 +85,12 @@ def parse(dialect: Dialect, body: bytes) -> Request:
         # adds is a constant for each message. For anything but text nothing can be said: a short address may stand for
         # a picture of thousands of tokens.
         context = (
-            text_tokens(body) + _TEMPLATE_TOKENS * len(document["messages"]) + answer if modalities is TEXT_ONLY else 0
+            _tokens(body) + _TEMPLATE_TOKENS * len(document["messages"]) + answer if modalities is TEXT_ONLY else 0
         )
     return Request(dialect, document, model, streamed, wants_usage, capabilities, choices, modalities, context)
 
 
-def text_tokens(body: bytes) -> int:
+def _tokens(body: bytes) -> int:
     """An estimate for text as JSON writes it: three bytes of ASCII to a token, two of anything else.
 
     English has four to five bytes to a token and code about three; of a Chinese character's three bytes the usual

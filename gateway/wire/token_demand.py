@@ -1,16 +1,17 @@
 """How many tokens a request may take: what is set aside for it before a model server has counted.
 
-Text is estimated by bytes, rather high (`requests.py` says how, docs/quotas.md how it was measured). Of what is no text
-nobody can say: pictures and recordings have a usual size here, and what the server counts in the end is what is
-charged.
+Text is estimated by its bytes, each kind with a weight that was measured (docs/quotas.md), rather high: a tokenizer
+takes longer for a kilobyte than all the rest of the gateway. Of what is no text nobody can say: pictures and recordings
+have a usual size. What the server counts in the end is what is charged.
 """
 
 from typing import Any, Final
 
+import msgspec
 from msgspec.structs import replace
 
 from gateway.core.facts import TEXT_ONLY
-from gateway.wire.requests import Dialect, Request, text_tokens
+from gateway.wire.requests import Dialect, Request
 
 ANSWER_FIELDS: Final = ("max_completion_tokens", "max_tokens")
 
@@ -22,6 +23,11 @@ _AUDIO_BYTES_PER_TOKEN: Final = 400
 
 _TEMPLATE_TOKENS: Final = 16
 
+_LETTERS: Final = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ "
+_DIGITS: Final = b"0123456789"
+_BEYOND_ASCII: Final = bytes(range(128, 256))
+_ENCODER: Final = msgspec.json.Encoder()
+
 
 def answer_tokens(request: Request) -> int | None:
     """The longest answer that the client asks for; None if it does not say. Embeddings have no answer of tokens."""
@@ -31,10 +37,27 @@ def answer_tokens(request: Request) -> int | None:
     return max(stated) if stated else None
 
 
-def prompt_tokens(request: Request, size: int) -> int:
-    """About how many tokens the model reads. `size` is how many bytes the request came in."""
+def text_tokens(text: bytes) -> int:
+    """About how many tokens a text is in UTF-8, by how many of its bytes are letters, digits, other ASCII and none.
+
+    No usual vocabulary makes more of prose, code, JSON or numbers, in English or Chinese; of base64, hexadecimal or
+    characters that hardly anybody writes some make up to twice as many.
+    """
+    size = len(text)
+    ascii_only = text if text.isascii() else text.translate(None, _BEYOND_ASCII)
+    letters = len(ascii_only) - len(ascii_only.translate(None, _LETTERS))
+    digits = len(ascii_only) - len(ascii_only.translate(None, _DIGITS))
+    others = len(ascii_only) - letters - digits
+    return -(-(3 * letters + 10 * digits + 9 * others + 5 * (size - len(ascii_only))) // 10)
+
+
+def prompt_tokens(request: Request, body: bytes) -> int:
+    """About how many tokens the model reads. `body` is what the request came in."""
     if request.dialect is not Dialect.CHAT or request.modalities is TEXT_ONLY:
-        return max(0, request.context_tokens - (answer_tokens(request) or 0))
+        # Some clients write every character beyond ASCII as six bytes of it.
+        text = _ENCODER.encode(request.document) if b"\\u" in body else body
+        messages = request.document["messages"] if request.dialect is Dialect.CHAT else ()
+        return text_tokens(text) + _TEMPLATE_TOKENS * len(messages)
     texts, others = [], 0
     for message in request.document["messages"]:
         content = message.get("content")
@@ -45,7 +68,7 @@ def prompt_tokens(request: Request, size: int) -> int:
                 others += _part(part, texts)
         others += _TEMPLATE_TOKENS
     # Never more than what came in could be.
-    return min(size, text_tokens("".join(texts).encode(errors="surrogatepass")) + others)
+    return min(len(body), text_tokens("".join(texts).encode(errors="surrogatepass")) + others)
 
 
 def capped(request: Request, most: int) -> Request:

@@ -10,6 +10,7 @@ import pytest
 
 from gateway.core.audit_record import read
 from gateway.core.records import Outcome
+from gateway.wire.token_demand import text_tokens
 from tests.fakes.limited import limited, standing
 from tests.fakes.model_server import ModelServer, Peer, chat, completion, delta
 from tests.fakes.valkey import Valkey, running_valkey
@@ -339,7 +340,7 @@ async def mixed(gateway, home: ModelServer, calls: int) -> tuple[int, int]:
             "seed": 0,
             "n_stop": words if leaves else -1,
         }
-        while (reckoned := len(json.dumps(body, separators=(",", ":"))) // 3 + 16) != body["seed"]:
+        while (reckoned := text_tokens(json.dumps(body, separators=(",", ":")).encode()) + 16) != body["seed"]:
             body["seed"] = reckoned
         async with (
             limit,

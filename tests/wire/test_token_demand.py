@@ -1,20 +1,23 @@
 """What is set aside for a request is what it may take: its text by bytes, its answer by what it asks for."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.wire.requests import Dialect, Request, parse
-from gateway.wire.token_demand import IMAGE_TOKENS, answer_tokens, capped, prompt_tokens
+from gateway.wire.token_demand import IMAGE_TOKENS, answer_tokens, capped, prompt_tokens, text_tokens
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
-def request(dialect: Dialect = Dialect.CHAT, **fields: Any) -> tuple[Request, int]:
+def request(dialect: Dialect = Dialect.CHAT, **fields: Any) -> tuple[Request, bytes]:
     usual: dict[str, Any] = {"model": "m"}
     if dialect is Dialect.CHAT and "messages" not in fields:
         usual["messages"] = [{"role": "user", "content": "Hi."}]
     body = json.dumps({**usual, **fields}, ensure_ascii=False).encode()
-    return parse(dialect, body), len(body)
+    return parse(dialect, body), body
 
 
 @pytest.mark.parametrize(
@@ -33,9 +36,9 @@ def test_the_longest_answer_is_what_the_client_asks_for(fields, asked) -> None:
 
 
 def test_an_embedding_has_no_answer_and_nothing_to_cap() -> None:
-    asked, size = request(Dialect.EMBEDDINGS, input=["some text"])
+    asked, body = request(Dialect.EMBEDDINGS, input=["some text"])
     assert answer_tokens(asked) == 0
-    assert prompt_tokens(asked, size) == asked.context_tokens
+    assert prompt_tokens(asked, body) == text_tokens(body)
     assert capped(asked, 5) is asked
 
 
@@ -89,11 +92,42 @@ TEXT = {"type": "text", "text": "What is this?"}
     ],
 )
 def test_what_is_no_text_has_a_usual_size(content, least, most) -> None:
-    asked, size = request(**parts(*content), max_tokens=5)
-    assert least <= prompt_tokens(asked, size) <= most
+    asked, body = request(**parts(*content), max_tokens=5)
+    assert least <= prompt_tokens(asked, body) <= most
 
 
 def test_a_message_without_content_takes_its_template() -> None:
     messages = [{"role": "assistant", "tool_calls": []}, {"role": "user", "content": [PICTURE]}]
-    asked, size = request(messages=messages)
-    assert prompt_tokens(asked, size) == IMAGE_TOKENS + 32
+    asked, body = request(messages=messages)
+    assert prompt_tokens(asked, body) == IMAGE_TOKENS + 32
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("", 0),
+        ("a", 1),
+        ("seven letters and spaces", 8),
+        ("2026", 4),
+        ("{}[]", 4),
+        ("潮汐网关", 6),
+        ("Tide 潮 21", 6),
+    ],
+)
+def test_each_kind_of_bytes_has_its_weight(text: str, tokens: int) -> None:
+    assert text_tokens(text.encode()) == tokens
+
+
+@pytest.mark.parametrize("dialect", [Dialect.CHAT, Dialect.COMPLETIONS])
+def test_text_counts_the_same_however_a_client_writes_it(dialect: Dialect) -> None:
+    own = {"prompt": "潮汐"} if dialect is Dialect.COMPLETIONS else {"messages": [{"role": "user", "content": "潮汐"}]}
+    asked, body = request(dialect, **own)
+    escaped = json.dumps(asked.document).encode()
+    assert b"\\u" in escaped
+    assert abs(prompt_tokens(parse(dialect, escaped), escaped) - prompt_tokens(asked, body)) <= 4
+
+
+@pytest.mark.parametrize("name", ["docs/operating.md", "docs/operating.zh.md", "docs/metrics.md"])
+def test_less_is_set_aside_than_a_token_for_every_byte_and_more_than_for_every_five(name: str) -> None:
+    text = (ROOT / name).read_bytes()
+    assert len(text) / 5 < text_tokens(text) < len(text)
