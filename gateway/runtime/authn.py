@@ -122,7 +122,18 @@ _NO_CLIENT: Final = Client()
 class Authenticator:
     """Finds the tenant of a credential among `keys`; a key whose tenant does not exist is an error at construction."""
 
-    __slots__ = ("_clock", "_hash", "_holders", "_named", "_presented", "_tenants", "_tokens", "_used", "refused")
+    __slots__ = (
+        "_clock",
+        "_hash",
+        "_holders",
+        "_most",
+        "_named",
+        "_presented",
+        "_tenants",
+        "_tokens",
+        "_used",
+        "refused",
+    )
 
     def __init__(
         self,
@@ -141,6 +152,7 @@ class Authenticator:
         self._presented = _PRESENTED if tokens is None else _PRESENTED_TOKEN
         self._holders: dict[bytes, tuple[bytes, Holder]] = {}
         self._named: dict[str, Holder] = {}
+        self._most: tuple[Networks, ...] = ()
         self.refused: Counter[Reason] = Counter()
         self.replace(keys)
 
@@ -153,6 +165,8 @@ class Authenticator:
             if not key.certificate
         }
         named = {key.certificate: _holder_of(key, self._tenants) for key in found if key.certificate}
+        # As much as any key has to look at: looked at for all others, too.
+        self._most = max((holder.networks for _, holder in holders.values()), key=_size, default=())
         self._holders, self._named = holders, named
 
     @property
@@ -171,21 +185,36 @@ class Authenticator:
             presented = authorization[7:]
         digest = self._hash.digest(presented)
         stored, holder = self._holders.get(digest, _NOBODY)
-        if not hmac.compare_digest(stored, digest) or holder.caller is None:
-            if presented is _NO_KEY:
-                if authorization is None and client is not None and client.names:
-                    return self._let_in(self._certified(client), client)
-                self._refuse(Reason.MISSING if authorization is None else Reason.MALFORMED)
-            holder = self._token_holder(presented, digest)
-        elif client is None and holder.ends_at == math.inf and not holder.networks:
-            self._used(holder.caller.key_id)
-            return holder.caller
-        caller = self._let_in(holder, client)
+        caller = holder.caller if hmac.compare_digest(stored, digest) else None
+        if (
+            caller is not None
+            and holder.ends_at == math.inf
+            and not holder.networks
+            and (client is None or not client.names)
+        ):
+            self._used(caller.key_id)
+            return caller
+        # Asked of nobody's key as well, so that time does not tell a key that may not be used from one that is none.
+        fault = self._fault_of(holder, client)
+        if caller is None:
+            holder = self._otherwise(authorization, presented, digest, client)
+            caller, fault = holder.caller, self._fault_of(holder, client)
+        if fault is not None or caller is None:
+            self._refuse(fault or Reason.UNKNOWN)
         if client is not None and client.names and self._named:
             own = self._certified(client).caller
             if own is None or own.tenant.id != caller.tenant.id:
                 self._refuse(Reason.CERTIFICATE)
+        self._used(caller.key_id)
         return caller
+
+    def _otherwise(self, authorization: bytes | None, presented: bytes, digest: bytes, client: Client | None) -> Holder:
+        """Whose credential it is that is no key of ours: a certificate without a header, or a token."""
+        if presented is _NO_KEY:
+            if authorization is None and client is not None and client.names:
+                return self._certified(client)
+            self._refuse(Reason.MISSING if authorization is None else Reason.MALFORMED)
+        return self._token_holder(presented, digest)
 
     def _token_holder(self, presented: bytes, digest: bytes) -> Holder:
         if self._tokens is None or presented.count(b".") != 2:
@@ -202,14 +231,13 @@ class Authenticator:
             self._refuse(Reason.CERTIFICATE)
         return found[0]
 
-    def _let_in(self, holder: Holder, client: Client | None) -> Caller:
-        if holder.ends_at <= self._clock.wall():
-            self._refuse(Reason.EXPIRED)
-        if not lies_in((client or _NO_CLIENT).address, holder.networks):
-            self._refuse(Reason.ADDRESS)
-        assert holder.caller is not None  # noqa: S101 -- only `_NOBODY` has none, and never comes here
-        self._used(holder.caller.key_id)
-        return holder.caller
+    def _fault_of(self, holder: Holder, client: Client | None) -> Reason | None:
+        """Why a credential that is somebody's may not be used now, or from there."""
+        is_over = holder.ends_at <= self._clock.wall()
+        is_away = not lies_in((client or _NO_CLIENT).address, holder.networks or self._most) and bool(holder.networks)
+        if is_over:
+            return Reason.EXPIRED
+        return Reason.ADDRESS if is_away else None
 
     def _refuse(self, reason: Reason) -> NoReturn:
         self.refused[reason] += 1
@@ -223,6 +251,10 @@ def holder_for(
     limits = (tenant.access.networks, access.networks)
     networks = tuple(listed for listed in limits if listed is not None)
     return Holder(Caller(tenant, key_id, reached(scopes, tenant.access.scope), app), ends_at, networks)
+
+
+def _size(networks: tuple[Networks, ...]) -> int:
+    return sum(len(listed) for listed in networks)
 
 
 def is_well_formed(key: str) -> bool:

@@ -82,9 +82,11 @@ class IssuerKeys:
 
     async def prepare(self) -> None:
         """Fetch for the first time; returns without keys if that takes too long."""
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(AT_START_S):
                 await self.refresh()
+        except TimeoutError:
+            self._failed("no answer in time")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Fetch again and again until `stop`."""

@@ -39,7 +39,7 @@ def test_everything_can_be_limited() -> None:
         ("apis: []", "1:7: `apis` must not be empty. Add an entry, or remove the key."),
         ("models: [smal]", "1:10: The model `smal` does not exist. Did you mean `small`?"),
         ("addresses: 10.0.0.0/8", "1:12: `addresses` must be a list. Write `[a, b]`, or one `- item` per line."),
-        ("addresses: [10.0.0.1/8]", "1:13: This is not a network. Write `10.0.0.0/8` or `::1/128`; host bits must be 0."),
+        ("addresses: [10.0.0.1/8]", "1:13: This is not a network. Write `10.0.0.0/8` or `::1/128`; host bits must be 0."),  # noqa: E501
         ("addresses: [[]]", "1:13: Each of `addresses` must be a text that is not empty."),
     ],
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 import time
 
 import httpx
@@ -222,3 +223,71 @@ async def test_rotation_under_load_refuses_nobody(tmp_path, slow):
             for _ in range(3):
                 assert main(["keys", "rotate", record.id, "--overlap", "1h", "--config", str(running.config)]) == 0
                 assert {await status(client, key) for _ in range(200)} == {200}
+
+
+def _tls(certificates: str):
+    def rewrite(config, files):
+        for name in ("ca.pem", "cert.pem", "key.pem"):
+            (config / name).write_bytes(files[name].read_bytes())
+        (config / "key.pem").chmod(0o600)
+
+    gateway = (
+        "tls: {certificate: {file: cert.pem}, key: {file: key.pem}}\n"
+        f"clients: {{ca: ca.pem, certificates: {certificates}}}\n"
+    )
+    return gateway, rewrite
+
+
+async def test_a_certificate_is_a_credential_and_a_key_beside_it_must_be_of_its_tenant(tmp_path, tls_files):
+    gateway, rewrite = _tls("optional")
+    files = {"ca.pem": tls_files.ca, "cert.pem": tls_files.certificate, "key.pem": tls_files.key}
+    made: dict[str, str] = {}
+
+    def prepare(config):
+        rewrite(config, files)
+        add_key(config, "clinic", Wish(certificate="dns:localhost"), {})
+        made["clinic"] = create_key(config, "clinic", environ={})[1]
+
+    known = ssl.create_default_context(cafile=str(tls_files.ca))
+    shown = ssl.create_default_context(cafile=str(tls_files.ca))
+    shown.load_cert_chain(tls_files.certificate, tls_files.key)
+    async with (
+        ModelServer() as server,
+        process(tmp_path, {"home": server}, gateway=gateway, rewrite=prepare) as running,
+    ):
+        for context, credential, expected in (
+            (shown, "", 200),
+            (shown, made["clinic"], 200),
+            (shown, running.key, 401),  # the bank's
+            (known, "", 401),
+            (known, running.key, 200),
+        ):
+            async with httpx.AsyncClient(base_url=running.url, verify=context, trust_env=False) as client:
+                assert await status(client, credential) == expected
+        revoked = (running.config / "keys.yaml").read_text().replace("dns:localhost", "dns:elsewhere")
+        (running.config / "keys.yaml").write_text(revoked)
+        async with httpx.AsyncClient(base_url=running.url, verify=shown, trust_env=False) as client:
+
+            async def is_refused():
+                return await status(client, "") == 401
+
+            await until(is_refused)
+
+
+async def test_where_certificates_are_required_nobody_gets_a_word_in_without(tmp_path, tls_files):
+    gateway, rewrite = _tls("required")
+    files = {"ca.pem": tls_files.ca, "cert.pem": tls_files.certificate, "key.pem": tls_files.key}
+    known = ssl.create_default_context(cafile=str(tls_files.ca))
+    shown = ssl.create_default_context(cafile=str(tls_files.ca))
+    shown.load_cert_chain(tls_files.certificate, tls_files.key)
+    async with (
+        ModelServer() as server,
+        house(tmp_path, {"home": server}, gateway=gateway, rewrite=lambda config: rewrite(config, files)) as running,
+    ):
+        url = f"https://127.0.0.1:{running.port}"
+        async with httpx.AsyncClient(base_url=url, verify=known, trust_env=False) as client:
+            with pytest.raises(httpx.TransportError):
+                await status(client, running.key)
+        async with httpx.AsyncClient(base_url=url, verify=shown, trust_env=False) as client:
+            assert await status(client, running.key) == 200
+            assert await status(client, "") == 401
