@@ -1,19 +1,26 @@
 """`tidegate keys`: what is printed, what is written, and what is refused."""
 
+# ruff: noqa: E501  # a case per row
+
 import io
 import re
 import stat
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from gateway.cli.keys import create_key
 from gateway.cli.main import main
+from gateway.core.access import Scope
+from gateway.errors import Unauthenticated
 from gateway.runtime.authn import Authenticator
-from gateway.settings import load
+from gateway.runtime.key_use import KeyUse
+from gateway.settings import load, load_keys
 from tests.cli.folder import write_folder
+from tests.fakes.clock import FakeClock
 
 GIVEN = "given-key-" + "g" * 30
 
@@ -151,3 +158,125 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(folder):
     assert done.returncode != 0
     assert [key.id for key in load(folder, {}).bundle.keys] == [record.id]
     assert [entry.name for entry in folder.iterdir() if entry.name.startswith(".")] == []
+
+
+# Ends, scopes, rotation and certificates
+
+
+def record_of(folder, id):
+    _, records = load_keys(folder, {})
+    return next(record for record in records if record.id == id)
+
+
+def lets_in(folder, key, at=0.0):
+    settings = load(folder, {})
+    clock = FakeClock()
+    clock.wall = lambda: time.time() + at
+    one = Authenticator(settings.bundle.keys, settings.bundle.tenants, settings.keyring(), clock)
+    try:
+        return one.identify(f"Bearer {key}".encode())
+    except Unauthenticated:
+        return None
+
+
+def test_a_key_may_end_and_reach_less(folder, capsys):
+    wishes = ("--expires", "2h", "--app", "billing", "--apis", "chat, embeddings", "--models", "chat", "--note", "n")
+    assert keys(folder, "create", "--tenant", "bank", *wishes) == 0
+    key = capsys.readouterr().out.strip()
+    caller = lets_in(folder, key)
+    assert (caller.app, caller.scopes) == ("billing", (Scope(frozenset({"chat", "embeddings"}), frozenset({"chat"})),))
+    assert lets_in(folder, key, at=7300) is None
+    keys(folder, "list")
+    out = capsys.readouterr().out
+    assert "billing [chat,embeddings; chat] n" in out
+
+
+def test_a_key_may_be_good_from_some_networks_only(folder, capsys):
+    assert keys(folder, "create", "--tenant", "bank", "--from", "10.0.0.0/8,::1/128") == 0
+    assert lets_in(folder, capsys.readouterr().out.strip()) is None  # nobody knows from where
+    keys(folder, "list")
+    assert "[from 10.0.0.0/8,::1/128]" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--expires", "tomorrow"], "--expires: This is not a time."),
+        (["--app", "two words"], "--app: This is not a name."),
+        (["--apis", "chta"], "There is no `chta`. Did you mean `chat`?"),
+        (["--models", "chta"], "There is no model `chta`. Did you mean `chat`?"),
+        (["--from", "10.0.0.1/8"], "--from: This is not a network."),
+        (["--certificate", "bank"], "--certificate: This is not a name in a certificate."),
+    ],
+)
+def test_a_wish_that_cannot_be_is_told_and_nothing_is_written(folder, capsys, arguments, sentence):
+    assert keys(folder, "create", "--tenant", "bank", *arguments) == 1
+    assert sentence in capsys.readouterr().err
+    assert not (folder / "keys.yaml").exists()
+
+
+def test_a_certificate_stands_for_a_key_once(folder, capsys):
+    for expected in (0, 1):
+        assert keys(folder, "create", "--tenant", "bank", "--certificate", "uri:spiffe://bank/app") == expected
+        assert capsys.readouterr().out == ""
+    _, (record,) = load_keys(folder, {})
+    assert (record.certificate, record.hash) == ("uri:spiffe://bank/app", "")
+    assert keys(folder, "rotate", record.id) == 1
+    assert "whoever issues it" in capsys.readouterr().err
+
+
+def test_a_rotated_key_ends_later_and_its_successor_is_like_it(folder, capsys):
+    keys(
+        folder, "create", "--tenant", "bank", "--expires", "90d", "--app", "billing", "--models", "chat", "--note", "n"
+    )
+    old_key, old = capsys.readouterr().out.strip(), load_keys(folder, {})[1][0]
+    assert keys(folder, "rotate", old.id, "--overlap", "24h") == 0
+    out, err = capsys.readouterr()
+    new_key = out.strip()
+    retiring, new = load_keys(folder, {})[1]
+    assert f"{old.id} ends at {retiring.expires}" in err
+    assert lets_in(folder, old_key, at=86_000)
+    assert lets_in(folder, old_key, at=87_000) is None
+    # As long as the old one was to live, from now.
+    assert lets_in(folder, new_key, at=89 * 86_400)
+    assert lets_in(folder, new_key, at=91 * 86_400) is None
+    assert (new.tenant, new.app, new.note, new.access) == (old.tenant, old.app, old.note, old.access)
+    assert new.hash != old.hash
+
+
+def test_a_rotation_never_makes_the_old_key_live_longer(folder, capsys):
+    keys(folder, "create", "--tenant", "bank", "--expires", "1h")
+    old = load_keys(folder, {})[1][0]
+    assert keys(folder, "rotate", old.id, "--overlap", "7d", "--expires", "2099-01-01T00:00:00Z") == 0
+    retiring, new = load_keys(folder, {})[1]
+    assert retiring.expires == old.expires
+    assert new.expires == "2099-01-01T00:00:00Z"
+
+
+def test_a_rotation_without_overlap_ends_the_old_key_at_once(folder, capsys):
+    record, key = create_key(folder, "bank", environ={})
+    assert keys(folder, "rotate", record.id, "--overlap", "0h") == 0
+    assert lets_in(folder, key) is None
+    new_key = capsys.readouterr().out.strip()
+    assert lets_in(folder, new_key).key_id != record.id
+    assert record_of(folder, lets_in(folder, new_key).key_id).expires == ""
+    keys(folder, "list")
+    assert "ended" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("arguments", "sentence"), [(["key_0000"], "no key with this id"), ([None, "--overlap", "soon"], "--overlap: This is not a time.")])  # fmt: skip
+def test_a_rotation_that_cannot_be_changes_nothing(folder, capsys, arguments, sentence):
+    record, _ = create_key(folder, "bank", environ={})
+    before = (folder / "keys.yaml").read_bytes()
+    assert keys(folder, "rotate", *(part or record.id for part in arguments)) == 1
+    assert sentence in capsys.readouterr().err
+    assert (folder / "keys.yaml").read_bytes() == before
+
+
+def test_list_shows_when_a_key_was_last_used(folder, capsys):
+    record, _ = create_key(folder, "bank", environ={})
+    use = KeyUse(folder / "state")
+    use.note(record.id)
+    use.keep(1_795_255_200.0, {record.id})
+    keys(folder, "list")
+    assert "2026-11-21T10:00:00Z" in capsys.readouterr().out.splitlines()[1].split()[4]
