@@ -34,6 +34,8 @@ _VARIABLE: Final = re.compile("[A-Za-z_][A-Za-z0-9_]{0,127}")
 _TAG: Final = re.compile(r"[\w .:/=+@-]{1,128}")
 _MOST_VARIABLES: Final = 50
 _MOST_TAGS: Final = 40
+# Their volumes are disks of their own, encrypted by the hardware; SageMaker refuses a key for them.
+_OWN_DISK: Final = re.compile(r"ml\.(?:g[4-9][a-z]*|p[4-9][a-z0-9-]*|trn[0-9][a-z]*|[cmr][0-9]+[a-z]*d[a-z]*)\..+")
 _OUR_TAGS: Final = "tidegate"
 _GIB: Final = 1 << 30
 
@@ -81,6 +83,10 @@ def read(root: Node, reader: Reader) -> Lane | None:
         access=access(reader, fields.get("access")),
     )
     _check_role(reader, fields, lane)
+    if lane.volume_key is not None and _OWN_DISK.fullmatch(lane.instance):
+        at = fields.get("encryption") or root
+        message = "This kind of instance has disks of its own, which the hardware encrypts: `volumes` has no place."
+        reader.report(at.at, message, "Remove `encryption.volumes`, or choose another instance.")
     return lane if all((lane.name, lane.region, lane.package, lane.bucket, lane.image, lane.instance)) else None
 
 
