@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -118,19 +119,28 @@ def start_passthrough(children: Children, mocks: Front, *, core: int) -> tuple[F
     return fronts[0], fronts[1]
 
 
-def start_tidegate(children: Children, mocks: Front, *, core: int, work: Path) -> Front:
-    """The gateway as operators run it: one worker, every stage of the path on."""
-    folder = work / "gateway"
+def start_tidegate(
+    children: Children,
+    mocks: Front,
+    *,
+    core: int,
+    work: Path,
+    name: str = "tidegate",
+    change: Callable[[Path], None] = lambda _: None,
+) -> Front:
+    """The gateway as operators run it: one worker, every stage of the path on. `change` may write other files."""
+    folder = work / ("gateway" if name == "tidegate" else name)
     shutil.rmtree(folder, ignore_errors=True)
     port, admin = free_port(), free_port()
     write_config(folder, mocks, port, admin)
+    change(folder)
     create_key(folder)
-    pid = children.start("tidegate", [TIDEGATE, "serve", "--config", folder], core=core, cwd=work)
+    pid = children.start(name, [TIDEGATE, "serve", "--config", folder], core=core, cwd=work)
     deadline = time.monotonic() + 30
     while not _is_ready(admin):
-        children.check("tidegate")
+        children.check(name)
         if time.monotonic() > deadline:
-            raise StartFailed(f"tidegate was not ready within 30 s. {children.last_words('tidegate')}")
+            raise StartFailed(f"{name} was not ready within 30 s. {children.last_words(name)}")
         time.sleep(0.1)
     return Front(pid, port, port)
 

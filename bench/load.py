@@ -26,7 +26,8 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How to load a target. `rate` 0 is a closed loop of `connections`; `nonce` is `last` or `all`."""
+    """How to load a target. `rate` 0 is a closed loop of `connections`; `nonce` is `last`, `all` or empty: the same
+    request each time."""
 
     body: Path
     nonce: str
@@ -79,9 +80,8 @@ def drive(generator: Path, target: Target, load: Load, *, seconds: float, core: 
     ]
     processes = tree(target.pid)
     before = cpu_ns(processes)
-    ran = subprocess.run(
-        argv, capture_output=True, text=True, env={**os.environ, "LG_NONCE": load.nonce}, timeout=seconds + 30
-    )
+    environ = {**os.environ, "LG_NONCE": load.nonce} if load.nonce else {**os.environ}
+    ran = subprocess.run(argv, capture_output=True, text=True, env=environ, timeout=seconds + 30)
     spent_us = (cpu_ns(processes) - before) / 1000
     try:
         seen = json.loads(ran.stdout)
