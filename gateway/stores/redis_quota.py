@@ -67,7 +67,7 @@ class RedisQuotaStore:
         self._script = quota_script()
         self._keys: dict[str, tuple[str, ...]] = {}
         self._pots: dict[str, Pot] = {}
-        self._asking: dict[str, asyncio.Future[Leased | Refused | None]] = {}
+        self._asking: dict[tuple[str, int], asyncio.Future[Leased | Refused | None]] = {}
         # Reservations that Redis holds for this worker; and those of them for which it has not heard what they took.
         self._live: dict[tuple[str, str], Limits] = {}
         self._unsaid: deque[_Unsaid] = deque(maxlen=MOST_UNSAID)
@@ -236,7 +236,10 @@ class RedisQuotaStore:
                 number = pot.free()
                 if number is not None:
                     self._ask(pot, subject, number, ask)
-                asking = self._asking.get(subject)
+                    asking = self._asking.get((subject, number))
+                else:
+                    # Both may be on their way: one of them only takes something back.
+                    asking = self._asking.get((subject, 0)) or self._asking.get((subject, 1))
                 heard = await asyncio.shield(asking) if asking is not None else None
                 if heard is None:
                     break
@@ -249,7 +252,7 @@ class RedisQuotaStore:
     def _ask(self, pot: Pot, subject: str, number: int, ask: Ask | None) -> None:
         sent = self._clock.monotonic()
         arguments = ("lease", *limits_of(pot.limits), *to_lease(self._holders[number], *pot.ask(number, ask)))
-        self._asking[subject] = asyncio.get_running_loop().create_future()
+        self._asking[subject, number] = asyncio.get_running_loop().create_future()
         heard = partial(self._heard_of_lease, pot, subject, number, ask, sent)
         self._redis.send_call(self._script, self._keys_of(subject), arguments, heard)
 
@@ -263,7 +266,7 @@ class RedisQuotaStore:
             except Garbled:
                 answer = None
         pot.answered(number, answer, ask, sent=sent)
-        asking = self._asking.pop(subject, None)
+        asking = self._asking.pop((subject, number), None)
         if asking is not None and not asking.done():
             asking.set_result(answer)
 

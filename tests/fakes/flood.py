@@ -155,7 +155,8 @@ async def processes(
 ) -> AsyncIterator[tuple[list[Served], list[str]]]:
     """`count` gateways with the same files, each with a state of its own, and a key of the limited tenant."""
     first = folder / "0"
-    stores = f"stores: {{state: {{address: 'unix:{redis.socket}', timeout: 1s}}}}\nreplicas: {count}\n"
+    stores = f"stores: {{state: {{address: 'unix:{redis.socket}', timeout: 1s}}}}\n"
+    stores += f"replicas: {count}\naudit: {{buffer: 200000}}\n"
     key, _ = write_config(first, {"home": model.url}, limits={"home": 2000}, gateway=stores)
     limiting(limits)(first)
     for number in range(1, count):
@@ -178,7 +179,7 @@ async def in_process(
                     {"home": model.url},
                     limits,
                     redis=redis,
-                    more=f"replicas: {count}\n",
+                    more=f"replicas: {count}\naudit: {{buffer: 200000}}\n",
                     places=2000,
                 )
             )

@@ -42,10 +42,10 @@ async def test_what_a_request_has_cost_is_charged_and_not_what_was_set_aside(tmp
 
 
 async def test_when_it_is_spent_work_that_may_leave_stays_at_home_and_everybody_says_so(tmp_path):
-    async with both(tmp_path, tenants=budget("per_hour: 70")) as (gateway, home, burst):
+    async with both(tmp_path, tenants=budget("per_hour: 100")) as (gateway, home, burst):
         await order(gateway, SetBurst(1.0))
         pools = await sent_out(gateway, 6)
-        # About sixty are set aside for each, and seven are charged: some leave, the next finds no room and stays.
+        # About eighty are set aside for each, and seven are charged: some leave, the next finds no room and stays.
         left = pools.count("burst")
         assert 1 <= left < 6
         assert pools == ["burst"] * left + ["home"] * (6 - left)

@@ -24,6 +24,7 @@ from gateway.runtime.kept_budget import KeptBudget
 from gateway.stores.memory_quota import MemoryQuotaStore
 from gateway.stores.quotas import quota_store
 from gateway.wire.requests import Dialect, Request, parse
+from gateway.wire.token_demand import text_tokens
 from tests.fakes.clock import FakeClock
 from tests.fakes.valkey import running_valkey
 
@@ -86,9 +87,9 @@ async def test_what_is_set_aside_is_the_most_that_an_attempt_can_cost():
     assert 10 < held < 100
     more = b'{"model":"m","messages":[{"role":"user","content":"x"}]}'
     await scene.desk.reserve(*_for(more, BURST), "bank")
-    assert await scene.spent() == held + (4096 + len(more) // 3 + 16)
+    assert await scene.spent() == held + (4096 + text_tokens(more) + 16)
     await scene.desk.reserve(*_for(more, NARROW), "bank")
-    assert await scene.spent() == held + (4096 + len(more) // 3 + 16) + 100
+    assert await scene.spent() == held + (4096 + text_tokens(more) + 16) + 100
 
 
 def _for(body: bytes, pool: Pool) -> tuple[Call, Pool, Request]:

@@ -172,6 +172,18 @@ async def test_a_reservation_is_renewed_while_it_is_under_way(valkey) -> None:
         assert live(valkey) == 0
 
 
+async def test_who_waits_for_a_slice_gets_it_also_while_another_goes_back(valkey) -> None:
+    clock = FakeClock()
+    async with opened(valkey, clock=clock) as store:
+        await held(store, "1", LARGE)
+        clock.now += 2
+        waiting = asyncio.create_task(held(store, "2", LARGE))
+        await asyncio.sleep(0)
+        store.tick()
+        async with asyncio.timeout(10):
+            await waiting
+
+
 async def test_what_a_worker_has_not_spent_goes_back(valkey) -> None:
     async with opened(valkey, holder="a") as first, opened(valkey, holder="b") as second:
         await held(first, "1", LARGE)
