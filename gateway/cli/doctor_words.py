@@ -243,6 +243,23 @@ SAYS: Final[Table] = MappingProxyType(
             "Tenants that are no more still have keys for stored answers: {tenants}.",
             "已不存在的租户仍有应答缓存密钥：{tenants}。",
         ),
+        "budget": (
+            "There is a budget for the cloud, counted by the one worker.",
+            "云端设有预算，由唯一的工作进程计数。",
+        ),
+        "budget_shared": (
+            "There is a budget for the cloud, counted exactly for all workers together.",
+            "云端设有预算，由所有工作进程共同精确计数。",
+        ),
+        "budget_in_parts": (
+            "There is a budget for the cloud, of which each of {parts} workers has a part that no other can use.",
+            "云端设有预算，{parts} 个工作进程各有一份，不能互相使用。",
+        ),
+        "no_budget": ("Nothing bounds what is spent in the cloud.", "云端的花费没有上限。"),
+        "no_prices": (
+            "These pools in the cloud have no price, so nobody is told what they cost: {pools}.",
+            "以下云端资源池没有价格，无法得知其费用：{pools}。",
+        ),
         "keys": ("API keys: {count}.", "API 密钥数：{count}。"),
         "no_keys": ("There is no API key, so nobody can call.", "没有 API 密钥，因此无人可以调用。"),
     }
@@ -254,6 +271,15 @@ MENDS: Final[Table] = MappingProxyType(
         "cache_off": (
             "Write `cache: {{}}` in gateway.yaml, or take it out of the policy.",
             "请在 gateway.yaml 中写入 `cache: {{}}`，或从策略中删除缓存设置。",
+        ),
+        "budget_in_parts": ("Name a Redis under `stores.state`.", "请在 `stores.state` 中配置 Redis。"),
+        "no_budget": (
+            "Set `budgets` in tenants.yaml (docs/usage.md).",
+            "请在 tenants.yaml 中设置 `budgets`（docs/usage.zh.md）。",
+        ),
+        "no_prices": (
+            "Set `prices` in tenants.yaml (docs/usage.md).",
+            "请在 tenants.yaml 中设置 `prices`（docs/usage.zh.md）。",
         ),
         "cache_unused": (
             "Say for how long with `cache` in the policy, label by label.",

@@ -101,7 +101,7 @@ def balance(found: Money, hours: float, wording: Wording) -> Iterator[str]:
 
 
 def chart(rows: Sequence[tuple[Where, Sums]], wanted: Wanted, today: int, wording: Wording) -> Iterator[str]:
-    """The days of a period as far as it has come, each with a bar of its tokens: those at home, then those in the cloud."""
+    """The days of a period so far, each with a bar of its tokens: those at home, then those in the cloud."""
     days = {day_text(hour): (Sums(), Sums()) for hour in range(wanted.since, min(wanted.until, today + 24), 24)}
     for where, sums in rows:
         # A clock that was set back leaves records of days that are still to come.
