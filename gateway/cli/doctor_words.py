@@ -206,6 +206,18 @@ SAYS: Final[Table] = MappingProxyType(
             "存储 `{store}`（{where}）经网络访问，且没有 TLS。",
         ),
         "cache": ("Answers are kept in each worker's memory.", "应答缓存在每个工作进程的内存中。"),
+        "quotas_shared": (
+            "{count} tenants have limits, counted in Redis for {replicas} replicas of {workers} workers together.",
+            "{count} 个租户设有额度，由 Redis 对 {replicas} 个副本（每个 {workers} 个工作进程）统一计数。",
+        ),
+        "quotas_here": (
+            "{count} tenants have limits, counted in the memory of the one worker.",
+            "{count} 个租户设有额度，在唯一的工作进程内存中计数。",
+        ),
+        "quotas_in_parts": (
+            "{count} tenants have limits, and each of {parts} workers counts for its part of them.",
+            "{count} 个租户设有额度，{parts} 个工作进程各按自己那一份计数。",
+        ),
         "cache_shared": (
             "Answers are kept in each worker's memory and in the store that all share.",
             "应答缓存在每个工作进程的内存中，并存入共享存储。",
@@ -285,6 +297,7 @@ MENDS: Final[Table] = MappingProxyType(
             "Say for how long with `cache` in the policy, label by label.",
             "请在策略的 `cache` 中按密级指定时长。",
         ),
+        "quotas_in_parts": ("Name a Redis under `stores.state`.", "请在 `stores.state` 中配置 Redis。"),
         "cache_apart": ("Name a Redis under `stores.cache`.", "请在 `stores.cache` 中配置 Redis。"),
         "cache_keys_apart": (
             "Put the file on a volume that all replicas mount, and name it under `cache.keys`.",
