@@ -257,6 +257,15 @@ class ClearanceRefused(TidegateError):
     default_message = "The gateway refused to send this request. Retry."
 
 
+class RescanAbove(ClearanceRefused):
+    """The door did not open because the final bytes are above the label that was decided on. The request is decided
+    again, under `label`, the rank of what they are."""
+
+    def __init__(self, label: int, *, detail: str) -> None:
+        super().__init__(detail=detail)
+        self.label = label
+
+
 class RescanIncomplete(ClearanceRefused):
     """The door did not open because the final bytes could not be scanned to the end. No fault of the clearance: a pool
     that demands no such scan may have the request."""

@@ -16,13 +16,14 @@ from msgspec.structs import replace
 
 from gateway.core.access import reaches_model
 from gateway.core.client import Client
-from gateway.core.decision import Allow, Deny
+from gateway.core.decision import Allow, Decision, Deny
 from gateway.core.exchange import Exchange, Patience
 from gateway.core.facts import RequestFacts, Tenant
 from gateway.core.findings import Evidence, Unscanned
+from gateway.core.labels import Label
 from gateway.core.records import Ending, FullScan, ScanEnding, ScanReason
 from gateway.core.taint import NOTHING, Provenance
-from gateway.errors import AuditUnavailable, TidegateError, Unauthenticated
+from gateway.errors import AuditUnavailable, TidegateError, Unauthenticated, Unavailable
 from gateway.policy.decide import decide
 from gateway.policy.labelling import label
 from gateway.ports import AuditSink, Clock, Downstream, Inbound
@@ -84,6 +85,7 @@ class Pipeline:
         self._authenticator = authenticator
         self._classifier = classifier
         self._dispatcher = dispatcher
+        dispatcher.decides_higher = self._decide_higher
         self._outlook = outlook
         self._replies = replies
         self._audit = audit
@@ -248,8 +250,22 @@ class Pipeline:
 
     def _act_on(self, call: Call, relay: Relay, conversation: Conversation, decided: Decided) -> None:
         call.evidence, call.facts, call.decision = decided.evidence, decided.facts, decided.decision
+        call.conversation = conversation
         high = decided.facts.label_high
         relay.remember(partial(self._replies.remember, conversation, high) if self._replies.wants(high) else None)
+
+    def _decide_higher(self, call: Call, relay: Relay, label: Label) -> Decision:
+        """What was about to leave is of `label`, above what was decided on: decide again, and let that govern."""
+        facts, evidence, conversation = call.facts, call.evidence, call.conversation
+        if facts is None or evidence is None or conversation is None:
+            raise Unavailable
+        low, high = max(facts.label_low, label), max(facts.label_high, label)
+        facts = replace(facts, label_low=low, label_high=high)
+        decided = Decided(evidence, facts, decide(self._bundle.policy, facts))
+        # What was to be stored was to be stored as something lower.
+        relay.keep(None)
+        self._act_on(call, relay, conversation, decided)
+        return decided.decision
 
     async def _scan_fully(self, request: Request, tenant: Tenant, first: Decided) -> Decided | None:
         """What is decided when every tier has looked; None if the slow ones did not come to their end."""

@@ -19,6 +19,7 @@ from gateway.core.topology import Endpoint, Pool
 from gateway.errors import TidegateError
 from gateway.ports import Inbound
 from gateway.runtime.held import Quota
+from gateway.runtime.provenance import Conversation
 from gateway.wire.requests import Request
 from gateway.wire.token_demand import prompt_tokens
 
@@ -60,6 +61,7 @@ class Call:
         "cache_said",
         "cached",
         "cost_micros",
+        "conversation",
         "decision",
         "evidence",
         "facts",
@@ -103,6 +105,7 @@ class Call:
         self.flags: tuple[Unscanned, ...] = ()
         self.facts: RequestFacts | None = None
         self.decision: Decision | None = None
+        self.conversation: Conversation | None = None
         self.full_scan: FullScan | None = None
         self.pool: str | None = None
         self.attempts: list[Attempt] = []

@@ -8,7 +8,15 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from gateway.core.topology import Endpoint
-from gateway.errors import AuditUnavailable, BudgetSpent, RescanIncomplete, Saturated, TidegateError, Unreachable
+from gateway.errors import (
+    AuditUnavailable,
+    BudgetSpent,
+    RescanAbove,
+    RescanIncomplete,
+    Saturated,
+    TidegateError,
+    Unreachable,
+)
 from gateway.ports import STALE
 from gateway.runtime.endpoints import Endpoints
 
@@ -23,6 +31,7 @@ class Choices:
     __slots__ = (
         "_again",
         "_endpoints",
+        "_failed",
         "_has_prefix",
         "_make_prefix",
         "_prefix",
@@ -40,9 +49,27 @@ class Choices:
         self._prefix: int | None = None
         self._has_prefix = False
         self._tried: tuple[Endpoint, ...] = ()
+        self._failed: frozenset[str] = frozenset()
         self._refused: frozenset[str] = frozenset()
         # Where in its pool the next try goes, whatever else there is.
         self._again: tuple[str, Endpoint] | None = None
+
+    def last_of(self, to: tuple[str, ...], spill: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """What of these pools the next try may go to, if it is the last: first to one that has not failed this request.
+
+        Only then to `spill` instead of `to`, and only where at least half of the endpoints of `to` have failed it:
+        most of a pool that is down is no reason to spend the last try on the rest of it, and two servers of many that
+        are just being restarted are none to leave the building.
+        """
+        if self.tries != MAX_TRIES - 1 or not self._tried or self._again is not None:
+            return to, spill
+        fresh = tuple([name for name in to if name not in self._failed])
+        if fresh:
+            return (*fresh, *[name for name in to if name in self._failed]), spill
+        open_spill = tuple([name for name in spill if name not in self._failed])
+        if open_spill and 2 * len(self._tried) >= sum(len(self._endpoints.endpoints_of(name)) for name in to):
+            return (), open_spill
+        return to, spill
 
     @property
     def is_over(self) -> bool:
@@ -87,7 +114,7 @@ class Choices:
 
     def learn(self, pool: str, endpoint: Endpoint, failed: TidegateError, status: int | None) -> None:
         """An attempt at `endpoint` of `pool` has failed, with `status` if it answered."""
-        if isinstance(failed, AuditUnavailable | RescanIncomplete | BudgetSpent):
+        if isinstance(failed, AuditUnavailable | RescanIncomplete | RescanAbove | BudgetSpent):
             self._again = None
             self._refused |= {pool}
             return
@@ -99,6 +126,7 @@ class Choices:
             return
         self._again = None
         self._tried = (*self._tried, endpoint)
+        self._failed |= {pool}
         if status in _MISCONFIGURED:
             # A pool that refuses our credential, path or model name refuses them at each of its endpoints; another
             # pool has its own, and may serve (resilience.md: never again on a 4xx, which the request would be).

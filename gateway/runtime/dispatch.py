@@ -14,6 +14,7 @@ from functools import partial
 from gateway.core.decision import Allow, AuditLevel, Decision, Deny
 from gateway.core.facts import Tenant
 from gateway.core.keyed_hash import KeyedHash
+from gateway.core.labels import Label
 from gateway.core.message import Message
 from gateway.core.records import Ending, Intent, ScanReason, Stayed
 from gateway.core.shares import in_turn
@@ -23,6 +24,7 @@ from gateway.errors import (
     AuditUnavailable,
     BudgetSpent,
     Overloaded,
+    RescanAbove,
     RescanIncomplete,
     TidegateError,
     Unavailable,
@@ -86,6 +88,8 @@ class Dispatcher:
         self._prefix_key = prefix_key
         self._budget = budget
         self._mirrors = mirrors
+        # Whoever decides puts itself here: a request of which more was found on its way out is decided again.
+        self.decides_higher: Callable[[Call, Relay, Label], Decision] = _undecided
 
     def dispatch(
         self,
@@ -209,6 +213,9 @@ class Dispatcher:
             first = walk.second.withdraw() if isinstance(failed, RescanIncomplete) and walk.second is not None else None
             if first is not None:
                 self._follow(walk, first)
+            elif isinstance(failed, RescanAbove) and not walk.is_copy:
+                walk.second = None
+                self._follow(walk, self.decides_higher(walk.call, walk.relay, Label(failed.label)))
         walk.relay.give_up(walk.error or Unavailable())
 
     async def _entered(self, walk: "_Walk") -> Place | None:
@@ -324,7 +331,7 @@ class Dispatcher:
                 fresh=walk.choices.is_fresh,
                 tenant=walk.tenant,
             )
-        except RescanIncomplete as error:
+        except (RescanIncomplete, RescanAbove) as error:
             walk.call.end_attempt(Ending.REFUSED, None, error.detail, now=self._clock.monotonic())
             trial.drop()
             return error
@@ -477,8 +484,9 @@ class _Walk:
 
     def left(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The pools of `to` and of `spill` in which something is left to try."""
-        to, spill = self.to, self.allow.spill
-        return self.choices.left(to), self.choices.left(spill) if spill else spill
+        choices, spill = self.choices, self.allow.spill
+        left = choices.left(self.to), choices.left(spill) if spill else spill
+        return choices.last_of(*left) if choices.tries else left
 
     def sending(self, pool: Pool, trial: Trial) -> Callable[[UpstreamConnection], None]:
         """Who is told just before the first byte leaves for `pool`."""
@@ -501,6 +509,10 @@ class _Walk:
         else:
             self.error, self.canary = failed, None
         self.choices.learn(pool.name, endpoint, failed, self.call.attempts[-1].status if self.call.attempts else None)
+
+
+def _undecided(call: Call, relay: Relay, label: Label) -> Decision:  # noqa: ARG001 -- what stands there has these
+    raise Unavailable
 
 
 def _needs_intent(allow: Allow, zone: Zone) -> bool:

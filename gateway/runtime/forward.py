@@ -16,7 +16,7 @@ from gateway.core.keyed_hash import KeyedHash
 from gateway.core.labels import Label
 from gateway.core.message import Message
 from gateway.core.topology import Endpoint, Pool, Zone
-from gateway.errors import ClearanceRefused, RescanIncomplete
+from gateway.errors import ClearanceRefused, RescanAbove, RescanIncomplete
 from gateway.ports import Backend, Clock, Receiver, UpstreamConnection
 
 _REMEMBERED: Final = 1 << 16
@@ -107,7 +107,8 @@ class Forwarder:
 
         `tenant` is whose work it is. `sending` is called with the connection just before the first byte. Raises
         UpstreamUnreachable if no connection into the zone could be had, ClearanceRefused if the door stays shut;
-        RescanIncomplete if that is only because nobody could look at the final bytes in time.
+        RescanIncomplete if that is only because nobody could look at the final bytes in time, RescanAbove if they are
+        more than was decided on.
         """
         if pool.clearance < self._top:
             label = await self._rescan(message, tenant)
@@ -115,7 +116,7 @@ class Forwarder:
                 raise RescanIncomplete(detail=f"{pool.name}: the final bytes were not scanned to the end")
             # Not the pool's clearance alone: ceilings and routes were asked about the label that was decided on.
             if label > min(clearance.label, pool.clearance):
-                raise ClearanceRefused(detail=f"{pool.name}: the final bytes are above what was decided on")
+                raise RescanAbove(label, detail=f"{pool.name}: the final bytes are above what was decided on")
         connection = await self._backends[pool.name].connect(
             endpoint, timeout_s=pool.timeouts.connect_s, may_dial=self._zones[pool.zone].holds, fresh=fresh
         )

@@ -106,9 +106,9 @@ class Relay:
         self._remember = remember
         self._is_noted = remember is not None or self._keep is not None
 
-    def keep(self, keep: Remember) -> None:
-        """Hand the answer to `keep` once it is complete, before its last byte leaves."""
-        self._keep, self._is_noted = keep, True
+    def keep(self, keep: Remember | None) -> None:
+        """Hand the answer to `keep` once it is complete, before its last byte leaves; None keeps it nowhere."""
+        self._keep, self._is_noted = keep, self._is_noted or keep is not None
 
     def prepare(self, request: Request, *, private: tuple[str, ...]) -> None:
         """The next attempt of `request` is about to connect; `private` are names that no error may show."""

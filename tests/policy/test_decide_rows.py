@@ -213,6 +213,11 @@ MODELS = "{chat: {pools: [home, burst, far]}, steer: {pools: [home, lab, burst, 
         ("{pool: far, percent: 5}", "to: [home], spill: [far], canary: {pool: lab, percent: 5}", None),
         # The other's canary does not suit its row.
         ("{pool: far, percent: 5}", "to: [home], canary: {pool: far, percent: 5}, only: {processor: own}", None),
+        (
+            "{pool: far, percent: 5}",
+            "to: [home], spill: [far], canary: {pool: burst, percent: 5}, only: {residency: cn}",
+            None,
+        ),
         # A canary at home steers nothing outward.
         ("{pool: lab, percent: 50}", "to: [home]", Canary("lab", 50)),
     ],
@@ -333,6 +338,11 @@ def test_nothing_is_mirrored_of_what_is_refused() -> None:
         ("{pool: far, percent: 6}", "to: [home], mirror: {pool: far, percent: 5}", None),
         ("{pool: far, percent: 5}", "to: [home], mirror: {pool: far, percent: 5}", Mirror("far", 5)),
         ("{pool: far, percent: 5}", "to: [home], mirror: {pool: far, percent: 5}, only: {processor: own}", None),
+        (
+            "{pool: far, percent: 5}",
+            "to: [home], spill: [far], mirror: {pool: burst, percent: 5}, only: {residency: cn}",
+            None,
+        ),
         ("{pool: far, percent: 5}", "to: [home], spill: [far], mirror: {pool: lab, percent: 5}", None),
         # Where the cloud leads anyway.
         ("{pool: far, percent: 5}", "to: [far, home]", Mirror("far", 5)),
