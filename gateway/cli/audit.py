@@ -9,6 +9,7 @@ import json
 import os
 from pathlib import Path
 
+from gateway.cli import audit_evidence
 from gateway.cli.main import Subparsers
 from gateway.core.audit_verify import Report, State, Verdict
 from gateway.runtime.audit_folder import judge
@@ -19,7 +20,7 @@ from gateway.settings import load
 
 def add_commands(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
     """Add `tidegate audit`."""
-    parser = subparsers.add_parser("audit", help="verify the audit log")
+    parser = subparsers.add_parser("audit", help="verify the audit log, and make evidence of it")
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     verify = actions.add_parser(
         "verify",
@@ -40,6 +41,7 @@ def add_commands(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
     )
     verify.add_argument("--json", action="store_true", help="print the verdicts as JSON")
     verify.set_defaults(run=run_verify)
+    audit_evidence.add_command(actions)
 
 
 def run_verify(arguments: argparse.Namespace) -> int:

@@ -7,19 +7,22 @@ with the files on standard error, as `serve` does. The secrets that it reads end
 import argparse
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 from gateway.cli.problem_report import report
 from gateway.cli.proved import load_proved, logged
-from gateway.cli.signed_files import approved, read_signed
+from gateway.cli.signed_files import SIGNATURES, SIGNERS, approved, read_signed
+from gateway.config.gateway_file import Files
 from gateway.core.problems import Problems
-from gateway.runtime import activation_book, certified
+from gateway.runtime import activation_book, bundle_shelf, certified
 from gateway.runtime.keyring import Purpose
 from gateway.runtime.lifeline import die_with_parent, forbid_core_files
 from gateway.runtime.proving import Progress
 from gateway.runtime.supervisor import Plan
 from gateway.runtime.upgrade import Prepared, written
+from gateway.settings import RECOGNIZERS_FILE
 from gateway.telemetry import EventLog, log_to
 
 log = EventLog(__name__)
@@ -36,6 +39,7 @@ def plan_of(directory: Path, telling: AbstractContextManager[Progress]) -> Plan:
     sealed = certified.seal(proved.certificate, keyring.keyed_hash(Purpose.CERTIFICATES))
     settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     certified.keep(settings.state_dir, proved.bundle, sealed)
+    bundle_shelf.shelve(settings.state_dir, proved.bundle, _written(directory, settings.gateway.files))
     if entry is not None:
         # As soon as they may come into force: what was accepted once is not accepted again below its version.
         activation_book.keep(settings.state_dir, entry, keyring.keyed_hash(Purpose.ACTIVATIONS))
@@ -51,6 +55,19 @@ def plan_of(directory: Path, telling: AbstractContextManager[Progress]) -> Plan:
         drain_s=gateway.limits.drain_s,
         bundle=proved.bundle,
     )
+
+
+def _written(directory: Path, files: Files) -> Mapping[str, bytes]:
+    """The files that a bundle is made of, as they are written, under the names that they usually have."""
+    names = {
+        "policy.yaml": files.policy,
+        "pools.yaml": files.pools,
+        "tenants.yaml": files.tenants,
+        RECOGNIZERS_FILE: files.recognizers or RECOGNIZERS_FILE,
+        SIGNERS: SIGNERS,
+        SIGNATURES: SIGNATURES,
+    }
+    return {name: (directory / file).read_bytes() for name, file in names.items() if (directory / file).is_file()}
 
 
 def main() -> int:

@@ -11,7 +11,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from gateway.core.audit_record import Activation, Unreadable, read
+from gateway.core.audit_record import Activation, Entry, Unreadable, read
 from gateway.core.audit_verify import CHECKPOINTS, Report, verify
 from gateway.core.keyed_hash import KeyedHash
 from gateway.core.problems import Problem, Problems
@@ -73,28 +73,42 @@ def find(directory: Path, request_id: str) -> Told | None:
 
 def outcomes(directory: Path, since: float = 0.0) -> Iterator[tuple[Outcome | None, tuple[str, ...] | None]]:
     """Every finished request that ended at or after `since` (Unix time), oldest segment first, with the names of its
-    bundle's labels if the log says them; None for a line that nobody can read. A line half written is left out."""
+    bundle's labels if the log says them; None for a line that nobody can read."""
     names: dict[str, tuple[str, ...]] = {}
+    for entry in entries(directory, since):
+        match entry:
+            case Outcome():
+                if entry.at >= since:
+                    yield entry, names.get(entry.bundle)
+            case Activation():
+                names[entry.bundle] = entry.labels
+            case None:
+                yield None, None
+            case _:
+                pass
+
+
+def entries(directory: Path, since: float = 0.0) -> Iterator[Entry | None]:
+    """Every record of the segments that were written to at or after `since`, and the activations of those before; None
+    for a line that nobody can read. A line half written is left out."""
     for path in _segments(directory):
         if path.stat().st_mtime < since:
-            # Its last record is older, and so are the others; which labels there were may matter for those that follow.
+            # Which labels there were may matter for those that follow.
             for line in _lines_with(path.read_bytes(), b'"activation":'):
                 entry = _entry(line)
                 if isinstance(entry, Activation):
-                    names[entry.bundle] = entry.labels
+                    yield entry
             continue
         with path.open("rb") as file:
             for line in file:
                 if not line.endswith(b"\n"):
                     break
-                entry = _entry(line)
-                if isinstance(entry, Outcome):
-                    if entry.at >= since:
-                        yield entry, names.get(entry.bundle)
-                elif isinstance(entry, Activation):
-                    names[entry.bundle] = entry.labels
-                elif entry is None:
-                    yield None, None
+                yield _entry(line)
+
+
+def segments(directory: Path) -> list[Path]:
+    """The files of `directory` that hold records, oldest first."""
+    return _segments(directory)
 
 
 def _segments(directory: Path) -> list[Path]:
@@ -122,7 +136,7 @@ def _lines_with(data: bytes, word: bytes) -> Iterator[bytes]:
         at = data.find(word, end)
 
 
-def _entry(line: bytes) -> object:
+def _entry(line: bytes) -> Entry | None:
     try:
         return read(line)
     except Unreadable:

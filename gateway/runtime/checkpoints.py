@@ -62,7 +62,7 @@ class Checkpoints:
         directory.chmod(0o700)
         self._clock = clock
         self._path = directory / CHECKPOINTS
-        self._key = _signing_key(directory)
+        self._key = load_signing_key(directory)
         self._fd = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -117,7 +117,8 @@ class Checkpoints:
             ) from None
 
 
-def _signing_key(directory: Path) -> Ed25519PrivateKey:
+def load_signing_key(directory: Path) -> Ed25519PrivateKey:
+    """The pair of an audit folder, made if there is none; Problems if it is not one."""
     private, public = directory / PRIVATE_KEY, directory / PUBLIC_KEY
     if not private.exists():
         if public.exists():
