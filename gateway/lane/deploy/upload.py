@@ -70,6 +70,20 @@ def _base64(digest: bytes) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class _Part:
+    """A part as S3 lists it."""
+
+    tag: str
+    checksum: str
+
+    def holds(self, data: bytes, digest: bytes) -> bool:
+        """Whether it is this data. Where no SHA-256 is listed, the tag must be the MD5; the whole is checked anyway."""
+        if self.checksum:
+            return self.checksum == _base64(digest)
+        return self.tag.strip('"') == hashlib.md5(data, usedforsecurity=False).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
 class Upload:
     """One package on its way to its place."""
 
@@ -84,10 +98,15 @@ class Upload:
         done = []
         with self.path.open("rb") as file:
             for index, digest in enumerate(self.package.part_digests):
-                tag = there.get((index + 1, _base64(digest)))
-                if tag is None:
-                    file.seek(index * self.package.part_size)
-                    tag = self._send(aws, upload, index, digest, file.read(self.package.part_size))
+                file.seek(index * self.package.part_size)
+                data = file.read(self.package.part_size)
+                if hashlib.sha256(data).digest() != digest:
+                    raise UploadDiffers
+                part = there.get(index + 1)
+                if part is not None and part.holds(data, digest):
+                    tag = part.tag
+                else:
+                    tag = self._send(aws, upload, index, digest, data)
                 done.append({"PartNumber": index + 1, "ETag": tag, "ChecksumSHA256": _base64(digest)})
                 tell(min(self.package.size, (index + 1) * self.package.part_size), self.package.size)
         complete = {**self._object(), "UploadId": upload, "MultipartUpload": {"Parts": done}}
@@ -122,8 +141,8 @@ class Upload:
         }
         return text(aws.ask(Call("s3", "CreateMultipartUpload", parameters)), "UploadId")
 
-    def _there(self, aws: Aws, upload: str) -> dict[tuple[int, str], str]:
-        """The tags of parts that arrived, by their number and digest."""
+    def _there(self, aws: Aws, upload: str) -> dict[int, "_Part"]:
+        """The parts that arrived, by their number."""
         asked = Call("s3", "ListParts", {**self._object(), "UploadId": upload})
         try:
             parts = list(aws.every(asked, "Parts"))
@@ -131,11 +150,9 @@ class Upload:
             if refusal.is_one_of(MISSING):
                 return {}
             raise
-        return {(number(one, "PartNumber") or 0, text(one, "ChecksumSHA256")): text(one, "ETag") for one in parts}
+        return {number(one, "PartNumber") or 0: _Part(text(one, "ETag"), text(one, "ChecksumSHA256")) for one in parts}
 
     def _send(self, aws: Aws, upload: str, index: int, digest: bytes, data: bytes) -> str:
-        if hashlib.sha256(data).digest() != digest:
-            raise UploadDiffers
         parameters = {
             **self._object(),
             "UploadId": upload,
