@@ -136,12 +136,8 @@ class Relay:
                 private=self._private,
             )
         self._upstream = upstream
-        self.exchange.attempt(
-            first_content_s=first_content_s,
-            idle_s=timeouts.idle_s,
-            total_s=timeouts.total_s,
-            now=self._clock.monotonic(),
-        )
+        idle_s, total_s, now = timeouts.idle_s, timeouts.total_s, self._clock.monotonic()
+        self.exchange.attempt(first_content_s=first_content_s, idle_s=idle_s, total_s=total_s, now=now)
         if self.exchange.is_blocked:
             upstream.pause()
 
