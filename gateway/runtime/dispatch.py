@@ -8,7 +8,7 @@ have nowhere left to go, it is decided a second time before that; `full_scan.py`
 
 import asyncio
 import functools
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from gateway.core.decision import Allow, AuditLevel, Decision, Deny
@@ -16,10 +16,8 @@ from gateway.core.facts import Tenant
 from gateway.core.keyed_hash import KeyedHash
 from gateway.core.labels import Label
 from gateway.core.message import Message
-from gateway.core.records import Ending, Intent, ScanReason, Stayed
-from gateway.core.shares import in_turn
+from gateway.core.records import Ending, Intent, ScanReason
 from gateway.core.topology import Endpoint, Pool, Topology, Zone
-from gateway.core.waiting import Asker
 from gateway.errors import (
     AuditUnavailable,
     BudgetSpent,
@@ -30,7 +28,7 @@ from gateway.errors import (
     Unavailable,
     Unreachable,
 )
-from gateway.ports import STALE, AuditSink, Clock, UpstreamConnection, UpstreamFull, UpstreamUnreachable
+from gateway.ports import AuditSink, Clock, UpstreamFull, UpstreamUnreachable
 from gateway.runtime.admission import Admission, Place, Turn
 from gateway.runtime.burst_budget import BudgetDesk
 from gateway.runtime.call import Call
@@ -41,12 +39,11 @@ from gateway.runtime.full_scan import Decided, SecondDecision, refusal_of
 from gateway.runtime.mint import Mint
 from gateway.runtime.mirror import Mirrors
 from gateway.runtime.relay import Relay
+from gateway.runtime.walk import Later as Later
+from gateway.runtime.walk import Walk
 from gateway.wire.beginning import beginning_of
 from gateway.wire.encode import encode
 from gateway.wire.requests import Request
-
-Later = Callable[[Callable[[], Coroutine[None, None, None]]], None]
-"""Takes what has to wait for something, to be run as a task of its request."""
 
 
 class Dispatcher:
@@ -111,7 +108,7 @@ class Dispatcher:
         """
         choices = Choices(self._endpoints, partial(self._prefix, request, tenant))
         asker = self._admission.asker(tenant, allow, is_undecided=second is not None and second.is_open)
-        walk = _Walk(call, relay, request, tenant, allow, later, choices, asker)
+        walk = Walk(call, relay, request, tenant, allow, later, choices, asker)
         walk.second = second
         walk.is_copy = is_copy
         if is_copy:
@@ -129,14 +126,14 @@ class Dispatcher:
         elif not self._is_sent_now(walk):
             later(partial(self._walk, walk))
 
-    def _leaves_first(self, walk: "_Walk") -> bool:
+    def _leaves_first(self, walk: Walk) -> bool:
         """Whether the first place would be in the cloud if a full scan confirmed the lower label."""
         allow, asker = walk.allow, walk.asker
         if allow.leaves_first > walk.share(self._draw, allow.leaves_first):
             return True
         return any(self._admission.sends(name, asker) for name in allow.if_scanned)
 
-    def _is_sent_now(self, walk: "_Walk") -> bool:
+    def _is_sent_now(self, walk: Walk) -> bool:
         """Send without waiting for anything; False, and nothing done, where something must be waited for."""
         allow, relay = walk.allow, walk.relay
         canary = walk.choices.left((walk.canary,)) if walk.canary is not None else ()
@@ -171,32 +168,32 @@ class Dispatcher:
         relay.when_over(partial(self._over, walk, place, pool, endpoint))
         return True
 
-    def _begin(self, walk: "_Walk", pool: Pool, endpoint: Endpoint) -> Trial:
+    def _begin(self, walk: Walk, pool: Pool, endpoint: Endpoint) -> Trial:
         now = self._clock.monotonic()
         walk.call.begin_attempt(pool, endpoint, now=now)
         if walk.allow.mirror is not None and self._mirrors is not None:
             self._mirror(walk, self._mirrors, pool)
         return self._endpoints.begin(pool.name, endpoint, is_first=not walk.choices.tries, now=now)
 
-    def _mirror(self, walk: "_Walk", mirrors: Mirrors, pool: Pool) -> None:
+    def _mirror(self, walk: Walk, mirrors: Mirrors, pool: Pool) -> None:
         """Offer a copy, once for each request, and not to the pool that has the request itself."""
         mirror = walk.allow.mirror
         if mirror is not None and mirror.pool != pool.name and not walk.is_mirrored:
             walk.is_mirrored = True
             mirrors.offer(self.dispatch, walk.call, walk.request, walk.tenant, walk.allow)
 
-    def _over(self, walk: "_Walk", place: Place, pool: Pool, endpoint: Endpoint, failed: TidegateError | None) -> None:
+    def _over(self, walk: Walk, place: Place, pool: Pool, endpoint: Endpoint, failed: TidegateError | None) -> None:
         place.leave()
         if failed is not None:
             walk.learn(pool, endpoint, failed)
             walk.later(partial(self._walk, walk))
 
-    async def _scan_and_walk(self, walk: "_Walk", second: SecondDecision) -> None:
+    async def _scan_and_walk(self, walk: Walk, second: SecondDecision) -> None:
         """With the lower label the request would leave first: so it is looked at before it goes anywhere."""
         await self._decided_again(walk, second, ScanReason.LEAVES_FIRST)
         await self._walk(walk)
 
-    async def _walk(self, walk: "_Walk") -> None:
+    async def _walk(self, walk: Walk) -> None:
         """Try one place after the other."""
         while (place := await self._entered(walk)) is not None:
             pool = self._pools[place.pool]
@@ -218,7 +215,7 @@ class Dispatcher:
                 self._follow(walk, self.decides_higher(walk.call, walk.relay, Label(failed.label)))
         walk.relay.give_up(walk.error or Unavailable())
 
-    async def _entered(self, walk: "_Walk") -> Place | None:
+    async def _entered(self, walk: Walk) -> Place | None:
         """The next place to try; None if there is none, and what went wrong before is what the caller can act upon."""
         to, spill = walk.left()
         second = walk.second
@@ -247,7 +244,7 @@ class Dispatcher:
         finally:
             walk.call.queued_s += self._clock.monotonic() - began
 
-    async def _place(self, walk: "_Walk", to: Sequence[str], spill: Sequence[str], began: float) -> Place:
+    async def _place(self, walk: Walk, to: Sequence[str], spill: Sequence[str], began: float) -> Place:
         """A place in one of these pools, or in one that a full scan opens while the request waits for it."""
         second, opened = walk.second, walk.allow.if_scanned
         if second is None or not (second.is_open and any(self._admission.takes(name, walk.asker) for name in opened)):
@@ -274,7 +271,7 @@ class Dispatcher:
         to, spill = walk.left()
         return await self._admission.enter(to, spill, wait_s=self._patience(walk, began), asker=walk.asker)
 
-    async def _scan_beside(self, walk: "_Walk", second: SecondDecision, turn: Turn, began: float) -> Decided | None:
+    async def _scan_beside(self, walk: Walk, second: SecondDecision, turn: Turn, began: float) -> Decided | None:
         """Decide again while the request waits, and let the wait follow; what nobody waits for any more is returned."""
         found = await second.seek(ScanReason.NO_PLACE)
         if found is None:
@@ -290,11 +287,11 @@ class Dispatcher:
             turn.change(*walk.left(), wait_s=self._patience(walk, began), asker=walk.asker)
         return None
 
-    def _patience(self, walk: "_Walk", began: float) -> float:
+    def _patience(self, walk: Walk, began: float) -> float:
         """How long a request may still wait, which has waited since `began` and perhaps before."""
         return walk.allow.queue_s - walk.call.queued_s - (self._clock.monotonic() - began)
 
-    async def _attempt(self, walk: "_Walk", pool: Pool, endpoint: Endpoint) -> TidegateError | None:
+    async def _attempt(self, walk: Walk, pool: Pool, endpoint: Endpoint) -> TidegateError | None:
         """Try one endpoint: None once the exchange is over; otherwise why the next may be tried."""
         if self._budget is None or not self._zones[pool.zone].is_cloud:
             return await self._paid_attempt(walk, pool, endpoint)
@@ -309,7 +306,7 @@ class Dispatcher:
         finally:
             self._budget.settle(hold, walk.call, was_sent=walk.is_out)
 
-    async def _paid_attempt(self, walk: "_Walk", pool: Pool, endpoint: Endpoint) -> TidegateError | None:
+    async def _paid_attempt(self, walk: Walk, pool: Pool, endpoint: Endpoint) -> TidegateError | None:
         epoch = self._epoch()
         message = self._encoded(walk, pool, endpoint)
         if _needs_intent(walk.allow, self._zones[pool.zone]):
@@ -349,7 +346,7 @@ class Dispatcher:
             raise
         return await walk.relay.result()
 
-    def _encoded(self, walk: "_Walk", pool: Pool, endpoint: Endpoint) -> Message:
+    def _encoded(self, walk: Walk, pool: Pool, endpoint: Endpoint) -> Message:
         given_s, left_s = walk.relay.exchange.given_s, None
         if given_s < pool.timeouts.total_s:
             left_s = given_s - (self._clock.monotonic() - walk.call.inbound.received_at)
@@ -358,7 +355,7 @@ class Dispatcher:
         walk.relay.prepare(walk.request, private=(pool.model, endpoint.name))
         return message
 
-    async def _decided_again(self, walk: "_Walk", second: SecondDecision, because: ScanReason) -> bool:
+    async def _decided_again(self, walk: Walk, second: SecondDecision, because: ScanReason) -> bool:
         """Follow the second decision from here on, if there is one; raises what the caller is told if it refuses."""
         found = await second.seek(because) if second.is_open else None
         if found is None:
@@ -367,11 +364,11 @@ class Dispatcher:
         self._follow(walk, second.adopt(found))
         return True
 
-    def _stays(self, walk: "_Walk") -> None:
+    def _stays(self, walk: Walk) -> None:
         """Nothing will open more: what is kept for work that must stay is there for this request, too."""
         walk.asker = self._admission.asker(walk.tenant, walk.allow, walk.asker)
 
-    def _follow(self, walk: "_Walk", decision: Decision) -> None:
+    def _follow(self, walk: Walk, decision: Decision) -> None:
         """`decision` governs from now on. What was tried before stays tried."""
         if isinstance(decision, Deny):
             raise refusal_of(decision)
@@ -381,7 +378,7 @@ class Dispatcher:
         canary = self._canary(walk)
         walk.canary = canary if canary is not None and walk.choices.left((canary,)) else None
 
-    def _canary(self, walk: "_Walk") -> str | None:
+    def _canary(self, walk: Walk) -> str | None:
         """The pool to try first, if this request is one of the canary's share."""
         canary = walk.allow.canary
         return canary.pool if canary is not None and walk.share(self._draw, canary.percent) < canary.percent else None
@@ -395,7 +392,7 @@ class Dispatcher:
         text = f"{tenant.id}\n{beginning}".encode(errors="surrogatepass")
         return int.from_bytes(self._prefix_key.digest(text)[:8], "big")
 
-    def _intent(self, walk: "_Walk", pool: Pool, message: Message, epoch: int) -> Intent:
+    def _intent(self, walk: Walk, pool: Pool, message: Message, epoch: int) -> Intent:
         call = walk.call
         return Intent(
             request_id=call.id,
@@ -409,106 +406,6 @@ class Dispatcher:
             epoch=epoch,
             digest=self._digest_of(message),
         )
-
-
-class _Walk:
-    """One request on its way through the pools of its decision: what is left to try, and what went wrong so far.
-
-    `canary` is the pool to try before the others, None once it has been tried or has no place.
-    """
-
-    __slots__ = (
-        "_share",
-        "_turn",
-        "allow",
-        "asker",
-        "call",
-        "canary",
-        "choices",
-        "error",
-        "is_copy",
-        "is_mirrored",
-        "is_out",
-        "later",
-        "refused",
-        "relay",
-        "request",
-        "second",
-        "tenant",
-        "to",
-    )
-
-    def __init__(
-        self,
-        call: Call,
-        relay: Relay,
-        request: Request,
-        tenant: Tenant,
-        allow: Allow,
-        later: Later,
-        choices: Choices,
-        asker: Asker,
-    ) -> None:
-        self.call = call
-        self.relay = relay
-        self.request = request
-        self.to = allow.to
-        self.is_copy = self.is_mirrored = False
-        self._turn: float | None = None
-        self.tenant = tenant
-        self.allow = allow
-        self.later = later
-        self.choices = choices
-        self.asker = asker
-        self.error: TidegateError | None = None
-        self.refused: BudgetSpent | None = None
-        self.is_out = False
-        self.canary: str | None = None
-        self.second: SecondDecision | None = None
-        self._share: float | None = None
-
-    def share(self, draw: Callable[[], float], percent: float) -> float:
-        """This request's place among a hundred, the same for whoever asks; drawn once a `percent` depends on it."""
-        if self._share is None and 0 < percent < 100:
-            self._share = draw() * 100
-        return self._share if self._share is not None else 0.0
-
-    def share_out(self, draw: Callable[[], float]) -> None:
-        """Put the pools of `to` in this request's order; whoever is decided again keeps its draw."""
-        allow = self.allow
-        self.to = allow.to
-        if allow.weights:
-            if self._turn is None:
-                self._turn = draw()
-            self.to = in_turn(allow.to, allow.weights, self._turn)
-
-    def left(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The pools of `to` and of `spill` in which something is left to try."""
-        choices, spill = self.choices, self.allow.spill
-        left = choices.left(self.to), choices.left(spill) if spill else spill
-        return choices.last_of(*left) if choices.tries else left
-
-    def sending(self, pool: Pool, trial: Trial) -> Callable[[UpstreamConnection], None]:
-        """Who is told just before the first byte leaves for `pool`."""
-        return partial(self.relay.sending, timeouts=pool.timeouts, trial=trial)
-
-    def leaves(self, sending: Callable[[UpstreamConnection], None], connection: UpstreamConnection) -> None:
-        """What is paid for is on its way from now on, however it ends."""
-        self.is_out = True
-        sending(connection)
-
-    def learn(self, pool: Pool, endpoint: Endpoint, failed: TidegateError) -> None:
-        """An attempt at `endpoint` of `pool` has failed."""
-        if failed.detail == STALE:
-            # It says nothing about the server, and goes there again.
-            self.error = self.error or failed
-        elif isinstance(failed, BudgetSpent):
-            # Of the places at home it says nothing: told only to whom none is left.
-            self.refused, self.canary = failed, None
-            self.call.stayed = Stayed.BUDGET
-        else:
-            self.error, self.canary = failed, None
-        self.choices.learn(pool.name, endpoint, failed, self.call.attempts[-1].status if self.call.attempts else None)
 
 
 def _undecided(call: Call, relay: Relay, label: Label) -> Decision:  # noqa: ARG001 -- what stands there has these

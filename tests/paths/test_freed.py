@@ -12,12 +12,12 @@ from gateway.api.downstream import HttpDownstream
 from gateway.core.exchange import Exchange
 from gateway.runtime.call import Call
 from gateway.runtime.choices import Choices
-from gateway.runtime.dispatch import _Walk
 from gateway.runtime.relay import Relay
+from gateway.runtime.walk import Walk
 from tests.fakes.house import house
 from tests.fakes.model_server import ModelServer
 
-OURS = (Call, Choices, Exchange, HttpDownstream, Relay, _Walk)
+OURS = (Call, Choices, Exchange, HttpDownstream, Relay, Walk)
 
 
 def alive() -> Counter[str]:
