@@ -35,14 +35,13 @@ from gateway.core.message import Message
 from gateway.detect.memo import Memos, MemoStore
 from gateway.detect.ner import ModelScanner
 from gateway.detect.scanner import build_scanner
-from gateway.parts import backend_of, models_of, reply_cache_of, scanned_inline
+from gateway.parts import backend_of, budget_desk_of, models_of, reply_cache_of, scanned_inline
 from gateway.pipeline import Pipeline
 from gateway.ports import Clock, FullScanner, Scanner
 from gateway.runtime import readings
 from gateway.runtime.admission import Admission
 from gateway.runtime.audit import AuditLog
 from gateway.runtime.board import Board, Bookkeeper
-from gateway.runtime.burst_budget import BudgetDesk
 from gateway.runtime.classify import Classifier
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.controls import ControlDesk
@@ -51,7 +50,6 @@ from gateway.runtime.dispatch import Dispatcher
 from gateway.runtime.endpoints import Endpoints
 from gateway.runtime.forward import Door, Forwarder
 from gateway.runtime.instruments import Instruments
-from gateway.runtime.kept_budget import KeptBudget
 from gateway.runtime.keyring import Purpose
 from gateway.runtime.lifeline import Told
 from gateway.runtime.mint import Mint, new_key
@@ -64,7 +62,6 @@ from gateway.runtime.staying import Staying
 from gateway.runtime.surroundings import Outlook
 from gateway.settings import Settings
 from gateway.stores.connections import Connections
-from gateway.stores.memory_quota import MemoryQuotaStore
 from gateway.stores.quotas import quota_store
 from gateway.stores.redis_taint import RedisTaintStore
 from gateway.stores.replies import ReplyStore, reply_store
@@ -148,7 +145,7 @@ class Worker:
             self._stores.state, self._clock, workers=gateway.workers, replicas=gateway.replicas, number=number
         )
         self._quotas = Quotas(self._quota_store, bundle.prices)
-        self._budget = self._budget_desk()
+        self._budget = budget_desk_of(settings, self._quota_store, self._clock, number, self._admission.spend)
         memo = MemoStore()
         # None where the policy asks for no models: nothing is loaded that nobody needs.
         self._models = models_of(settings) if full_scanner is None else None
@@ -210,7 +207,7 @@ class Worker:
             draw=chance,
             endpoints=self._endpoints,
             prefix_key=self._keyring.keyed_hash(Purpose.BALANCE),
-            budget=self._budget,
+            budget=self._budget if bundle.budget is not None else None,
             mirrors=self._mirrors,
         )
         outlook = Outlook(
@@ -219,7 +216,7 @@ class Worker:
             self._clock,
             has_place=self._admission.has_place,
             is_closed=self._takes_nothing,
-            is_spent=lambda: self._budget is not None and self._budget.is_spent,
+            is_spent=lambda: self._budget.is_spent,
         )
         self._replies = replies = reply_store(
             self._stores.state,
@@ -245,7 +242,7 @@ class Worker:
             cache=self._cache,
             quotas=self._quotas,
             staying=Staying(
-                policy, self._admission.cloud, is_spent=self._has_no_money, is_shut=self._admission.is_kept_shut
+                policy, self._admission.cloud, is_spent=self._budget.keeps, is_shut=self._admission.is_kept_shut
             ),
             started_at=int(self._clock.wall()),
         )
@@ -268,8 +265,7 @@ class Worker:
         ask(lambda: readings.of_audit(self._audit))
         ask(lambda: readings.of_memo(memo))
         ask(self._quotas.readings)
-        if self._budget is not None:
-            ask(self._budget.readings)
+        ask(self._budget.readings)
         ask(lambda: readings.of_replies(replies))
         if self._mirrors is not None:
             ask(self._mirrors.readings)
@@ -326,8 +322,7 @@ class Worker:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._tick())
                 group.create_task(self._credentials.run(drained))
-                if self._budget is not None:
-                    group.create_task(self._budget.run(drained))
+                group.create_task(self._budget.run(drained))
                 if self._mirrors is not None:
                     group.create_task(self._mirrors.run(drained))
                 for poller in self._pollers:
@@ -398,11 +393,7 @@ class Worker:
             token=self._settings.admin_token(),
             figures=self._figures,
             metrics_token=self._settings.metrics_token(),
-            routes=[
-                control_routes(
-                    self._desk, self._admission.load, lambda: self._budget.told() if self._budget is not None else None
-                )
-            ],
+            routes=[control_routes(self._desk, self._admission.load, self._budget.told)],
         )
         config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", server_header=False)
         return _Face(config)
@@ -410,18 +401,6 @@ class Worker:
     def told(self, told: Told) -> None:
         """The supervisor says which overrides of operations stand."""
         self._desk.told(told)
-
-    def _budget_desk(self) -> BudgetDesk | None:
-        bundle, store, closed = self._bundle, self._quota_store, self._admission.spend
-        if bundle.budget is None:
-            return None
-        if not isinstance(store, MemoryQuotaStore):
-            return BudgetDesk(bundle.budget, bundle.prices, store, closed=closed)
-        kept = KeptBudget(self._settings.state_dir / f"budget-w{self._number}.json", store, self._clock)
-        return BudgetDesk(bundle.budget, bundle.prices, store, part_of=store.part_of, kept=kept, closed=closed)
-
-    def _has_no_money(self, tenant: str) -> bool:
-        return self._budget is not None and (self._budget.is_spent or self._budget.has_spent(tenant))
 
     def _takes_nothing(self, pool: str) -> bool:
         return self._endpoints.is_closed(pool) or self._admission.is_drained(pool)

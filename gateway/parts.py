@@ -10,18 +10,39 @@ from gateway.backends.http1 import Http1Backend, Http1Settings
 from gateway.backends.sagemaker import SageMakerBackend
 from gateway.backends.sagemaker_credentials import Keys
 from gateway.config.cache_block import KEYS_FILE
+from gateway.core.burst_budget import BurstBudget
 from gateway.core.topology import Pool
 from gateway.detect.foreign import ForeignRecognizer
 from gateway.detect.ner_workers import NameWorkers, WorkerSettings
 from gateway.ports import Clock
 from gateway.runtime.bundles import Bundle
+from gateway.runtime.burst_budget import BudgetDesk
 from gateway.runtime.cache_keys import CacheKeys
+from gateway.runtime.kept_budget import KeptBudget
 from gateway.runtime.keyring import Keyring, Purpose
 from gateway.runtime.reply_cache import CacheRules, ReplyCache
 from gateway.settings import Settings
 from gateway.stores.memory_cache import MemoryCacheStore
+from gateway.stores.memory_quota import MemoryQuotaStore
 from gateway.stores.redis_cache import RedisCacheStore
 from gateway.stores.redis_connection import RedisConnection
+from gateway.stores.redis_quota import RedisQuotaStore
+
+
+def budget_desk_of(
+    settings: Settings,
+    store: MemoryQuotaStore | RedisQuotaStore,
+    clock: Clock,
+    number: int,
+    closed: Callable[[bool], None],
+) -> BudgetDesk:
+    """Where a worker sets aside the money of burst; without a budget nothing is limited, and nothing asked."""
+    bundle = settings.bundle
+    budget = bundle.budget if bundle.budget is not None else BurstBudget()
+    if bundle.budget is None or not isinstance(store, MemoryQuotaStore):
+        return BudgetDesk(budget, bundle.prices, store, closed=closed)
+    kept = KeptBudget(settings.state_dir / f"budget-w{number}.json", store, clock)
+    return BudgetDesk(budget, bundle.prices, store, part_of=store.part_of, kept=kept, closed=closed)
 
 
 def backend_of(pool: Pool, settings: Settings) -> Http1Backend | SageMakerBackend:

@@ -108,6 +108,10 @@ class BudgetDesk:
         own = self.standings.get(subject_of(tenant)) if self._budget.tenants else None
         return own is not None and own.level.is_closed
 
+    def keeps(self, tenant: str) -> bool:
+        """Whether money keeps this tenant's work at home."""
+        return self.is_spent or self.has_spent(tenant)
+
     async def reserve(self, call: Call, pool: Pool, request: Request, tenant: str) -> Hold:
         """Set aside what an attempt in `pool` can cost; raises BudgetSpent if there is not as much."""
         prompt, completion = _demand(call, pool, request)
@@ -132,8 +136,8 @@ class BudgetDesk:
             self._store.settle(reservation, took)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Look at what all workers have spent, until `stop`."""
-        while not stop.is_set():
+        """Look at what all workers have spent, until `stop`; where nothing is limited there is nothing to look at."""
+        while self.standings and not stop.is_set():
             await self.look()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_EVERY_S):
@@ -153,7 +157,9 @@ class BudgetDesk:
             self._kept.keep(known)
 
     def readings(self) -> Iterator[Reading]:
-        """The figures of the money that all tenants may spend."""
+        """The figures of the money that all tenants may spend; none where nothing is limited."""
+        if not self.standings:
+            return
         standing = self.standings.get(SUBJECT)
         for window, share in zip(WINDOWS, standing.shares if standing is not None else (), strict=False):
             if share is not None:
