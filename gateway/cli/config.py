@@ -10,9 +10,11 @@ from pathlib import Path
 
 from gateway.cli.problem_report import as_json, report
 from gateway.cli.proved import load_proved, shown
+from gateway.config.cache_block import CacheBlock
 from gateway.config.gateway_file import GatewayFile
 from gateway.core.problems import Problems
 from gateway.core.topology import Endpoint, Pool
+from gateway.parts import cache_keys_file
 from gateway.settings import CONFIG_VARIABLE, Settings, load
 
 
@@ -109,7 +111,18 @@ def _gateway(gateway: GatewayFile, settings: Settings) -> list[str]:
         f"audit: buffer {gateway.audit_buffer}",
         f"history: keep {gateway.history_s:g} s",
         f"ner: workers {ner.workers}, queue {ner.queue}, deadline {ner.deadline_s:g} s, longest {ner.longest}",
+        _cache(gateway.cache, settings),
     ]
+
+
+def _cache(block: CacheBlock | None, settings: Settings) -> str:
+    if block is None:
+        return "cache: off"
+    order = settings.bundle.policy.order
+    return (
+        f"cache: memory {block.memory} B, share {block.share:.0%}, largest {block.largest} B, wait {block.wait_s:g} s, "
+        f"clearance {order.name(block.ceiling(order))}, keys in {cache_keys_file(settings)}"
+    )
 
 
 def _pool(pool: Pool) -> str:

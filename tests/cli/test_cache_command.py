@@ -143,3 +143,13 @@ def test_the_path_that_is_asked_is_the_one_of_top():
     from gateway.cli import top
 
     assert cache.PATH == top.PATH
+
+
+def test_the_configuration_shows_what_may_be_kept(folder, capsys):
+    assert main(["config", "show", "--config", str(folder)]) == 0
+    shown = capsys.readouterr().out
+    assert "cache: memory 67108864 B, share 50%, largest 262144 B, wait 10 s, clearance internal, keys in " in shown
+    text = (folder / "gateway.yaml").read_text()
+    (folder / "gateway.yaml").write_text(text.replace("cache: {}\n", ""))
+    assert main(["config", "show", "--config", str(folder)]) == 0
+    assert "cache: off" in capsys.readouterr().out
