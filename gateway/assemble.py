@@ -175,17 +175,7 @@ class Worker:
         def epoch() -> int:
             return bundle.epoch + self._desk.epoch + self._credentials.epoch
 
-        self._mirrors = mirrors_of(
-            policy,
-            bundle.topology,
-            self._admission,
-            self._audit,
-            self._clock,
-            chance,
-            bundle.digest,
-            epoch,
-            bundle.prices,
-        )
+        self._mirrors = mirrors_of(bundle, self._admission, self._audit, self._clock, chance, epoch)
         dispatcher = Dispatcher(
             topology=bundle.topology,
             zones=policy.zones,
@@ -241,9 +231,7 @@ class Worker:
             instruments=self._instruments,
             cache=self._cache,
             quotas=self._quotas,
-            staying=Staying(
-                policy, self._admission.cloud, is_spent=self._budget.keeps, is_shut=self._admission.is_kept_shut
-            ),
+            staying=Staying(policy, self._admission, is_spent=self._budget.keeps),
             started_at=int(self._clock.wall()),
         )
         self._plane = DataPlane(

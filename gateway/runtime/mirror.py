@@ -21,9 +21,9 @@ from gateway.core.prices import UNPRICED, Prices
 from gateway.core.records import Ending, Mirrored
 from gateway.core.topology import Topology
 from gateway.errors import AuditUnavailable, TidegateError
-from gateway.policy.compiled import CompiledPolicy
 from gateway.ports import AuditSink, Clock
 from gateway.runtime.admission import Admission
+from gateway.runtime.bundles import Bundle
 from gateway.runtime.call import Call, Ids
 from gateway.runtime.instruments import Reading
 from gateway.runtime.relay import Relay
@@ -78,20 +78,19 @@ class Nobody:
 
 
 def mirrors_of(
-    policy: CompiledPolicy,
-    topology: Topology,
+    bundle: Bundle,
     admission: Admission,
     audit: AuditSink,
     clock: Clock,
     draw: Callable[[], float],
-    bundle: str,
     epoch: Callable[[], int],
-    prices: Prices = UNPRICED,
 ) -> "Mirrors | None":
-    """What makes copies under `policy`; None if none of its rows has a mirror. `draw`: from 0 to below 1."""
+    """What makes copies under `bundle`; None if no row of its policy has a mirror. `draw`: from 0 to below 1."""
+    policy = bundle.policy
     if all(route.mirror is None for route in policy.routes):
         return None
-    return Mirrors(topology, policy.order, admission, audit, clock, draw, bundle, epoch, prices)
+    about = bundle.topology, policy.order
+    return Mirrors(*about, admission, audit, clock, draw, bundle.digest, epoch, bundle.prices)
 
 
 class Mirrors:

@@ -3,7 +3,7 @@
 Asked once a request is over, and only of those that waited or were turned away; nothing of it steers anything.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Final
 
 from msgspec.structs import replace
@@ -15,6 +15,7 @@ from gateway.core.records import Stayed
 from gateway.errors import Overloaded, TidegateError, Unavailable
 from gateway.policy.compiled import CompiledPolicy
 from gateway.policy.decide import decide
+from gateway.runtime.admission import Admission
 from gateway.runtime.call import Call
 
 WORTH_TELLING_S: Final = 0.001
@@ -22,23 +23,15 @@ WORTH_TELLING_S: Final = 0.001
 
 
 class Staying:
-    """Looks at the requests of one bundle. `is_spent` says whether the money for the cloud is, for a tenant;
-    `is_shut` whether operations keep a pool from taking what may leave."""
+    """Looks at the requests of one bundle. `is_spent` says whether the money for the cloud is, for a tenant."""
 
-    __slots__ = ("_cloud", "_is_shut", "_is_spent", "_policy")
+    __slots__ = ("_admission", "_cloud", "_is_spent", "_policy")
 
-    def __init__(
-        self,
-        policy: CompiledPolicy,
-        cloud: Collection[str],
-        *,
-        is_spent: Callable[[str], bool],
-        is_shut: Callable[[str], bool],
-    ) -> None:
+    def __init__(self, policy: CompiledPolicy, admission: Admission, *, is_spent: Callable[[str], bool]) -> None:
         self._policy = policy
-        self._cloud = frozenset(cloud)
+        self._admission = admission
+        self._cloud = admission.cloud
         self._is_spent = is_spent
-        self._is_shut = is_shut
 
     def why(self, call: Call, error: TidegateError | None) -> Stayed | None:
         """Why `call`, which is over, did not leave although it had to wait or was turned away; None if it did not."""
@@ -55,7 +48,8 @@ class Staying:
             return Stayed.LABEL if self._might_leave(facts) else Stayed.POLICY
         if self._is_spent(call.tenant.id):
             return Stayed.BUDGET
-        return Stayed.OPERATIONS if all(map(self._is_shut, permitted)) else None
+        is_shut = all(self._admission.is_kept_shut(pool) for pool in permitted)
+        return Stayed.OPERATIONS if is_shut else None
 
     def _might_leave(self, facts: RequestFacts) -> bool:
         """Whether it would have had a pool in the cloud with the lowest label."""
