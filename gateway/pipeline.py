@@ -18,7 +18,7 @@ from gateway.core.access import reaches_model
 from gateway.core.client import Client
 from gateway.core.decision import Allow, Decision, Deny
 from gateway.core.exchange import Exchange, Patience
-from gateway.core.facts import RequestFacts, Tenant
+from gateway.core.facts import Complexity, RequestFacts, Tenant
 from gateway.core.findings import Evidence, Unscanned
 from gateway.core.labels import Label
 from gateway.core.records import Ending, FullScan, ScanEnding, ScanReason
@@ -39,6 +39,7 @@ from gateway.runtime.quotas import Quotas
 from gateway.runtime.reach import check_reach, no_such_model
 from gateway.runtime.relay import Relay
 from gateway.runtime.reply_cache import ReplyCache
+from gateway.runtime.scoring import scoring_of
 from gateway.runtime.staying import Staying
 from gateway.runtime.surroundings import Outlook
 from gateway.telemetry import EventLog
@@ -98,6 +99,7 @@ class Pipeline:
         self._cache = cache
         self._prices = bundle.prices if bundle.prices.pools else None
         self._started_at = started_at
+        self._scoring = scoring_of(bundle.policy)
         self._live: dict[Call, Relay] = {}
         self._ids = Ids()
 
@@ -220,6 +222,7 @@ class Pipeline:
         if found is not NOTHING:
             evidence = _with_history(evidence, found)
         low, high = label(self._bundle.policy, evidence, tenant.attested)
+        scored = call.scored = None if self._scoring is None else self._scoring.of(request)
         facts = RequestFacts(
             low,
             high,
@@ -227,6 +230,7 @@ class Pipeline:
             tenant.ceiling,
             request.model,
             request.capabilities,
+            Complexity.MEDIUM if scored is None else scored.band,
             modalities=request.modalities,
             context_tokens=request.context_tokens,
             surroundings=self._outlook.now(),

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from gateway.cli.complexity_words import said
 from gateway.cli.demo_words import language_of
 from gateway.cli.explain_words import say
 from gateway.cli.main import Subparsers
@@ -76,6 +77,8 @@ class Story:
             yield from self._intents_only(self._told.intents)
             return
         yield self._request(outcome)
+        if outcome.scored is not None:
+            yield from said(outcome.scored, self._language)
         if outcome.facts is None:
             yield self._say("undecided")
         elif outcome.bundle == self._live_bundle():

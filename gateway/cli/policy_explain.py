@@ -10,10 +10,12 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from msgspec import to_builtins
 from msgspec.structs import replace
 
 from gateway.cli import explain as of_record
 from gateway.cli import policy_files
+from gateway.cli.complexity_words import said
 from gateway.cli.demo_table import Colour
 from gateway.cli.endings import told
 from gateway.cli.main import Subparsers
@@ -26,11 +28,13 @@ from gateway.core import written
 from gateway.core.facts import RequestFacts, Tenant
 from gateway.core.problems import did_you_mean
 from gateway.core.reading import Reader, shown
+from gateway.core.records import Scored
 from gateway.core.written import Group, Node, Place, Scalar
 from gateway.policy import given_facts
 from gateway.policy.compiled import CompiledPolicy
 from gateway.policy.explain import as_json, explanation, lines
 from gateway.policy.labelling import label
+from gateway.runtime.scoring import scoring_of
 from gateway.settings import CONFIG_VARIABLE
 
 UNNAMED_CLASS: Final = "any-other-class"
@@ -77,19 +81,33 @@ def _explain(arguments: argparse.Namespace) -> int:
     what = _what(arguments, loaded.policy)
     facts = _facts(arguments, loaded, what)
     attested = loaded.attested.get(facts.tenant_class)
-    evidence = None
+    evidence = scored = None
     if what is not None:
+        scored = _scored(arguments, loaded, what)
+        if scored is not None:
+            facts = replace(facts, complexity=scored.band)
         models = models_asked("--full") if arguments.full else None
         evidence = scanned(what, scanner_for(loaded.policy.markers, loaded.recognizers), models)
         low, high = label(loaded.policy, evidence, attested)
         facts = replace(facts, label_low=low, label_high=high)
     explained = explanation(loaded.policy, evidence, facts, attested)
     if arguments.json:
-        print(text_of({"ok": True, "problems": [], **as_json(explained)}))
+        parts = {"complexity": to_builtins(scored)} if scored is not None else {}
+        print(text_of({"ok": True, "problems": [], **as_json(explained), **parts}))
     else:
+        spoken = language(arguments)
+        story = [*(said(scored, spoken) if scored is not None else ()), *lines(explained, spoken)]
         # A route that is for others is nothing wrong.
-        Page.on(sys.stdout, os.environ).say("\n".join(lines(explained, language(arguments))), crossed=Colour.DIM)
+        Page.on(sys.stdout, os.environ).say("\n".join(story), crossed=Colour.DIM)
     return GOOD
+
+
+def _scored(arguments: argparse.Namespace, loaded: Loaded, what: Asked) -> Scored | None:
+    """How hard the request looks; None if the policy does not ask, or the facts say it."""
+    scoring = scoring_of(loaded.policy)
+    document = written.parse((arguments.facts or "{}").encode(errors="replace"), "--facts")
+    keys = [key.text for key, _ in document.root.entries] if isinstance(document.root, Group) else []
+    return None if scoring is None or "complexity" in keys else scoring.of(what.request)
 
 
 def _of_record(arguments: argparse.Namespace) -> int:

@@ -27,6 +27,7 @@ from gateway.core.records import (
     Mirrored,
     Outcome,
     Override,
+    Scored,
     Stayed,
     Usage,
 )
@@ -150,6 +151,7 @@ class _WrittenOutcome(msgspec.Struct, frozen=True):
     cached: Cached | None = None
     held: Held | None = None
     reckoned: Usage | None = None
+    scored: Scored | None = None
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -226,6 +228,7 @@ def _outcome(written: _WrittenOutcome) -> Outcome:
         cached=written.cached,
         held=written.held,
         reckoned=written.reckoned,
+        scored=written.scored,
     )
 
 

@@ -111,7 +111,7 @@ JUDGED: Final = (
     _cue(
         "mathematics",
         "equation equations integral integrals matrix polynomial probability derivative eigenvalue eigenvalues "
-        "function functions integers integer prime vector variance expected optimal optimum minimize maximise maximize",
+        "functions integers integer prime vector variance expected optimal optimum minimize maximise maximize",
         "方程 积分 矩阵 多项式 概率 导数 特征值 整数 质数 向量 方差 期望 最优 极限",
         0.05,
     ),

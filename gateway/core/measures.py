@@ -48,6 +48,9 @@ REQUESTS: Final = _counter(
     "Finished requests by interface, tenant class, label, the last pool that was tried, and how they ended.",
 )
 DECISIONS: Final = _counter("decisions", "route result", "Policy decisions by route: allow or deny.")
+SCORED: Final = _counter(
+    "scored_requests", "band", "Requests by how hard they looked: simple, medium or hard; only where the policy asks."
+)
 REFUSALS: Final = _counter("refusals", "code", "Requests that ended with an error of ours, by its code.")
 SPILLED: Final = _counter(
     "spilled_requests", "label zone pool", "Requests that went to a pool which their route lists under `spill`."

@@ -11,14 +11,15 @@ from enum import StrEnum
 import msgspec
 
 from gateway.core.decision import Decision
-from gateway.core.facts import RequestFacts
+from gateway.core.facts import Complexity, RequestFacts
 from gateway.core.findings import Evidence
 from gateway.core.labels import Label
 
 RECORD_VERSION = 3
 """2 added what a policy may ask about since, what it may order, the certificate of a bundle, full scans, overrides.
 
-3 added what a request cost, for which app, why it waited at home instead of leaving, and what it held of limits.
+3 added what a request cost, for which app, why it waited at home instead of leaving, and what it held of limits;
+how hard it looked, where the policy asks.
 """
 
 
@@ -105,6 +106,14 @@ class Held(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     is_degraded: bool = False
 
 
+class Scored(msgspec.Struct, frozen=True, gc=False):
+    """How hard a request looked, and what each count added to that before it was put on its scale (core/complexity)."""
+
+    score: float
+    band: Complexity
+    parts: tuple[tuple[str, float], ...]
+
+
 class FullScan(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One run of those tiers. `label_low` and `label_high` are those of the decision before it, None if there was none;
     so `decide` can be asked again what that was."""
@@ -144,6 +153,7 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     away for want of a place, if no place in the cloud could be theirs. `cached` is said of stored answers; no model
     server was asked for one, so that `usage` is 0. `held` is said of tenants with limits. `reckoned` stands in
     for `usage` where an answer was broken off before its server counted: the estimated prompt, and what had come.
+    `scored` is there where the policy asks for complexity.
     """
 
     request_id: str
@@ -172,6 +182,7 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     cached: Cached | None = None
     held: Held | None = None
     reckoned: Usage | None = None
+    scored: Scored | None = None
 
 
 class Mirrored(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

@@ -14,7 +14,7 @@ from gateway.core.findings import Evidence, Unscanned
 from gateway.core.labels import LabelOrder
 from gateway.core.message import Headers
 from gateway.core.prices import Prices
-from gateway.core.records import Attempt, Cached, Ending, FullScan, Held, Outcome, Stayed, Usage
+from gateway.core.records import Attempt, Cached, Ending, FullScan, Held, Outcome, Scored, Stayed, Usage
 from gateway.core.topology import Endpoint, Pool
 from gateway.errors import TidegateError
 from gateway.ports import Inbound
@@ -60,8 +60,8 @@ class Call:
         "bytes_out",
         "cache_said",
         "cached",
-        "cost_micros",
         "conversation",
+        "cost_micros",
         "decision",
         "evidence",
         "facts",
@@ -84,6 +84,7 @@ class Call:
         "said",
         "said_of_quota",
         "scopes",
+        "scored",
         "status",
         "stayed",
         "tenant",
@@ -111,6 +112,7 @@ class Call:
         self.attempts: list[Attempt] = []
         self.usage: Usage | None = None
         self.reckoned: Usage | None = None
+        self.scored: Scored | None = None
         self.queued_s = self.added_s = self.first_content_s = 0.0
         self.status = 0
         self.bytes_out = 0
@@ -222,4 +224,5 @@ class Call:
             self.cached,
             self.held,
             self.reckoned,
+            self.scored,
         )

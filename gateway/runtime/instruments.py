@@ -29,6 +29,7 @@ from gateway.core.measures import (
     REFUSALS,
     REQUESTS,
     SCAN_FAILURES,
+    SCORED,
     SPILLED,
     STAYED,
     TOKENS,
@@ -99,6 +100,7 @@ class Instruments:
         self._tries: dict[tuple[str, Ending], int] = {}
         self._failovers: dict[str, int] = {}
         self._refusals: dict[str, int] = {}
+        self._bands: dict[str, int] = {}
         self._entities: dict[str, int] = {}
         self._carriers: dict[str, int] = {}
         self._failures: dict[str, int] = {}
@@ -152,6 +154,8 @@ class Instruments:
                 self._tried(record, call)
             if call.first_content_s:
                 self._began(record, call.first_content_s)
+        if call.scored is not None:
+            _count(self._bands, call.scored.band)
         if call.queued_s:
             self._waited(kind[1], call.queued_s)
         if error is not None:
@@ -194,6 +198,7 @@ class Instruments:
             account.add(FULL_SCANS.name, tuple(map(str, scanned)), runs)
         for family, words in (
             (REFUSALS, self._refusals),
+            (SCORED, self._bands),
             (FINDINGS, self._entities),
             (UNSCANNED, self._carriers),
             (SCAN_FAILURES, self._failures),

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from gateway.core.complexity import Question
 
-_NOT_SAID: Final = frozenset({"system", "developer"})
+_NOT_SAID: Final = ("system", "developer")
 _NOTHING: Final = Question("")
 
 
@@ -24,10 +24,11 @@ def question_of(document: Mapping[str, Any]) -> Question:
 def _last(messages: list[Any]) -> Question:
     asked, before = None, 0
     for message in reversed(messages):
-        if type(message) is not dict or message.get("role") in _NOT_SAID:
+        role = message.get("role") if type(message) is dict else "system"
+        if role in _NOT_SAID:
             continue
         content = message.get("content")
-        if asked is None and message.get("role") == "user":
+        if asked is None and role == "user":
             asked = _text(content)
         elif type(content) is str:
             before += len(content)
