@@ -126,6 +126,6 @@ def test_families_are_named_as_prometheus_wants_them_and_their_bounds_rise():
 def test_no_label_could_hold_who_asked_or_what():
     allowed = {
         "api", "tenant_class", "label", "zone", "pool", "endpoint", "ending", "route", "result", "code", "kind",
-        "streamed", "scan", "entity", "carrier", "reason", "because", "state", "version", "bundle",
+        "streamed", "scan", "entity", "carrier", "reason", "because", "state", "version", "bundle", "band",
     }  # fmt: skip
     assert {label for family in FAMILIES.values() for label in family.labels} <= allowed
