@@ -5,7 +5,7 @@
 from ipaddress import ip_address, ip_network
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.access import (
@@ -50,6 +50,7 @@ def test_a_scope_reaches_models_by_interfaces(scopes, api, model, expected) -> N
     assert allows(scopes, api, model) is expected
 
 
+@settings(deadline=None)  # on a machine that has other things to do
 @given(scopes, scopes, st.sampled_from("abc"), st.sampled_from("abc"))
 def test_what_is_narrowed_reaches_what_both_reach(first: Scope, second: Scope, api: str, model: str) -> None:
     both = allows((first,), api, model) and allows((second,), api, model)
@@ -57,6 +58,7 @@ def test_what_is_narrowed_reaches_what_both_reach(first: Scope, second: Scope, a
     assert allows(reached((first,), second), api, model) is both
 
 
+@settings(deadline=None)  # on a machine that has other things to do
 @given(st.lists(scopes, min_size=1, max_size=4), scopes, st.sampled_from("abc"), st.sampled_from("abc"))
 def test_of_alternatives_one_is_enough_and_none_reaches_beyond_the_tenant(many, tenant, api, model) -> None:
     found = reached(many, tenant)

@@ -1,7 +1,7 @@
 """A token lets in whom the operator's tables name, for as long as it says, and nobody else."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.access import Scope
@@ -114,6 +114,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)  # on a machine that has other things to do
 @given(
     st.dictionaries(st.sampled_from(["sub", "aud", "exp", "nbf", "iat", "tid", "scope", "realm", "cnf"]), json_values)
 )

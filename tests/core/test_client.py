@@ -5,7 +5,7 @@
 from ipaddress import ip_address, ip_network
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.client import MOST_HOPS, TrustedProxies, names_in, peer_address, told_address
@@ -52,6 +52,7 @@ def test_a_proxy_over_a_unix_socket_is_believed_if_that_is_said() -> None:
     assert told_address(None, b"", NEAR, is_unix=True) is None
 
 
+@settings(deadline=None)  # on a machine that has other things to do
 @given(st.binary(max_size=200))
 def test_whatever_is_forwarded_is_an_address_or_nothing(forwarded: bytes) -> None:
     found = told_address(ip_address("10.0.0.1"), forwarded, PROXIES)

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.claims import ALGORITHMS
@@ -129,6 +129,7 @@ def test_what_is_no_set_of_keys_is_refused(data) -> None:
         read(data)
 
 
+@settings(deadline=None)  # on a machine that has other things to do
 @given(st.binary(max_size=200))
 def test_garbage_is_no_set_of_keys(data: bytes) -> None:
     with pytest.raises(NotAKeySet):
