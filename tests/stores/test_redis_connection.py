@@ -2,15 +2,18 @@
 
 import asyncio
 import contextlib
+import ssl
 import time
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
-from gateway.config.addresses import Unix
+from gateway.config.addresses import Tcp, Unix
 from gateway.ports import StoreUnavailable
 from gateway.stores.redis_connection import RedisConnection, Script
-from gateway.stores.redis_settings import AtServer, Login, RedisSettings
+from gateway.stores.redis_settings import AtServer, Login, RedisSettings, StoreTls
+from tests.conftest import TlsFiles
 from tests.fakes.valkey import Valkey, running_valkey
 
 ECHO = Script("return ARGV[1]")
@@ -262,3 +265,57 @@ async def test_reasons_are_counted_apart_only_as_far_as_that_is_bounded(redis: R
         redis._failed(f"reason {number}")
     assert len(redis.failures) == 33
     assert redis.failures["other"] == 68
+
+
+@contextlib.asynccontextmanager
+async def behind_tls(valkey: Valkey, context: ssl.SSLContext) -> AsyncIterator[int]:
+    """A port on which TLS is spoken, and behind it the real server, whose wheel speaks none."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inside, outside = await asyncio.open_unix_connection(valkey.socket)
+
+        async def copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+            with contextlib.suppress(OSError):
+                while data := await source.read(1 << 16):
+                    target.write(data)
+            target.close()
+
+        await asyncio.gather(copy(reader, outside), copy(inside, writer))
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize(
+    ("trusts", "shows", "is_served"), [(True, True, True), (False, True, False), (True, False, False)]
+)
+async def test_behind_tls_both_sides_know_each_other(
+    valkey: Valkey, tls_files: TlsFiles, trusts: bool, shows: bool, is_served: bool
+) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(tls_files.ca))
+    context.load_cert_chain(tls_files.certificate, tls_files.key)
+    context.verify_mode = ssl.CERT_REQUIRED
+    own = (tls_files.certificate, tls_files.key) if shows else None
+    tls = StoreTls(tls_files.ca if trusts else None, own)
+    async with behind_tls(valkey, context) as port:
+        redis = RedisConnection(RedisSettings(AtServer(Tcp("localhost", port)), tls=tls, timeout_s=1.0))
+        try:
+            if is_served:
+                assert await redis.execute("PING") == b"PONG"
+            else:
+                assert await reason_of(redis, "PING") != ""
+                assert not redis.is_up
+        finally:
+            await redis.close()
+
+
+async def test_a_certificate_that_cannot_be_read_is_no_reason_to_fall_over(valkey: Valkey, tmp_path: Path) -> None:
+    tls = StoreTls(tmp_path / "nowhere.pem")
+    redis = RedisConnection(RedisSettings(AtServer(Tcp("localhost", 1)), tls=tls))
+    try:
+        assert await reason_of(redis, "PING") == "FileNotFoundError 2"
+    finally:
+        await redis.close()
