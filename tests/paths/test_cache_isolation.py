@@ -246,3 +246,28 @@ async def test_nobody_receives_a_byte_of_anybody_else(tmp_path, calls, seed):
     assert sum(cache.unopened for cache in caches) > 0
     assert endings["left"] > calls // 100
     assert {"ReplyCache._awaited", "RedisConnection.call", "sleep"} <= set(waits)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_an_answer_from_memory_needs_no_task(tmp_path, streamed):
+    async with ModelServer() as home, ModelServer() as burst:
+        home.script = burst.script = script(random.Random(1))
+        with running_valkey() as valkey:
+            async with gateways(tmp_path, (home, burst), valkey, 1, policy=AT_HOME) as (gateway,):
+                body = {"model": "chat", "messages": [{"role": "user", "content": QUESTIONS[0]}], "temperature": 0}
+                body |= {"stream": True} if streamed else {}
+                for _ in range(20):  # one answer in twenty is lost on its way, one stream in ten
+                    first = await gateway.client.post("/v1/chat/completions", json=body, headers=gateway.headers())
+                    if first.headers.get("x-tidegate-cache") == "hit":
+                        break
+                inbound = Inbound(
+                    method=b"POST",
+                    path=b"/v1/chat/completions",
+                    authorization=f"Bearer {gateway.key}".encode(),
+                    body=json.dumps(body).encode(),
+                    received_at=gateway.worker._clock.monotonic(),
+                )
+                client = Client()
+                gateway.worker._pipeline.serve(Dialect.CHAT, inbound, client, None)  # type: ignore[arg-type]
+                assert client.over.is_set()
+                assert SAID.fullmatch(text_of(client.body))
