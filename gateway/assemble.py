@@ -35,7 +35,7 @@ from gateway.core.message import Message
 from gateway.detect.memo import Memos, MemoStore
 from gateway.detect.ner import ModelScanner
 from gateway.detect.scanner import build_scanner
-from gateway.parts import backend_of, budget_desk_of, models_of, reply_cache_of, scanned_inline
+from gateway.parts import backend_of, budget_desk_of, models_of, reply_cache_of, scanned_inline, shut_by_capture
 from gateway.pipeline import Pipeline
 from gateway.ports import Clock, FullScanner, Scanner
 from gateway.runtime import readings
@@ -163,7 +163,7 @@ class Worker:
             took_in_full=self._instruments.meter(measures.SCAN, "models"),
         )
         self._endpoints = Endpoints(
-            bundle.topology, policy.zones, self._clock, chance=chance, shut=self._shut_by_capture()
+            bundle.topology, policy.zones, self._clock, chance=chance, shut=shut_by_capture(self._clouds())
         )
         self._pollers = self._pollers_of(chance)
         key = new_key()
@@ -396,9 +396,6 @@ class Worker:
     def _clouds(self) -> Mapping[str, SageMakerBackend]:
         return {name: backend for name, backend in self._backends.items() if isinstance(backend, SageMakerBackend)}
 
-    def _shut_by_capture(self) -> Mapping[str, Callable[[], bool]]:
-        return {name: partial(_is_closed, cloud) for name, cloud in self._clouds().items() if cloud.preflight}
-
     def _pollers_of(self, chance: Callable[[], float]) -> tuple[Poller, ...]:
         """One for each pool whose endpoints are ours to look after; those of SageMaker are AWS's."""
         names, zones = NameLookup(), self._bundle.policy.zones
@@ -440,10 +437,6 @@ class Worker:
             connections=len(self._plane.connections),
             pools=dict(self._admission.load()),
         )
-
-
-def _is_closed(cloud: SageMakerBackend) -> bool:
-    return cloud.closed is not None
 
 
 class _Face(uvicorn.Server):

@@ -3,7 +3,8 @@
 `assemble.py` says how they are put together; besides it this is the only file that names concrete classes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from gateway.backends.http1 import Http1Backend, Http1Settings
@@ -43,6 +44,15 @@ def budget_desk_of(
         return BudgetDesk(budget, bundle.prices, store, closed=closed)
     kept = KeptBudget(settings.state_dir / f"budget-w{number}.json", store, clock)
     return BudgetDesk(budget, bundle.prices, store, part_of=store.part_of, kept=kept, closed=closed)
+
+
+def shut_by_capture(clouds: Mapping[str, SageMakerBackend]) -> Mapping[str, Callable[[], bool]]:
+    """How to ask, of each pool of SageMaker that is looked at for it, whether data capture shuts it."""
+
+    def is_closed(cloud: SageMakerBackend) -> bool:
+        return cloud.closed is not None
+
+    return {name: partial(is_closed, cloud) for name, cloud in clouds.items() if cloud.preflight}
 
 
 def backend_of(pool: Pool, settings: Settings) -> Http1Backend | SageMakerBackend:
