@@ -154,6 +154,7 @@ def run_rotate(arguments: argparse.Namespace) -> int:
         key = new_key()
         wish = Wish(old.note, expires or _as_long(old, now), old.app, access=old.access)
         record = _record(path, key, old.tenant, wish, settings, records)
+        record = replace(record, succeeds=old.succeeds or old.id)
         ends = min(now + overlap_s, _ends_at(old))
         retiring = replace(old, expires=time_of(ends))
         replace_keys(path, [*(retiring if one.id == old.id else one for one in records), record])

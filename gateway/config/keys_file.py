@@ -23,7 +23,7 @@ _CERTIFICATE: Final = re.compile(
     r"(?:dns|uri|email|cn):[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]{0,254}[^\s\x00-\x1f\x7f])?"
 )
 _CLAIMS: Final = ("hash", "certificate")
-_KEYS: Final = ("id", "tenant", *_CLAIMS, "created", "expires", "app", "note", *ACCESS_KEYS)
+_KEYS: Final = ("id", "tenant", *_CLAIMS, "created", "expires", "succeeds", "app", "note", *ACCESS_KEYS)
 HOW_CERTIFICATES_ARE_NAMED: Final = "Write `uri:`, `dns:`, `email:` or `cn:` and the name as the certificate has it."
 
 
@@ -32,7 +32,8 @@ class KeyRecord:
     """One entry: either the `hash` of a key, or the name of a `certificate`; the other is empty.
 
     `created` and `expires` are UTC as `2026-11-21T10:00:00Z`, `expires` is empty for one that does not end; `note` is
-    whatever its owner wrote, on one line.
+    whatever its owner wrote, on one line. `succeeds` is the id of the first of the keys that it took the place of, one
+    after the other: what was answered to them was answered to it.
     """
 
     id: str
@@ -44,6 +45,7 @@ class KeyRecord:
     app: str = ""
     certificate: str = ""
     access: Access = UNLIMITED
+    succeeds: str = ""
 
 
 def read(root: Node, reader: Reader, tenants: Collection[str] | None) -> tuple[KeyRecord, ...]:
@@ -70,6 +72,9 @@ def _record(reader: Reader, node: Node, tenants: Collection[str] | None, taken: 
         reader.report(id.at, "This is not the id of a key.", "Write `key_` and 8 to 32 hex digits.")
     elif id is not None and id.text in taken:
         reader.report(id.at, "Another key has this id.", "Remove one of them.")
+    succeeds = reader.text(fields.get("succeeds"), "`succeeds`")
+    if succeeds is not None and not _ID.fullmatch(succeeds.text):
+        reader.report(succeeds.at, "This is not the id of a key.", "Write `key_` and 8 to 32 hex digits.")
     _check_hash(reader, hash, taken)
     _check_certificate(reader, certificate, taken)
     if fields.nodes and len([claim for claim in _CLAIMS if claim in fields]) != 1:
@@ -92,6 +97,7 @@ def _record(reader: Reader, node: Node, tenants: Collection[str] | None, taken: 
         app=_text(app),
         certificate=_text(certificate),
         access=limits,
+        succeeds=_text(succeeds),
     )
 
 
@@ -149,6 +155,7 @@ def _written(key: KeyRecord) -> Iterator[tuple[str, str]]:
         ("certificate", key.certificate),
         ("created", key.created),
         ("expires", key.expires),
+        ("succeeds", key.succeeds),
         ("app", key.app),
     )
     yield from ((name, _quoted(text)) for name, text in texts if text)

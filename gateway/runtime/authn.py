@@ -63,7 +63,7 @@ class Reason(StrEnum):
 class StoredKey:
     """One entry of keys.yaml. `hash` is `hmac-sha256:` and 64 hex digits, or empty where `certificate` names a client.
 
-    `ends_at` is Unix seconds.
+    `ends_at` is Unix seconds. `succeeds` is the first of the keys that it took the place of, if it did.
     """
 
     id: str
@@ -73,6 +73,7 @@ class StoredKey:
     ends_at: float = math.inf
     access: Access = UNLIMITED
     app: str = ""
+    succeeds: str = ""
 
     @classmethod
     def of(cls, record: KeyRecord) -> "StoredKey":
@@ -86,13 +87,15 @@ class StoredKey:
             ends_at=ends_at if ends_at is not None else math.inf,
             access=record.access,
             app=record.app,
+            succeeds=record.succeeds,
         )
 
 
 class Caller(NamedTuple):
     """Who sent a request: the tenant, which of its credentials was used, what that reaches, and the app it is for.
 
-    `scopes` are alternatives; none limit nothing.
+    A key that took the place of another goes by the id of that one, so that replies of before are found again
+    (threats.md 13). `scopes` are alternatives; none limit nothing.
     """
 
     tenant: Tenant
@@ -102,11 +105,12 @@ class Caller(NamedTuple):
 
 
 class Holder(NamedTuple):
-    """A caller, until when, and from which networks: the address must lie in each of the lists."""
+    """A caller, until when, and from which networks: the address must lie in each of the lists. `id` is the entry's."""
 
     caller: Caller | None
     ends_at: float = math.inf
     networks: tuple[Networks, ...] = ()
+    id: str = ""
 
 
 class TokenReader(Protocol):
@@ -173,7 +177,7 @@ class Authenticator:
     def key_ids(self) -> frozenset[str]:
         """The ids of all keys that are let in."""
         held = (holder for _, holder in self._holders.values())
-        return frozenset(holder.caller.key_id for holder in (*held, *self._named.values()) if holder.caller is not None)
+        return frozenset(holder.id for holder in (*held, *self._named.values()))
 
     def identify(self, authorization: bytes | None, client: Client | None = None) -> Caller:
         """Whose key the Authorization header carries; raises Unauthenticated for anything else.
@@ -192,7 +196,7 @@ class Authenticator:
             and not holder.networks
             and (client is None or not client.names)
         ):
-            self._used(caller.key_id)
+            self._used(holder.id)
             return caller
         # Asked of nobody's key as well, so that time does not tell a key that may not be used from one that is none.
         fault = self._fault_of(holder, client)
@@ -205,7 +209,7 @@ class Authenticator:
             own = self._certified(client).caller
             if own is None or own.tenant.id != caller.tenant.id:
                 self._refuse(Reason.CERTIFICATE)
-        self._used(caller.key_id)
+        self._used(holder.id)
         return caller
 
     def _otherwise(self, authorization: bytes | None, presented: bytes, digest: bytes, client: Client | None) -> Holder:
@@ -269,7 +273,8 @@ def hash_of(key: str, keyring: Keyring) -> str:
 
 def _holder_of(key: StoredKey, tenants: Mapping[str, Tenant]) -> Holder:
     tenant = _tenant_of(key, tenants)
-    return holder_for(tenant, key.id, (key.access.scope,), key.access, key.app, key.ends_at)
+    found = holder_for(tenant, key.succeeds or key.id, (key.access.scope,), key.access, key.app, key.ends_at)
+    return found._replace(id=key.id)
 
 
 def _digest_of(key: StoredKey) -> bytes:

@@ -50,9 +50,9 @@ class KeyUse:
         Takes as long as a disk does: not for the loop. Raises nothing.
         """
         noted = frozenset(self.used)
-        if not noted:
-            return
         self.used -= noted
+        if noted.isdisjoint(known):
+            return
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with locked(self._path):

@@ -163,11 +163,6 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(folder):
 # Ends, scopes, rotation and certificates
 
 
-def record_of(folder, id):
-    _, records = load_keys(folder, {})
-    return next(record for record in records if record.id == id)
-
-
 def lets_in(folder, key, at=0.0):
     settings = load(folder, {})
     clock = FakeClock()
@@ -244,6 +239,17 @@ def test_a_rotated_key_ends_later_and_its_successor_is_like_it(folder, capsys):
     assert new.hash != old.hash
 
 
+def test_a_successor_goes_by_the_name_of_the_first_so_that_replies_are_found_again(folder, capsys):
+    first, key = create_key(folder, "bank", environ={})
+    id = first.id
+    for _ in range(3):
+        assert keys(folder, "rotate", id, "--overlap", "1h") == 0
+        key = capsys.readouterr().out.strip()
+        id = load_keys(folder, {})[1][-1].id
+        assert id != first.id
+        assert lets_in(folder, key).key_id == first.id
+
+
 def test_a_rotation_never_makes_the_old_key_live_longer(folder, capsys):
     keys(folder, "create", "--tenant", "bank", "--expires", "1h")
     old = load_keys(folder, {})[1][0]
@@ -258,8 +264,8 @@ def test_a_rotation_without_overlap_ends_the_old_key_at_once(folder, capsys):
     assert keys(folder, "rotate", record.id, "--overlap", "0h") == 0
     assert lets_in(folder, key) is None
     new_key = capsys.readouterr().out.strip()
-    assert lets_in(folder, new_key).key_id != record.id
-    assert record_of(folder, lets_in(folder, new_key).key_id).expires == ""
+    assert lets_in(folder, new_key).key_id == record.id
+    assert load_keys(folder, {})[1][-1].expires == ""
     keys(folder, "list")
     assert "ended" in capsys.readouterr().out
 

@@ -49,6 +49,7 @@ def test_keys_are_read() -> None:
         (f'hash: "{HASH}", ', "", "A key has either a `hash` or a `certificate`."),
         ("note: laptop", "certificate: 'dns:a.example'", "A key has either a `hash` or a `certificate`."),
         ("note: laptop", "expires: '2026-02-30T10:00:00Z'", "This is not a time."),
+        ("note: laptop", "succeeds: nobody", "This is not the id of a key."),
         ("note: laptop", "app: two words", "`app` must be a name"),
         ("note: laptop", "apis: [chta]", "The interface `chta` does not exist."),
         ("note: laptop", "addresses: [10.0.0.1/8]", "This is not a network."),
@@ -139,7 +140,15 @@ def test_a_limited_key_is_written_and_read_back() -> None:
         (ip_network("10.0.0.0/8"), ip_network("::1/128")),
     )
     whole = KeyRecord(
-        "key_00000001", "demo", HASH, "2026-11-21T10:00:00Z", "note", "2027-01-01T00:00:00Z", "billing", access=limits
+        "key_00000001",
+        "demo",
+        HASH,
+        "2026-11-21T10:00:00Z",
+        "note",
+        "2027-01-01T00:00:00Z",
+        "billing",
+        access=limits,
+        succeeds="key_00000000",
     )
     named = KeyRecord("key_00000002", "demo", "", "2026-11-21T10:00:00Z", certificate='cn:it\'s "me"')
     assert told(render([whole, named])) == ((whole, named), [])

@@ -255,6 +255,13 @@ def test_what_was_used_is_noted_and_what_was_refused_is_not():
     assert used == ["key_1"]
 
 
+def test_a_key_that_took_the_place_of_another_goes_by_its_name_and_is_noted_by_its_own():
+    used = []
+    one = Authenticator([stored(KEY_BANK, succeeds="key_0")], {"bank": BANK}, KEYRING, used=used.append)
+    assert one.identify(bearer(KEY_BANK)).key_id == "key_0"
+    assert (used, one.key_ids) == (["key_1"], {"key_1"})
+
+
 class OneToken:
     """Knows one token."""
 
