@@ -1,7 +1,7 @@
 """Every fault that resilience asks for, and the tests that inject it: the table that `test_fault_list.py` holds.
 
 `process` lists tests against a real `tidegate serve`; `sockets` those with the gateway in the test's own process,
-behind real sockets; `virtual` those in virtual time, named where there is no other. `because` says why there is none.
+behind real sockets; `virtual` those in virtual time, named where there is no other.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,10 @@ BEFORE = _FAULTS + "test_before_content_the_next_home_pool_answers_and_nothing_o
 AFTER = _FAULTS + "test_after_content_a_fault_is_an_error_event_and_the_answer_is_never_called_complete"
 NO_STREAM = _WELL + "test_a_stream_that_is_no_stream_is_given_up_before_its_content_and_another_place_answers"
 FULL = _WELL + "test_a_server_that_is_full_is_not_asked_again_until_the_time_it_named_and_the_client_hears_at_once"
-NO_REDIS = "nothing is kept in Redis yet: tests/paths/test_fault_list.py watches for the day"
+REDIS = "tests/faults/test_redis.py::test_whatever_befalls_redis_everybody_is_served_and_what_has_a_history_stays_home"
+NOT_READY = "tests/stores/test_redis_connection.py::test_who_is_no_redis_or_not_ready_is_left"
+SENTINELS = "tests/real/test_redis_topologies.py::test_sentinels_say_who_is_the_primary"
+CLUSTER = "tests/real/test_redis_topologies.py::test_a_cluster_of_three"
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,6 @@ class Injected:
     process: tuple[str, ...] = ()
     sockets: tuple[str, ...] = ()
     virtual: tuple[str, ...] = ()
-    because: str = ""
 
 
 FAULTS: dict[str, Injected] = {
@@ -44,7 +46,9 @@ FAULTS: dict[str, Injected] = {
     "TLS error": Injected((UNREACHABLE,), (DIALS,)),
     "DNS failure": Injected((UNREACHABLE,), (DIALS,)),
     "oversized line or event": Injected((UPSTREAM,), (NO_STREAM, AFTER)),
-    "Redis down / slow / read-only / loading / out of memory / failover": Injected(because=NO_REDIS),
+    "Redis down / slow / read-only / loading / out of memory / failover": Injected(
+        (REDIS,), (NOT_READY, SENTINELS, CLUSTER)
+    ),
     "clock jump": Injected(
         virtual=(
             "tests/simulation/test_simulation.py::test_whatever_fails_nothing_leaves_and_every_request_ends_once",
