@@ -102,6 +102,8 @@ lock: $(VENV)/.python  ## generate requirements/*.lock anew
 bench: $(VENV)/.demo  ## measure against nginx, side by side
 	@$(BIN)/python bench/path.py
 	@$(BIN)/python bench/run.py
+	@$(BIN)/python bench/scale.py
+	@$(BIN)/python bench/plot.py
 
 bench-peers: $(VENV)/.demo  ## install Envoy and vllm-router for `make bench` (about 200 MB)
 	@$(BIN)/python bench/peers.py

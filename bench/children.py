@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -43,12 +43,14 @@ class Children:
                 process.kill()
                 process.wait()
 
-    def start(self, name: str, argv: Sequence[str | Path], *, core: int, cwd: Path) -> int:
-        """Start a program pinned to `core` and return its pid; what it prints goes to a file of its name."""
+    def start(self, name: str, argv: Sequence[str | Path], *, core: int | Collection[int], cwd: Path) -> int:
+        """Start a program pinned to `core`, or to several, and return its pid; what it prints goes to a file of its
+        name."""
+        cores = {core} if isinstance(core, int) else set(core)
 
         def prepare() -> None:
             _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-            os.sched_setaffinity(0, {core})
+            os.sched_setaffinity(0, cores)
 
         with self._log(name).open("wb") as log:
             process = subprocess.Popen(

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -123,7 +123,7 @@ def start_tidegate(
     children: Children,
     mocks: Front,
     *,
-    core: int,
+    core: int | Collection[int],
     work: Path,
     name: str = "tidegate",
     change: Callable[[Path], None] = lambda _: None,

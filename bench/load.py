@@ -50,6 +50,7 @@ class Figures:
     p99_us: float
     chunk_delay_p99_us: float
     resident_mib: float
+    gap_max_us: float = 0.0
 
     @property
     def cpu_us_per_request(self) -> float:
@@ -112,6 +113,7 @@ def _figures(seen: Mapping[str, float | Mapping[str, float]], spent_us: float, m
         p99_us=percentile("lat_us", "p99"),
         chunk_delay_p99_us=percentile("chunk_delay_us", "p99"),
         resident_mib=mib,
+        gap_max_us=percentile("gap_us", "max"),
     )
 
 
