@@ -1,5 +1,6 @@
 """`tidegate usage`: what it says of a log, in tables, CSV and JSON, for any period and in both languages."""
 
+import contextlib
 import csv
 import io
 import json
@@ -198,6 +199,43 @@ def test_what_is_missing_or_broken_in_the_log_is_told(folder, run):
     text = run().out
     assert "1 attempts in the cloud have no outcome on record" in text
     assert "1 lines of the audit log could not be read" in text
+
+
+def test_sums_that_cannot_be_kept_are_told_as_such(run, monkeypatch):
+    def full(path, data):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("gateway.runtime.usage_book.replace_file", full)
+    told = run()
+    assert "5 requests" in told.out
+    assert "the next run reads the whole log again" in told.err
+
+
+def test_a_long_reading_says_how_far_it_is(folder, monkeypatch):
+    said = []
+
+    class Seen:
+        def __setattr__(self, name, value):
+            said.append((name, value))
+
+    @contextlib.contextmanager
+    def seen(what):
+        yield Seen()
+
+    monkeypatch.setattr("gateway.cli.usage.still_at", seen)
+    monkeypatch.setattr("gateway.runtime.usage_book._TOLD_EVERY", 4)
+    assert main(["usage", "--config", str(folder), "--language", "en"]) == 0
+    assert [value.split(",")[0] for _, value in said] == ["4 records", "8 records"]
+
+
+def test_with_prices_for_home_alone_nothing_is_said_of_the_cloud(tmp_path, capsys):
+    write_config(tmp_path / "new", {}, tenants="prices: {currency: USD, pools: {home: {prompt: 1, completion: 1}}}\n")
+    put(tmp_path / "new", RECORDS[:2])
+    assert main(["usage", "--config", str(tmp_path / "new"), "--language", "en"]) == 0
+    text = capsys.readouterr().out
+    assert "Spent on tokens: 0.00 USD." in text
+    assert "cheapest" not in text
+    assert "by the hour" not in text
 
 
 def test_every_sentence_is_there_in_both_languages_with_the_same_gaps():
