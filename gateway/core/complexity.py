@@ -19,10 +19,10 @@ from gateway.core.complexity_weights import CHOICE, OPEN, QUANTILES
 from gateway.core.complexity_words import CARRYING, CARRYING_PHRASES, COURTESY, FITTED, JUDGED, NUMBER
 from gateway.core.facts import Complexity
 
-HEAD: Final = 400
-TAIL: Final = 160
-HEAD_CHINESE: Final = 130
-TAIL_CHINESE: Final = 60
+HEAD: Final = 320
+TAIL: Final = 128
+HEAD_CHINESE: Final = 110
+TAIL_CHINESE: Final = 50
 """Of a longer question so many characters of its beginning and of its end are read for words. More of it takes longer
 and makes the score no better on the questions that the weights are of."""
 
@@ -154,10 +154,11 @@ class Scorer:
         size = len(stem)
         is_chinese, head, tail = False, HEAD, TAIL
         if not stem.isascii():
-            more = len(stem[:head].encode("utf-8", "replace")) - len(stem[:head])
-            if more * 8 > min(size, head):
+            sample = stem[:HEAD_CHINESE]
+            more = len(sample.encode("utf-8", "replace")) - len(sample)
+            if more * 8 > len(sample):
                 is_chinese, head, tail = True, HEAD_CHINESE, TAIL_CHINESE
-                size += size * more // min(size, HEAD)
+                size += size * more // len(sample)
         text = stem if len(stem) <= head + tail else f"{stem[:head]} {stem[-tail:]}"
         words = text.split()
         counts = self._zeros.copy()
@@ -237,6 +238,8 @@ def _pairs_of(text: str) -> tuple[memoryview, memoryview]:
 
 def _parted(text: str) -> tuple[str, str | None]:
     """What is asked, and the lines with the answers to choose from if there are any."""
+    if text.rfind("\nB", -_MOST_OF_OPTIONS) <= 0:
+        return text, None
     for mark in _MARKS:
         second = text.rfind("\nB" + mark, -_MOST_OF_OPTIONS)
         if second > 0:
