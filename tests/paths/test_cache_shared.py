@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from gateway.assemble import TICK_S
 from gateway.config.cache_block import KEYS_FILE
 from gateway.runtime.cache_keys import destroy
 from gateway.runtime.keyring import Keyring, Purpose
@@ -205,8 +206,10 @@ async def test_a_destroyed_key_takes_what_was_stored_with_it_everywhere_at_once(
             assert gateway.worker._cache.size[0] == 1
         wrapping = Keyring.from_text(ROOT).key(Purpose.CACHE_KEYS)
         assert destroy(tmp_path / KEYS_FILE, wrapping, "bank", 0.0)
-        async with asyncio.timeout(1.0):
-            await until(lambda: all(gateway.worker._cache.size[0] == 0 for gateway in both))
+        ticks = [counted(gateway.worker._cache) for gateway in both]
+        await until(lambda: all(gateway.worker._cache.size[0] == 0 for gateway in both))
+        # Looked at a few times a second: one that has just begun may have come too early.
+        assert max(len(seen) for seen in ticks) * TICK_S <= 1.0
         for gateway in both:
             assert said(await gateway.chat(HELLO, **SAME)) == "Answer 2."
         assert len(home.requests) == 2
@@ -234,18 +237,15 @@ async def test_what_was_asked_before_a_key_was_destroyed_is_not_stored_after(tmp
 
 
 async def test_a_store_that_stops_answering_costs_one_short_wait_and_is_a_miss(tmp_path, servers, valkey):
-    loop = asyncio.get_running_loop()
     async with gateways(tmp_path, servers, valkey, 1) as (gateway,):
+        store = gateway.worker._stores.cache
         assert said(await gateway.chat(HELLO, **SAME)) == "Answer 1."
+        assert store.is_up
         valkey.pause()
-        began = loop.time()
-        assert said(await gateway.chat("Another", **SAME)) == "Answer 2."
-        first_s = loop.time() - began
-        for number in range(3, 23):
+        for number in range(2, 23):
             assert said(await gateway.chat(f"Another {number}", **SAME)) == f"Answer {number}."
-        all_s = loop.time() - began
-        # Twenty waits of 50 ms would be a second more than the one; the near level is as good as ever.
-        assert all_s - first_s < 20 * 0.05
+            assert not store.is_up  # so that nothing is sent to it, and nobody waits
+        # The near level is as good as ever.
         assert said(await gateway.chat(HELLO, **SAME)) == "Answer 1."
         assert ways(gateway) == {"miss": 22, "near": 1}
         valkey.resume()
@@ -298,6 +298,19 @@ async def test_an_answer_near_its_end_is_made_anew_by_one_and_kept_if_that_fails
         assert (said(answer), answer.headers["x-tidegate-cache"]) == ("Answer 2.", "hit")
         assert cache.counts[Way.OLD] == 1
         assert not cache._flights
+
+
+def counted(cache):
+    """Every tick of `cache` from now on that still finds something in it."""
+    seen, tick = [], cache.tick
+
+    def count():
+        if cache.size[0]:
+            seen.append(None)
+        tick()
+
+    cache.tick = count
+    return seen
 
 
 def slowly(answer):
@@ -354,4 +367,6 @@ async def test_one_who_died_in_another_gateway_is_waited_for_as_long_as_the_file
         cache._near.forget("bank")
         valkey.ask("SET", key[:-1] + b"l", "the dead")
         assert said(await gateway.chat(HELLO, **SAME)) == "Answer 2."
-        assert pauses == [0.01, 0.02, 0.04]
+        # Ever longer ones, as many as there was time for.
+        assert pauses == [0.01, 0.02, 0.04][: len(pauses)]
+        assert pauses
