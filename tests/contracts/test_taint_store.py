@@ -76,7 +76,7 @@ def new_record(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Calla
             valkey.ask("FLUSHALL")
             for old in opened:
                 await old.close()
-            opened.append(RedisConnection(valkey.settings()))
+            opened.append(RedisConnection(valkey.settings(timeout_s=1.0)))
             key, sightings = KeyedHash(b"k" * 32), Sightings(tmp_path)
             store = RedisTaintStore(opened[-1], key, clock, ttl_s=TTL_S, sightings=sightings, is_first=True)
             await store.look()

@@ -90,8 +90,8 @@ async def befalls(running: Process, name: str) -> None:
     assert others.places == {(200, "burst"): 40}, name
     slow = went.slower_than(usual + WAIT_S / 2)
     print(f"{name}: {slow} of 60 with a history waited, the longest request took {1000 * max(went.seconds):.0f} ms")
-    # Two workers; what is more than that was this machine's.
-    assert slow <= 6, name
+    # One for each of two workers; what is more was this machine's. All of them would be 60.
+    assert slow <= 15, name
 
 
 async def test_whatever_befalls_redis_everybody_is_served_and_what_has_a_history_stays_home(tmp_path, valkey):

@@ -29,7 +29,16 @@ def valkey() -> Iterator[Valkey]:
 
 @pytest.fixture
 async def redis(valkey: Valkey) -> AsyncIterator[RedisConnection]:
+    """One that waits longer than a machine that is busy with other tests makes it wait for a turn."""
+    async with valkey.connection(timeout_s=1.0) as connection:
+        yield connection
+
+
+@pytest.fixture
+async def hasty(valkey: Valkey) -> AsyncIterator[RedisConnection]:
+    """One as it is in earnest."""
     async with valkey.connection() as connection:
+        assert connection.settings.timeout_s == 0.05
         yield connection
 
 
@@ -69,7 +78,7 @@ async def test_an_answer_belongs_to_whoever_asked(redis: RedisConnection) -> Non
 @pytest.mark.parametrize("turns", range(14))
 async def test_who_leaves_while_waiting_leaves_nobody_out_of_step(valkey: Valkey, turns: int, is_open: bool) -> None:
     """Cancelled after any number of turns of the loop: before the write, after it, while its answer is here."""
-    async with valkey.connection() as redis:
+    async with valkey.connection(timeout_s=1.0) as redis:
         if is_open:
             await redis.open()
         others = [asyncio.ensure_future(redis.call(ECHO, [], [f"other {number}"])) for number in range(3)]
@@ -94,37 +103,37 @@ async def test_a_refusal_keeps_its_first_word_and_nothing_that_was_sent(redis: R
     assert redis.failures == {"WRONGTYPE": 1, "ERR": 1}
 
 
-async def test_a_server_that_hangs_costs_one_wait_and_no_more(valkey: Valkey, redis: RedisConnection) -> None:
-    await redis.execute("SET", "here", "1")
+async def test_a_server_that_hangs_costs_one_wait_and_no_more(valkey: Valkey, hasty: RedisConnection) -> None:
+    await hasty.execute("SET", "here", "1")
     valkey.pause()
     try:
         began = time.monotonic()
-        together = await asyncio.gather(*(redis.execute("GET", "here") for _ in range(50)), return_exceptions=True)
+        together = await asyncio.gather(*(hasty.execute("GET", "here") for _ in range(50)), return_exceptions=True)
         assert time.monotonic() - began < ONCE_S
         assert {type(answer) for answer in together} == {StoreUnavailable}
         began = time.monotonic()
         for _ in range(200):
-            assert await reason_of(redis, "GET", "here") == "timeout"
+            assert await reason_of(hasty, "GET", "here") == "timeout"
         assert time.monotonic() - began < ONCE_S
-        assert not redis.is_up
+        assert not hasty.is_up
     finally:
         valkey.resume()
-    await until_up(redis)
-    assert await redis.execute("GET", "here") == b"1"
+    await until_up(hasty)
+    assert await hasty.execute("GET", "here") == b"1"
 
 
-async def test_a_server_that_is_gone_costs_nothing_and_is_found_again(valkey: Valkey, redis: RedisConnection) -> None:
-    await redis.execute("PING")
+async def test_a_server_that_is_gone_costs_nothing_and_is_found_again(valkey: Valkey, hasty: RedisConnection) -> None:
+    await hasty.execute("PING")
     valkey.kill()
     try:
         began = time.monotonic()
         for _ in range(20):
-            await reason_of(redis, "GET", "here")
+            await reason_of(hasty, "GET", "here")
         assert time.monotonic() - began < ONCE_S
     finally:
         valkey.start()
-    await until_up(redis)
-    assert await redis.execute("PING") == b"PONG"
+    await until_up(hasty)
+    assert await hasty.execute("PING") == b"PONG"
 
 
 async def test_a_connection_that_was_closed_for_its_age_is_dialled_anew(
@@ -154,7 +163,7 @@ async def test_nothing_is_there_at_first(tmp_path_factory: pytest.TempPathFactor
 
 
 async def test_a_closed_connection_refuses(valkey: Valkey) -> None:
-    redis = RedisConnection(valkey.settings())
+    redis = RedisConnection(valkey.settings(timeout_s=1.0))
     await redis.execute("PING")
     valkey.pause()
     try:
@@ -170,9 +179,9 @@ async def test_a_closed_connection_refuses(valkey: Valkey) -> None:
 
 async def test_who_we_are_is_said_first(valkey: Valkey) -> None:
     valkey.ask("ACL", "SETUSER", "gate", "on", ">a-password", "~*", "+@all")
-    async with valkey.connection(login=Login("gate", "a-password")) as redis:
+    async with valkey.connection(login=Login("gate", "a-password"), timeout_s=1.0) as redis:
         assert await redis.execute("ACL", "WHOAMI") == b"gate"
-    async with valkey.connection(login=Login("gate", "another")) as stranger:
+    async with valkey.connection(login=Login("gate", "another"), timeout_s=1.0) as stranger:
         await stranger.open()
         assert await reason_of(stranger, "PING") == "WRONGPASS"
 

@@ -21,6 +21,8 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.valkey import Valkey, running_valkey
 
 TTL_S = 100.0
+PATIENT_S = 0.5
+"""Longer than a machine that is busy with other tests makes a Redis wait for a turn."""
 KEY = KeyedHash(b"k" * 32)
 A, B, C = (bytes([number]) * 16 for number in range(3))
 RESTRICTED = {A: {"restricted"}}
@@ -51,7 +53,7 @@ class Fleet:
         self._count += 1
         folder = self._folder / (disk or f"disk-{self._count}")
         folder.mkdir(exist_ok=True)
-        redis = await self._stack.enter_async_context(self.valkey.connection())
+        redis = await self._stack.enter_async_context(self.valkey.connection(timeout_s=PATIENT_S))
         return RedisTaintStore(redis, key, self.clock, ttl_s=TTL_S, sightings=Sightings(folder), is_first=is_first)
 
     async def pair(self) -> tuple[RedisTaintStore, RedisTaintStore]:
@@ -458,7 +460,7 @@ async def test_a_store_that_answers_nonsense_is_not_believed(fleet: Fleet, monke
 async def test_several_workers_need_a_shared_record(
     valkey: Valkey, tmp_path: Path, has_redis: bool, workers: int, kind: Callable[..., object]
 ) -> None:
-    async with valkey.connection() as redis:
+    async with valkey.connection(timeout_s=PATIENT_S) as redis:
         store = reply_store(
             redis if has_redis else None, KEY, FakeClock(), folder=tmp_path, ttl_s=TTL_S, workers=workers
         )

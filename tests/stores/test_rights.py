@@ -48,7 +48,7 @@ def valkey() -> Iterator[Valkey]:
 
 def settings(valkey: Valkey, store: str) -> RedisSettings:
     """As a user who has exactly what the line for `store` gives him."""
-    found = valkey.settings(login=LOGIN)
+    found = valkey.settings(login=LOGIN, timeout_s=1.0)
     line = acl_line(store, found).replace("PASSWORD", "a-password").split()
     valkey.ask("ACL", "DELUSER", "gate")
     assert valkey.ask(*line) == b"+OK\r\n"
