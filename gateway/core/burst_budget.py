@@ -1,7 +1,7 @@
 """How much money may be spent in the cloud, and whether it is: the budget of burst, for all and for single tenants.
 
 What is counted, by the calendar in UTC, is `core/quota_book.py`'s; here is what a count means. A budget that is spent
-stays so until a twentieth of it is free again, so that it does not open for every request that costs less than thought.
+stays so until a tenth of it is free again, so that it does not open for every request that costs less than thought.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,8 +18,12 @@ SUBJECT: Final = "burst"
 WINDOWS: Final = ("hour", "day", "month")
 """What money is counted by, in the order in which stores tell of it."""
 
-OPENS_BELOW: Final = 0.95
-"""The share of a budget from which on whoever finds no room in it closes it, and below which it is open again."""
+CLOSES_FROM: Final = 0.95
+"""The share of a budget from which on whoever finds no room in it closes it."""
+
+OPENS_BELOW: Final = 0.9
+"""And below which it is open again: lower, since what is set aside is more than what is charged in the end, so that a
+budget that is nearly spent would close with every request and open with every answer."""
 
 USUALLY_LOW_AT: Final = 0.8
 
@@ -53,7 +57,7 @@ class BurstBudget:
         `is_refused` says that somebody has just found no room in it.
         """
         share = used(limits, spent)
-        closes_at = OPENS_BELOW if is_refused or before.is_closed else 1.0
+        closes_at = OPENS_BELOW if before.is_closed else CLOSES_FROM if is_refused else 1.0
         if share >= closes_at:
             return Level.SPENT
         return Level.LOW if share >= self.low_at else Level.OK

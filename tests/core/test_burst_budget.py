@@ -20,9 +20,9 @@ BUDGET = BurstBudget(HOUR)
         # Whoever finds no room in it does not close it for those who cost less, while much of it is left.
         (94, Level.LOW, True, Level.LOW),
         (95, Level.LOW, True, Level.SPENT),
-        # Once closed it stays so until a twentieth is free again.
-        (95, Level.SPENT, False, Level.SPENT),
-        (94, Level.SPENT, False, Level.LOW),
+        # Once closed it stays so until a tenth is free again.
+        (90, Level.SPENT, False, Level.SPENT),
+        (89, Level.SPENT, False, Level.LOW),
         (0, Level.SPENT, False, Level.OK),
         (96, Level.LOST, False, Level.SPENT),
         (10, Level.LOST, False, Level.OK),
