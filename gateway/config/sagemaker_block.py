@@ -18,6 +18,7 @@ from gateway.core.written import Listing, Node
 BACKEND: Final = "sagemaker"
 
 _ENDPOINT_PATH: Final = re.compile(r"/endpoints/[A-Za-z0-9](?:-*[A-Za-z0-9]){0,62}")
+_COMPONENT: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _REGION: Final = re.compile(r"[a-z]{2,4}(?:-[a-z]{2,10}){1,3}-[0-9]{1,2}")
 _USUAL: Final = SageMakerTarget("")
 
@@ -41,7 +42,10 @@ class Block:
 
 def read_block(node: Node, reader: Reader, zone: Zone | None) -> Block | None:
     """The block's meaning; None if it cannot have one."""
-    known = ("region", "invoke", "payload", "data_capture", "check_every", "credentials", "proxy", "control")
+    known = (
+        *("region", "invoke", "payload", "data_capture", "check_every", "credentials", "proxy", "control"),
+        "inference_component",
+    )
     fields = reader.fields(node, "`sagemaker`", known, ("region",))
     region = reader.text(fields.get("region"), "`sagemaker.region`")
     if region is not None and not _REGION.fullmatch(region.text):
@@ -60,6 +64,7 @@ def read_block(node: Node, reader: Reader, zone: Zone | None) -> Block | None:
         has_keys=keys is not None,
         proxy=connection_block.proxy(reader, fields.get("proxy"), "`sagemaker.proxy`", zone),
         control=_control(reader, fields.get("control"), zone),
+        inference_component=_component(reader, fields.get("inference_component")),
     )
     asked = fields.get("payload")
     if asked is not None and target.payload is Payload.HUGGINGFACE and target.invoke is not Invoke.INVOCATIONS:
@@ -98,6 +103,15 @@ def _keys(reader: Reader, node: Node | None) -> AwsKeySources | None:
     fields = reader.fields(node, "`sagemaker.credentials`", known, known[:2])
     access, secret, token = (secret_source(reader, fields.get(name), f"`{name}`") for name in known)
     return AwsKeySources(access, secret, token) if access is not None and secret is not None else None
+
+
+def _component(reader: Reader, node: Node | None) -> str | None:
+    word = reader.text(node, "`sagemaker.inference_component`")
+    if word is None or _COMPONENT.fullmatch(word.text):
+        return word.text if word is not None else None
+    mend = "Letters, digits and `-`, at most 63 of them; `tidegate sagemaker status` names it."
+    reader.report(word.at, "`sagemaker.inference_component` is not what SageMaker calls one.", mend)
+    return None
 
 
 def _control(reader: Reader, node: Node | None, zone: Zone | None) -> str | None:

@@ -159,7 +159,8 @@ class SageMakerTarget:
     """How a pool's SageMaker endpoints are reached.
 
     `has_keys` says that the pool names its own AWS keys; otherwise botocore looks where it always does. `control` is
-    the address of the control plane when it is not AWS's own for the region.
+    the address of the control plane when it is not AWS's own for the region. An endpoint that scales to zero is served
+    by an `inference_component`, which requests have to name.
     """
 
     region: str
@@ -170,6 +171,7 @@ class SageMakerTarget:
     has_keys: bool = False
     proxy: Proxy | None = None
     control: str | None = None
+    inference_component: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ _INVOKED_STREAM: Final[Headers] = (
     (b"content-type", b"application/json"),
     (b"x-amzn-sagemaker-accept", b"text/event-stream"),
 )
+_COMPONENT: Final = b"x-amzn-sagemaker-inference-component"
 _ENCODER: Final = msgspec.json.Encoder()
 
 
@@ -48,6 +49,8 @@ def encode(request: Request, pool: Pool, zone: Zone, *, salt: str | None, left_s
         if salt is not None:
             document["cache_salt"] = salt
     headers = _stream_headers(pool.sagemaker) if request.streamed else _WHOLE
+    if pool.sagemaker is not None and pool.sagemaker.inference_component is not None:
+        headers = (*headers, (_COMPONENT, pool.sagemaker.inference_component.encode()))
     if left_s is not None and not zone.is_cloud:
         headers = (*headers, (b"x-tidegate-timeout", b"%.3f" % max(left_s, 0.001)))
     return Message(b"POST", target_of(request, pool), headers, _ENCODER.encode(document))

@@ -71,6 +71,12 @@ def test_everything_can_be_said() -> None:
     assert isinstance(keys.session_token, SecretEnv)
 
 
+def test_an_endpoint_that_scales_to_zero_has_an_inference_component() -> None:
+    pools, problems = told(burst("{region: eu-central-1, inference_component: tidegate-burst-model}"))
+    assert problems == []
+    assert pools.topology.pool("burst").sagemaker.inference_component == "tidegate-burst-model"
+
+
 def test_a_zone_without_tls_takes_a_stand_in_and_its_control_plane() -> None:
     block = '{region: eu-central-1, control: "http://127.0.0.1:5000"}'
     pools, problems = told(burst(block, zone="lab", endpoints='["http://127.0.0.1:9/endpoints/a/"]'))
@@ -101,6 +107,11 @@ def test_a_zone_without_tls_takes_a_stand_in_and_its_control_plane() -> None:
             "{region: eu-central-1, data_capture: no}",
             {},
             "9:53: `sagemaker.data_capture` must be one of: forbid, allow.",
+        ),
+        (
+            "{region: eu-central-1, inference_component: a_b}",
+            {},
+            "9:59: `sagemaker.inference_component` is not what SageMaker calls one. Letters",
         ),
         ("{region: eu-central-1, check_every: 1ms}", {}, "9:52: `sagemaker.check_every` must be between 1s and 3600s."),
         (

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from unittest import mock
 
@@ -102,6 +102,19 @@ async def test_what_we_send_is_what_botocore_would_have_sent_signature_included(
     accept = "x-amzn-sagemaker-accept" if streamed else "accept"
     assert set(sent.told) == {"content-type", accept}
     assert not set(sent.headers) & botocore_model.BOTOCORES_OWN
+
+
+@pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "whole"])
+async def test_an_inference_component_is_named_as_botocore_names_it(streamed):
+    async with ModelServer() as container, standin(container) as running:
+        plain = pool(running.url, Invoke.INVOCATIONS)
+        of = replace(plain, sagemaker=replace(plain.sagemaker, inference_component="tidegate-burst-model"))
+        await exchange(of, streamed=streamed)
+        assert container.requests[0].headers["x-amzn-sagemaker-inference-component"] == "tidegate-burst-model"
+        sent = botocore_model.parse(bytes(running.heard[0].raw))
+    name = STREAMED if streamed else WHOLE
+    assert botocore_model.parameters_of(sent, name)["InferenceComponentName"] == "tidegate-burst-model"
+    assert botocore_model.differences(sent, name, KEY, region=REGION, tls=False) == []
 
 
 @pytest.mark.parametrize("credentials", [KEY, SESSION_KEY], ids=["keys", "session"])

@@ -2,13 +2,14 @@
 
 import copy
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.labels import Label
-from gateway.core.topology import Endpoint, Pool, Zone
+from gateway.core.topology import Endpoint, Pool, SageMakerTarget, Zone
 from gateway.errors import Forbidden, InvalidRequest
 from gateway.wire.encode import encode
 from gateway.wire.requests import Dialect, Request, parse
@@ -53,6 +54,16 @@ def test_a_message_is_a_post_with_headers_of_ours(zone, dialect, fields, target,
     message = encode(asked(dialect, **fields), pool(zone=zone), zone, salt=None)
     assert (message.method, message.target) == (b"POST", target)
     assert message.headers == ((b"content-type", b"application/json"), (b"accept", accept))
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+def test_an_inference_component_is_named_from_the_settings_and_from_nothing_else(streamed):
+    target = SageMakerTarget("eu-central-1", inference_component="burst-model")
+    of = replace(pool("sagemaker", CLOUD), endpoints=(Endpoint("e", base_path="/endpoints/e"),), sagemaker=target)
+    headers = dict(encode(asked(stream=streamed, inference_component="other"), of, CLOUD, salt=None).headers)
+    assert headers[b"x-amzn-sagemaker-inference-component"] == b"burst-model"
+    plain = encode(asked(), replace(of, sagemaker=replace(target, inference_component=None)), CLOUD, salt=None)
+    assert b"x-amzn-sagemaker-inference-component" not in dict(plain.headers)
 
 
 # At home
