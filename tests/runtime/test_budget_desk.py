@@ -300,7 +300,7 @@ async def shared(server, count: int, budget: BurstBudget):
     async with contextlib.AsyncExitStack() as stack:
         desks, closed = [], []
         for number in range(count):
-            redis = await stack.enter_async_context(server.connection())
+            redis = await stack.enter_async_context(server.connection(timeout_s=5.0))
             store = quota_store(redis, FakeClock(), workers=count, replicas=1, number=number)
             desks.append(BudgetDesk(budget, PRICES, store, closed=closed.append))
         yield desks, closed
