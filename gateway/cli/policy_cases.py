@@ -29,6 +29,7 @@ from gateway.policy.cases_file import Case
 from gateway.policy.compiled import CompiledPolicy
 from gateway.policy.words import Table, fill
 from gateway.ports import FullScanner, Scanner
+from gateway.runtime.scoring import scoring_of
 
 CASES: Final = "cases"
 
@@ -158,6 +159,8 @@ def _look(loaded: Loaded) -> Look:
     def models() -> FullScanner | None:
         return models_asked(str(loaded.files.policy)) if Tier.NER in loaded.policy.labels.required else None
 
+    scoring = scoring_of(loaded.policy)
+
     def look(body: bytes) -> Seen | None:
         try:
             what = asked(body, CASES)
@@ -165,6 +168,8 @@ def _look(loaded: Loaded) -> Look:
             return None
         request = what.request
         evidence = scanned(what, scanner(), models())
-        return Seen(evidence, request.capabilities, request.modalities, request.context_tokens)
+        scored = scoring.of(request) if scoring is not None else None
+        band = scored.band if scored is not None else None
+        return Seen(evidence, request.capabilities, request.modalities, request.context_tokens, band)
 
     return look
