@@ -65,15 +65,7 @@ class Pot:
                 requests += part.requests
                 tokens += part.tokens
         if requests >= need_requests and tokens >= need_tokens:
-            left_requests, left_tokens = need_requests, need_tokens
-            for part in self._parts:
-                if part.until > now:
-                    spent = min(part.requests, left_requests)
-                    part.requests -= spent
-                    left_requests -= spent
-                    spent = min(part.tokens, left_tokens)
-                    part.tokens -= spent
-                    left_tokens -= spent
+            self._spend(need_requests, need_tokens, now)
             known = self._standing
             return Standing(
                 known.requests + (requests - need_requests) // MICRO,
@@ -87,15 +79,32 @@ class Pot:
                 return refused
         return None
 
+    def _spend(self, requests: int, tokens: int, now: float) -> None:
+        for part in self._parts:
+            if part.until > now:
+                if part.requests >= requests and part.tokens >= tokens:
+                    part.requests -= requests
+                    part.tokens -= tokens
+                    return
+                spent = min(part.requests, requests)
+                part.requests -= spent
+                requests -= spent
+                spent = min(part.tokens, tokens)
+                part.tokens -= spent
+                tokens -= spent
+
     def runs_low(self, now: float) -> bool:
         """Whether the next slice should be on its way. Not where a slice is hardly more than one request takes."""
         share, (last_requests, last_tokens) = self._share, self._last
-        if any(part.is_asked for part in self._parts):
-            return False
         if share.requests < 4 * last_requests or share.tokens < 4 * last_tokens:
             return False
-        requests = sum(part.requests for part in self._parts if part.until > now)
-        tokens = sum(part.tokens for part in self._parts if part.until > now)
+        requests = tokens = 0
+        for part in self._parts:
+            if part.is_asked:
+                return False
+            if part.until > now:
+                requests += part.requests
+                tokens += part.tokens
         return 2 * requests < share.requests or 2 * tokens < share.tokens
 
     def must_return(self, now: float) -> int | None:

@@ -16,7 +16,7 @@ from gateway.wire.resp import Argument, Reply
 VERSION: Final = "q1"
 
 _PARTS: Final = ("state", "live", "undone", "held", "leases")
-_NONE: Final = -1
+_NONE: Final = b"-1"
 _NUMBERS: Final = 14
 
 
@@ -29,16 +29,16 @@ def quota_script() -> Script:
     return Script(files("gateway.stores").joinpath("quota.lua").read_text("utf-8"))
 
 
-def keys_of(prefix: str, subject: str) -> tuple[str, ...]:
+def keys_of(prefix: str, subject: str) -> tuple[bytes, ...]:
     """The keys of one subject, all in the same slot. A brace would end the part of a key that decides about that."""
     tag = subject.replace("%", "%25").replace("{", "%7B").replace("}", "%7D")
-    return tuple(f"{prefix}:{VERSION}:{{{tag}}}:{part}" for part in _PARTS)
+    return tuple(f"{prefix}:{VERSION}:{{{tag}}}:{part}".encode() for part in _PARTS)
 
 
-def limits_of(limits: Limits) -> tuple[int, ...]:
+def limits_of(limits: Limits) -> tuple[bytes, ...]:
     """The limits as the script takes them."""
     return tuple(
-        _NONE if limit is None else limit
+        _NONE if limit is None else b"%d" % limit
         for limit in (
             limits.requests_per_minute,
             limits.tokens_per_minute,
@@ -52,12 +52,16 @@ def limits_of(limits: Limits) -> tuple[int, ...]:
 
 def to_reserve(key: str, ask: Ask) -> tuple[Argument, ...]:
     """What the script is asked for a reservation, after its limits."""
-    return key, ask.requests, ask.tokens, ask.cost_micros
+    # As bytes, which a connection sends as they are.
+    return key.encode(), b"%d" % ask.requests, b"%d" % ask.tokens, b"%d" % ask.cost_micros
 
 
 def to_settle(settled: Sequence[tuple[str, Ask]]) -> tuple[Argument, ...]:
     """The same for any number of settlements."""
-    return tuple(part for key, took in settled for part in (key, took.tokens, took.cost_micros))
+    parts: list[Argument] = []
+    for key, took in settled:
+        parts += (key.encode(), b"%d" % took.tokens, b"%d" % took.cost_micros)
+    return tuple(parts)
 
 
 def to_lease(holder: str, back: Slice, need: Slice, want: Slice) -> tuple[Argument, ...]:

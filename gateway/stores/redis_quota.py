@@ -65,7 +65,8 @@ class RedisQuotaStore:
         self._workers = workers
         self._is_leasing = is_leasing
         self._script = quota_script()
-        self._keys: dict[str, tuple[str, ...]] = {}
+        # What is said of a subject with every command, as it is sent: its keys, and its limits.
+        self._said: dict[tuple[str, Limits], tuple[tuple[bytes, ...], tuple[bytes, ...]]] = {}
         self._pots: dict[str, Pot] = {}
         self._asking: dict[tuple[str, int], asyncio.Future[Leased | Refused | None]] = {}
         # Reservations that Redis holds for this worker; and those of them for which it has not heard what they took.
@@ -107,7 +108,7 @@ class RedisQuotaStore:
         if pot is not None:
             return await self._leased(pot, subject, key, ask)
         try:
-            reply = await self._call(subject, limits, "reserve", to_reserve(key, ask))
+            reply = await self._call(subject, limits, b"reserve", to_reserve(key, ask))
             answer = answer_of(reply)
         except (StoreUnavailable, Garbled):
             # Perhaps it was done all the same.
@@ -138,7 +139,7 @@ class RedisQuotaStore:
     async def spent(self, subject: str, limits: Limits) -> tuple[int, int, int] | None:
         """What was spent in this hour, on this day and in this month; None while nobody can tell."""
         try:
-            return spent_of(await self._call(subject, limits, "renew", ()))
+            return spent_of(await self._call(subject, limits, b"renew", ()))
         except (StoreUnavailable, Garbled):
             return None
 
@@ -169,8 +170,9 @@ class RedisQuotaStore:
 
     # Without leases
 
-    def _call(self, subject: str, limits: Limits, what: str, own: tuple[Argument, ...]) -> "asyncio.Future[Reply]":
-        return self._redis.start_call(self._script, self._keys_of(subject), (what, *limits_of(limits), *own))
+    def _call(self, subject: str, limits: Limits, what: bytes, own: tuple[Argument, ...]) -> "asyncio.Future[Reply]":
+        keys, about = self._about(subject, limits)
+        return self._redis.start_call(self._script, keys, (what, *about, *own))
 
     def _say(self, subject: str, limits: Limits, settled: list[tuple[str, Ask]]) -> None:
         def heard(answer: Reply | Lost) -> None:
@@ -178,8 +180,8 @@ class RedisQuotaStore:
                 for key, took in settled:
                     self._say_later(subject, limits, key, took)
 
-        arguments = ("settle", *limits_of(limits), *to_settle(settled))
-        self._redis.send_call(self._script, self._keys_of(subject), arguments, heard)
+        keys, about = self._about(subject, limits)
+        self._redis.send_call(self._script, keys, (b"settle", *about, *to_settle(settled)), heard)
 
     def _say_later(self, subject: str, limits: Limits, key: str, took: Ask | None = None) -> None:
         self.unsaid_lost += len(self._unsaid) == MOST_UNSAID
@@ -191,18 +193,19 @@ class RedisQuotaStore:
             by_subject.setdefault((subject, limits), []).append(key)
         for (subject, limits), keys in by_subject.items():
             for start in range(0, len(keys), _AT_ONCE):
-                arguments: tuple[Argument, ...] = ("renew", *limits_of(limits), *keys[start : start + _AT_ONCE])
-                self._redis.send_call(self._script, self._keys_of(subject), arguments, _whatever)
+                names, about = self._about(subject, limits)
+                arguments: tuple[Argument, ...] = (b"renew", *about, *keys[start : start + _AT_ONCE])
+                self._redis.send_call(self._script, names, arguments, _whatever)
 
     def _without(self, subject: str, key: str, ask: Ask, limits: Limits) -> Reservation | Refused:
         self.degraded += 1
         return self._stand_in.reserve_now(subject, key, ask, limits)
 
-    def _keys_of(self, subject: str) -> tuple[str, ...]:
-        keys = self._keys.get(subject)
-        if keys is None:
-            keys = self._keys[subject] = keys_of(self._redis.prefix, subject)
-        return keys
+    def _about(self, subject: str, limits: Limits) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+        said = self._said.get((subject, limits))
+        if said is None:
+            said = self._said[subject, limits] = keys_of(self._redis.prefix, subject), limits_of(limits)
+        return said
 
     # With leases
 
@@ -251,10 +254,11 @@ class RedisQuotaStore:
 
     def _ask(self, pot: Pot, subject: str, number: int, ask: Ask | None) -> None:
         sent = self._clock.monotonic()
-        arguments = ("lease", *limits_of(pot.limits), *to_lease(self._holders[number], *pot.ask(number, ask)))
+        keys, about = self._about(subject, pot.limits)
+        arguments = (b"lease", *about, *to_lease(self._holders[number], *pot.ask(number, ask)))
         self._asking[subject, number] = asyncio.get_running_loop().create_future()
         heard = partial(self._heard_of_lease, pot, subject, number, ask, sent)
-        self._redis.send_call(self._script, self._keys_of(subject), arguments, heard)
+        self._redis.send_call(self._script, keys, arguments, heard)
 
     def _heard_of_lease(
         self, pot: Pot, subject: str, number: int, ask: Ask | None, sent: float, reply: Reply | Lost
