@@ -4,10 +4,12 @@ import asyncio
 
 import pytest
 
+from gateway.core.burst_budget import Level
 from gateway.core.controls import SetBurst
 from gateway.runtime.staying import WORTH_TELLING_S
 from tests.fakes.house import POLICY, house
 from tests.fakes.model_server import ModelServer, completion, delta
+from tests.fakes.valkey import running_valkey
 from tests.paths.test_cost_of_privacy import outcomes
 from tests.paths.test_overrides import arrived, both, holding, order, pool_of
 
@@ -160,6 +162,26 @@ async def test_forty_at_once_never_spend_more_than_there_is(tmp_path):
         await gateway.settled()
         assert most <= 400
         assert spent(gateway) == 40 * len(burst.requests) == 40 * sum(one == ["burst"] for one in pools)
+
+
+async def test_with_a_shared_store_its_loss_counts_as_spent_and_nobody_is_refused_who_may_stay(tmp_path):
+    with running_valkey() as valkey:
+        stores = f"stores: {{state: {{address: 'unix:{valkey.socket}'}}}}\n"
+        async with both(tmp_path, tenants=budget("per_hour: 10000"), gateway=stores) as (gateway, _, burst):
+            desk = gateway.worker._budget
+            await order(gateway, SetBurst(1.0))
+            assert await sent_out(gateway) == ["burst"]
+            valkey.kill()
+            assert await sent_out(gateway, 5) == ["home"] * 5
+            await desk.look()
+            assert desk.level is Level.LOST
+            assert len(burst.requests) == 1
+            valkey.start()
+            async with asyncio.timeout(30):
+                while desk.is_spent:
+                    await asyncio.sleep(0.05)
+                    await desk.look()
+            assert await sent_out(gateway) == ["burst"]
 
 
 class Later:
