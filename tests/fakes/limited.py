@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gateway.core.quota import Ask
 from gateway.ports import NOT_NOW, Reservation
-from tests.fakes.house import House, house
+from tests.fakes.house import TIMEOUTS, House, house
 from tests.fakes.model_server import ModelServer
 from tests.fakes.valkey import Valkey
 
@@ -36,11 +36,17 @@ async def limited(
     more: str = "",
     waits: str = "1s",
     places: int = 64,
+    timeouts: str = TIMEOUTS,
 ) -> AsyncIterator[House]:
     """A running gateway. `waits` is how long Redis may take: on a busy machine the usual 50 ms are soon over."""
     stores = f"stores: {{state: {{address: 'unix:{redis.socket}', timeout: {waits}}}}}\n" if redis is not None else ""
     async with house(
-        folder, pools, rewrite=limiting(limits), gateway=stores + more, limits={"home": places}
+        folder,
+        pools,
+        rewrite=limiting(limits),
+        gateway=stores + more,
+        limits={"home": places},
+        timeouts=timeouts,
     ) as running:
         yield running
 

@@ -244,9 +244,7 @@ class TestRedisLost:
     @pytest.mark.parametrize("limits", ["requests_per_minute: 4, concurrency: 8", "requests_per_minute: 800"])
     @pytest.mark.parametrize("fault", ["kill", "pause"])
     async def test_each_worker_counts_for_its_part(self, tmp_path, home, own: Valkey, limits: str, fault: str):
-        async with limited(
-            tmp_path, {"home": home}, limits, redis=own, more="replicas: 2\n", waits="100ms"
-        ) as gateway:
+        async with limited(tmp_path, {"home": home}, limits, redis=own, more="replicas: 2\n", waits="100ms") as gateway:
             assert (await gateway.chat()).status_code == 200
             getattr(own, fault)()
             answers = [await gateway.chat() for _ in range(6)]
@@ -365,12 +363,15 @@ async def mixed(gateway, home: ModelServer, calls: int) -> tuple[int, int]:
     return counted, left
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("calls", [500, pytest.param(10_000, marks=pytest.mark.slow)])
 async def test_the_ledger_is_what_the_model_servers_counted(tmp_path: Path, home, redis, calls: int):
     limits = "tokens_per_minute: 100000000"
     if redis is None:
         limits += ", concurrency: 1000"
-    async with limited(tmp_path, {"home": home}, limits, redis=redis, more="audit: {buffer: 100000}\n") as gateway:
+    patient = "{connect: 10s, first_content: 60s, idle: 60s, total: 300s}"
+    more = "audit: {buffer: 100000}\n"
+    async with limited(tmp_path, {"home": home}, limits, redis=redis, more=more, timeouts=patient) as gateway:
         counted, left = await mixed(gateway, home, calls)
         assert left == calls // 5
         held = [outcome.held for outcome in outcomes(gateway)]
