@@ -8,7 +8,7 @@ from gateway.cli.checkup import Check, live, missing, wrong
 from gateway.cli.checkup_config import is_loopback
 from gateway.config.addresses import Tcp
 from gateway.stores.inspection import Seen, Unreachable, inspect
-from gateway.stores.redis_settings import AtCluster, AtSentinels, AtServer, RedisSettings, StoreSettings
+from gateway.stores.redis_settings import AtServer, RedisSettings, StoreSettings
 from gateway.stores.rights import acl_line
 
 OLDEST: Final = {"Redis": (6, 2), "Valkey": (7, 2)}
@@ -36,7 +36,7 @@ def of_stores(settings: StoreSettings, found: Found) -> Iterator[Check]:
 
 def of_store(name: str, settings: RedisSettings, found: Seen | Unreachable) -> Iterator[Check]:
     """One store."""
-    where = place_of(settings)
+    where = settings.where
     if is_in_the_clear(settings):
         yield wrong("store_in_clear", store=name, where=where)
     if isinstance(found, Unreachable):
@@ -53,17 +53,6 @@ def of_store(name: str, settings: RedisSettings, found: Seen | Unreachable) -> I
     if name == "state" and found.evicts is not False:
         yield wrong("store_evicts" if found.evicts else "store_mute", store=name)
     yield live("store", store=name, where=where, kind=found.kind, version=version or "?")
-
-
-def place_of(settings: RedisSettings) -> str:
-    """Where a store is, as gateway.yaml says it."""
-    match settings.place:
-        case AtServer(address):
-            return str(address)
-        case AtSentinels(master, addresses):
-            return f"{master} ({', '.join(map(str, addresses))})"
-        case AtCluster(addresses):
-            return ", ".join(map(str, addresses))
 
 
 def is_in_the_clear(settings: RedisSettings) -> bool:

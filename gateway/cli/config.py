@@ -16,6 +16,7 @@ from gateway.core.problems import Problems
 from gateway.core.topology import Endpoint, Pool
 from gateway.parts import cache_keys_file
 from gateway.settings import CONFIG_VARIABLE, Settings, load
+from gateway.stores.redis_settings import RedisSettings
 
 
 def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -108,11 +109,31 @@ def _gateway(gateway: GatewayFile, settings: Settings) -> list[str]:
         f"limits: body {limits.body} B, headers {limits.headers} B, receive {limits.receive_s:g} s, "
         f"drain {limits.drain_s:g} s, scan_inline {limits.scan_inline}, home_only_above {limits.home_only_above} B",
         f"tls: {tls}",
+        _clients(gateway),
+        *(f"oidc: {one.rules.name}, issuer {one.rules.issuer}" for one in gateway.oidc),
         f"audit: buffer {gateway.audit_buffer}",
         f"history: keep {gateway.history_s:g} s",
         f"ner: workers {ner.workers}, queue {ner.queue}, deadline {ner.deadline_s:g} s, longest {ner.longest}",
         _cache(gateway.cache, settings),
+        f"stores: state {_store(settings.stores.state)}; cache {_store(settings.stores.cache)}",
     ]
+
+
+def _store(store: RedisSettings | None) -> str:
+    if store is None:
+        return "in memory"
+    user = store.login.username or ("default" if store.login.password is not None else "nobody")
+    tls = "TLS" if store.tls is not None else "no TLS"
+    return f"at {store.where} as {user}, {tls}, prefix {store.prefix}, timeout {store.timeout_s * 1000:g} ms"
+
+
+def _clients(gateway: GatewayFile) -> str:
+    clients = gateway.clients
+    must = "required" if clients.must_certify else "optional"
+    certificates = f"certificates of {clients.ca.text}, {must}" if clients.ca is not None else "no certificates"
+    proxies = clients.proxies
+    named = [*map(str, proxies.networks), *(["unix"] if proxies.unix else [])] if proxies is not None else ["none"]
+    return f"clients: {certificates}, trusted proxies {', '.join(named)}"
 
 
 def _cache(block: CacheBlock | None, settings: Settings) -> str:

@@ -56,6 +56,17 @@ class RedisSettings:
     prefix: str = PREFIX
     timeout_s: float = TIMEOUT_S
 
+    @property
+    def where(self) -> str:
+        """Where it is, as gateway.yaml says it."""
+        match self.place:
+            case AtServer(address):
+                return str(address)
+            case AtSentinels(master, addresses):
+                return f"{master} ({', '.join(map(str, addresses))})"
+            case AtCluster(addresses):
+                return ", ".join(map(str, addresses))
+
 
 @dataclass(frozen=True, slots=True)
 class StoreSettings:

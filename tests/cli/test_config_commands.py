@@ -105,3 +105,29 @@ def test_show_says_where_the_certificates_are(folder: Path, capsys: pytest.Captu
     (folder / "c").write_text("x")
     assert main(["config", "show", "--config", str(folder)]) == 0
     assert f"tls: {folder}/c, {folder}/secrets/root.key" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("stores", "said"),
+    [
+        ("", "stores: state in memory; cache in memory"),
+        (
+            "stores: {state: {address: '127.0.0.1:6379', tls: system, username: gate, password: {env: CLOUD_KEY}}}\n",
+            "stores: state at 127.0.0.1:6379 as gate, TLS, prefix tidegate, timeout 50 ms; cache in memory",
+        ),
+        (
+            "stores: {cache: {sentinel: {master: main, addresses: ['s:1']}, prefix: p, password: {env: CLOUD_KEY}}}\n",
+            "stores: state in memory; cache at main (s:1) as default, no TLS, prefix p, timeout 50 ms",
+        ),
+        ("stores: {cache: {cluster: ['c:1', 'd:2']}}\n", "cache at c:1, d:2 as nobody, no TLS"),
+    ],
+)
+def test_show_says_where_the_stores_are(
+    folder: Path, capsys: pytest.CaptureFixture[str], stores: str, said: str
+) -> None:
+    path = folder / "gateway.yaml"
+    path.write_text(path.read_text() + stores)
+    assert main(["config", "show", "--config", str(folder)]) == 0
+    shown = capsys.readouterr().out
+    assert said in shown
+    assert ENVIRON["CLOUD_KEY"] not in shown

@@ -17,8 +17,8 @@ from tests.conftest import TlsFiles
 from tests.fakes.valkey import Valkey, running_valkey
 
 ECHO = Script("return ARGV[1]")
-ONCE_S = 0.09
-"""`timeout_s` is 50 ms and the grace 5 ms; the rest is the machine's that runs this test."""
+ONCE_S = 0.5
+"""One wait of 50 ms and its grace, and what this machine does besides; two hundred waits would be ten seconds."""
 
 
 @pytest.fixture(scope="module")

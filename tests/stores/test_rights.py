@@ -194,7 +194,7 @@ def test_a_network_without_tls_is_said(
 ) -> None:
     keys = [key for _, key in told("cache", RedisSettings(place, tls=tls), SEEN)]
     assert ("store_in_clear" in keys) is is_open
-    assert checkup_stores.place_of(RedisSettings(place)) != ""
+    assert RedisSettings(place).where != ""
 
 
 def test_state_and_cache_in_one_redis_is_said() -> None:
