@@ -66,6 +66,12 @@ def test_the_simulated_day_still_runs_and_kept_places_shorten_the_wait_of_what_m
     assert (tmp_path / "day.svg").read_text().count("<polyline") == 6
 
 
+def test_the_way_from_the_audit_log_to_the_ledger_is_still_measured() -> None:
+    ran = _run("usage.py", "--records", "600")
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith("first reading: 660 records")
+
+
 @pytest.mark.slow
 def test_a_quick_run_measures_every_row(tmp_path: Path) -> None:
     if not SHARED.exists():
