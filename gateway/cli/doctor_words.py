@@ -272,6 +272,24 @@ SAYS: Final[Table] = MappingProxyType(
             "These pools in the cloud have no price, so nobody is told what they cost: {pools}.",
             "以下云端资源池没有价格，无法得知其费用：{pools}。",
         ),
+        "keys_ended": ("These keys have ended and let nobody in: {keys}.", "以下密钥已到期，不能再用：{keys}。"),
+        "keys_end_soon": ("These keys end within {days} days: {keys}.", "以下密钥将在 {days} 天内到期：{keys}。"),
+        "keys_unused": (
+            "These keys have not been used for {days} days: {keys}.",
+            "以下密钥已有 {days} 天未使用：{keys}。",
+        ),
+        "issuer": (
+            "The issuer `{issuer}` publishes keys for {algorithms}.",
+            "签发方 `{issuer}` 公布了用于 {algorithms} 的密钥。",
+        ),
+        "issuer_silent": (
+            "The keys of the issuer `{issuer}` cannot be had ({reason}), so its tokens let nobody in.",
+            "无法取得签发方 `{issuer}` 的密钥（{reason}），其令牌不能使用。",
+        ),
+        "issuer_without_keys": (
+            "The issuer `{issuer}` publishes no key that could be used, so its tokens let nobody in.",
+            "签发方 `{issuer}` 没有公布可用的密钥，其令牌不能使用。",
+        ),
         "keys": ("API keys: {count}.", "API 密钥数：{count}。"),
         "no_keys": ("There is no API key, so nobody can call.", "没有 API 密钥，因此无人可以调用。"),
     }
@@ -280,6 +298,23 @@ SAYS: Final[Table] = MappingProxyType(
 
 MENDS: Final[Table] = MappingProxyType(
     {
+        "keys_ended": ("Remove them with `tidegate keys revoke ID`.", "请用 `tidegate keys revoke ID` 删除。"),
+        "keys_end_soon": (
+            "Make their successors with `tidegate keys rotate ID`.",
+            "请用 `tidegate keys rotate ID` 生成新的密钥。",
+        ),
+        "keys_unused": (
+            "Ask whom they belong to, and revoke those that nobody needs.",
+            "请向其所有者确认，并吊销不再需要的密钥。",
+        ),
+        "issuer_silent": (
+            "Look at `oidc` in gateway.yaml: `keys.url`, `ca` and `proxy`.",
+            "请检查 gateway.yaml 中 `oidc` 的 `keys.url`、`ca` 和 `proxy`。",
+        ),
+        "issuer_without_keys": (
+            "Look at `keys` and `algorithms` of `oidc` in gateway.yaml (docs/credentials.md).",
+            "请检查 gateway.yaml 中 `oidc` 的 `keys` 与 `algorithms`（docs/credentials.zh.md）。",
+        ),
         "cache_off": (
             "Write `cache: {{}}` in gateway.yaml, or take it out of the policy.",
             "请在 gateway.yaml 中写入 `cache: {{}}`，或从策略中删除缓存设置。",
