@@ -111,7 +111,7 @@ def test_a_zone_without_tls_takes_a_stand_in_and_its_control_plane() -> None:
         (
             "{region: eu-central-1, inference_component: a_b}",
             {},
-            "9:59: `sagemaker.inference_component` is not what SageMaker calls one. Letters",
+            "9:60: `sagemaker.inference_component` is not what SageMaker calls one. Letters",
         ),
         ("{region: eu-central-1, check_every: 1ms}", {}, "9:52: `sagemaker.check_every` must be between 1s and 3600s."),
         (
