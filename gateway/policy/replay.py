@@ -135,6 +135,8 @@ class Replay:
             if ceiling is None:
                 return Gap.LABELS
             facts = replace(facts, ceiling=ceiling)
+        if record.scored is not None:
+            facts = replace(facts, complexity=self._policy.bands.of(record.scored.score))
         if self._asks.week:
             minute = (int(record.at - record.ms / 1000) // 60 + _THURSDAY) % MINUTES_PER_WEEK
             facts = replace(facts, surroundings=replace(facts.surroundings, minute_of_week=minute))
@@ -144,7 +146,8 @@ class Replay:
         """What the policy asks and the record does not say for certain."""
         asks, known, around = self._asks, self._known.get(record.bundle, _NOTHING), facts.surroundings
         gaps: tuple[Gap, ...] = ()
-        if asks.complexity and not known.complexity and facts.complexity is Complexity.MEDIUM:
+        is_scored = known.complexity or record.scored is not None
+        if asks.complexity and not is_scored and facts.complexity is Complexity.MEDIUM:
             gaps += (Gap.COMPLEXITY,)
         if asks.budget and not known.budget and around.budget is Budget.OK:
             gaps += (Gap.BUDGET,)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from gateway.core.complexity import Bands
 from gateway.core.decision import AuditLevel
 from gateway.core.facts import Budget, Modality, Pressure
 from gateway.core.problems import Problems
@@ -304,3 +305,35 @@ def test_a_marker_is_found_however_it_is_written_on_either_side(marker: str, dis
     compiled = unproved(policy("  - {id: rest, when: {}, to: [home]}", rules=rules))
     found = build_scanner(compiled.markers).scan_text(f"about {disguise('BLUE FOX 蓝色狐狸')} only")
     assert label(compiled, found)[0] == RESTRICTED
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("{}", Bands(0.35, 0.75)),
+        ("{simple_below: 0.2}", Bands(0.2, 0.75)),
+        ("{hard_from: 0.9, simple_below: 0}", Bands(0.0, 0.9)),
+    ],
+)
+def test_bands_of_complexity_are_read(given: str, expected: Bands) -> None:
+    assert read(row("{id: a, when: {}, to: [home]}", rest=f"complexity: {given}")).bands == expected
+    assert read(row("{id: a, when: {}, to: [home]}")).bands == Bands(0.35, 0.75)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ("{simple_below: 0.8}", "`hard_from` (0.75) is below `simple_below` (0.8). Between the two is medium"),
+        ("{hard_from: 1.5}", "`hard_from` must be"),
+        ("{hard: 0.5}", "`complexity` has no key `hard`."),
+        ("hard", "`complexity` must be a group of keys."),
+    ],
+)
+def test_bands_that_cannot_be_are_told(given: str, sentence: str) -> None:
+    assert sentence in str(told(row("{id: a, when: {}, to: [home]}", rest=f"complexity: {given}")))
+
+
+@pytest.mark.parametrize(("asked", "expected"), [("complexity: hard", True), ("budget: ok", False)])
+def test_a_policy_asks_for_complexity_only_where_a_row_does(asked: str, expected: bool) -> None:
+    compiled = load(row(f"{{id: a, when: {{{asked}}}, to: [home]}}"), "p", PLACED)
+    assert compiled.asks_complexity is expected

@@ -9,7 +9,7 @@ from gateway.core.decision import Allow, Deny, DenyCode
 from gateway.core.facts import Budget, Complexity, Pressure, RequestFacts, Surroundings, Tenant
 from gateway.core.findings import Coverage, Evidence, Finding, History, Tier
 from gateway.core.labels import Label
-from gateway.core.records import Ending, Outcome
+from gateway.core.records import Ending, Outcome, Scored
 from gateway.policy.compiled import CompiledPolicy
 from gateway.policy.decide import decide
 from gateway.policy.labelling import label
@@ -189,6 +189,15 @@ NOON = policy(
 def test_what_the_record_does_not_say_is_tried_every_way(new, known, seen, expected, gaps):
     found = fate(HOME, new, seen, known)
     assert (found.fate, found.gaps) == (expected, gaps)
+
+
+@pytest.mark.parametrize(("score", "expected"), [(0.2, Fate.MOVED), (0.36, Fate.SAME), (0.9, Fate.SAME)])
+def test_a_score_on_record_is_read_by_the_bands_of_the_new_policy(score, expected):
+    scored = Scored(score, Complexity.SIMPLE, ())
+    found = fate(HOME, COMPLEX, evidence(), facts(complexity=Complexity.SIMPLE), scored=scored)
+    assert (found.fate, found.gaps) == (expected, ())
+    moved = COMPLEX.replace(b"routes:", b"complexity: {simple_below: 0.95, hard_from: 1}\nroutes:", 1)
+    assert fate(HOME, moved, evidence(), facts(complexity=Complexity.SIMPLE), scored=scored).fate is Fate.MOVED
 
 
 def test_a_gap_that_makes_no_difference_is_none():
