@@ -17,7 +17,7 @@ VERSION: Final = "q1"
 
 _PARTS: Final = ("state", "live", "undone", "held", "leases")
 _NONE: Final = b"-1"
-_NUMBERS: Final = 14
+_NUMBERS: Final = 13
 
 
 class Garbled(Exception):
@@ -71,43 +71,45 @@ def to_lease(holder: str, back: Slice, need: Slice, want: Slice) -> tuple[Argume
 
 def numbers_of(reply: Reply) -> list[int]:
     """The numbers that every answer of the script is made of; raises Garbled."""
-    if isinstance(reply, list) and len(reply) == _NUMBERS:
-        numbers = [number for number in reply if isinstance(number, int)]
-        if len(numbers) == _NUMBERS and 0 <= numbers[1] <= len(OF_NUMBER):
-            return numbers
+    try:
+        numbers = [int(number) for number in reply.split(b" ")] if isinstance(reply, bytes) else []
+    except ValueError:
+        numbers = []
+    if len(numbers) == _NUMBERS and 0 <= numbers[0] <= len(OF_NUMBER):
+        return numbers
     raise Garbled
 
 
 def answer_of(reply: Reply) -> Answer:
     """What was answered to a reservation."""
     numbers = numbers_of(reply)
-    standing = Standing(*numbers[3:7])
-    return Granted(standing) if not numbers[1] else _refused(numbers, standing)
+    standing = Standing(*numbers[2:6])
+    return Granted(standing) if not numbers[0] else _refused(numbers, standing)
 
 
 def lease_of(reply: Reply) -> Leased | Refused:
     """What was answered to a worker that wants a slice."""
     numbers = numbers_of(reply)
-    standing = Standing(*numbers[3:7])
-    return Leased(Slice(numbers[7], numbers[8]), standing) if not numbers[1] else _refused(numbers, standing)
+    standing = Standing(*numbers[2:6])
+    return Leased(Slice(numbers[6], numbers[7]), standing) if not numbers[0] else _refused(numbers, standing)
 
 
 def count_of(reply: Reply) -> int:
     """How many reservations were settled or renewed."""
-    return numbers_of(reply)[9]
+    return numbers_of(reply)[8]
 
 
 def live_of(reply: Reply) -> int:
     """How many reservations stand."""
-    return numbers_of(reply)[10]
+    return numbers_of(reply)[9]
 
 
 def spent_of(reply: Reply) -> tuple[int, int, int]:
     """What was spent in this hour, on this day and in this month, of those that are limited."""
-    hour, day, month = numbers_of(reply)[11:14]
+    hour, day, month = numbers_of(reply)[10:13]
     return hour, day, month
 
 
 def _refused(numbers: Sequence[int], standing: Standing) -> Refused:
-    wait_us = numbers[2] if numbers[2] >= 0 else None
-    return Refused(OF_NUMBER[numbers[1] - 1], wait_us, standing)
+    wait_us = numbers[1] if numbers[1] >= 0 else None
+    return Refused(OF_NUMBER[numbers[0] - 1], wait_us, standing)
