@@ -174,21 +174,32 @@ def capacity(limit: int) -> int:
 
 def refilled(level: int, limit: int, elapsed_us: int, room: int) -> int:
     """A bucket after a time; never above `room`, which is its capacity without what is out on lease."""
-    minutes, rest = divmod(max(0, elapsed_us), MINUTE_US)
-    gain = capacity(limit) * min(minutes, DEBT_MINUTES + 1) + limit * rest // 60
-    return min(room, level + gain)
+    # Asked several times for every request: without a call of a function for what is a comparison.
+    if elapsed_us >= MINUTE_US:
+        minutes, elapsed_us = divmod(elapsed_us, MINUTE_US)
+        level += limit * MICRO * (minutes if minutes <= DEBT_MINUTES else DEBT_MINUTES + 1)
+    if elapsed_us > 0:
+        level += limit * elapsed_us // 60
+    return level if level < room else room
 
 
 def changed(level: int, by: int, limit: int, room: int) -> int:
     """A bucket after something was given back, or taken although it is empty."""
-    return max(-DEBT_MINUTES * capacity(limit), min(room, level + by))
+    level += by
+    if level > room:
+        return room
+    least = -DEBT_MINUTES * MICRO * limit
+    return level if level > least else least
 
 
 def fills_in(missing: int, limit: int) -> int:
     """After how many microseconds as much as `missing` will have come back."""
     if missing <= 0:
         return 0
-    minutes, rest = divmod(missing, capacity(limit))
+    most = limit * MICRO
+    if missing < most:
+        return -(-missing * 60 // limit)
+    minutes, rest = divmod(missing, most)
     return minutes * MINUTE_US + -(-rest * 60 // limit)
 
 

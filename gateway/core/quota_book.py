@@ -27,7 +27,6 @@ from gateway.core.quota import (
     Limits,
     Refused,
     Standing,
-    capacity,
     changed,
     ends_in,
     fills_in,
@@ -173,13 +172,13 @@ class Book:
         if rpm is None:
             self._requests = None
         else:
-            level = self._requests if self._requests is not None else capacity(rpm)
-            self._requests = refilled(level, rpm, elapsed_us, capacity(rpm) - out.requests)
+            level = self._requests if self._requests is not None else rpm * MICRO
+            self._requests = refilled(level, rpm, elapsed_us, rpm * MICRO - out.requests)
         if tpm is None:
             self._tokens = None
         else:
-            level = self._tokens if self._tokens is not None else capacity(tpm)
-            self._tokens = refilled(level, tpm, elapsed_us, capacity(tpm) - out.tokens)
+            level = self._tokens if self._tokens is not None else tpm * MICRO
+            self._tokens = refilled(level, tpm, elapsed_us, tpm * MICRO - out.tokens)
         if self._until:
             for key in _due(self._until, now_us):
                 del self._until[key]
@@ -243,9 +242,9 @@ class Book:
     def _change(self, by: Slice, limits: Limits) -> None:
         rpm, tpm, out = limits.requests_per_minute, limits.tokens_per_minute, self._out()
         if self._requests is not None and rpm is not None:
-            self._requests = changed(self._requests, by.requests, rpm, capacity(rpm) - out.requests)
+            self._requests = changed(self._requests, by.requests, rpm, rpm * MICRO - out.requests)
         if self._tokens is not None and tpm is not None:
-            self._tokens = changed(self._tokens, by.tokens, tpm, capacity(tpm) - out.tokens)
+            self._tokens = changed(self._tokens, by.tokens, tpm, tpm * MICRO - out.tokens)
 
     def _standing(self, limits: Limits) -> Standing:
         left, tokens_left = self._requests, self._tokens
@@ -253,8 +252,8 @@ class Book:
         return Standing(
             0 if left is None else max(0, left // MICRO),
             0 if tokens_left is None else max(0, tokens_left // MICRO),
-            0 if left is None or rpm is None else fills_in(capacity(rpm) - left, rpm),
-            0 if tokens_left is None or tpm is None else fills_in(capacity(tpm) - tokens_left, tpm),
+            0 if left is None or rpm is None else fills_in(rpm * MICRO - left, rpm),
+            0 if tokens_left is None or tpm is None else fills_in(tpm * MICRO - tokens_left, tpm),
         )
 
 

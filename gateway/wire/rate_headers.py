@@ -33,6 +33,8 @@ def headers_of(limits: Limits, standing: Standing, *, is_degraded: bool) -> Head
 
 def span(us: int) -> bytes:
     """A time as OpenAI writes it: `12ms`, `1.5s`, `6m0s`, `2h3m4s`. Rounded up: too early is too late."""
+    if us <= 0:
+        return b"0ms"
     ms = -(-us // _US_PER_MS)
     if ms < 1000:
         return b"%dms" % ms
