@@ -166,3 +166,49 @@ async def test_a_gateway_starts_without_its_redis_and_takes_it_up_when_it_comes(
             assert (await ask(running, ALONE)).places == {(200, "burst"): 1}
             valkey.start()
             await until(running, history(HARMLESS), "burst")
+
+
+@pytest.mark.slow
+async def test_a_redis_that_is_killed_under_load_costs_one_wait_and_no_answer(tmp_path, valkey):
+    """Sixteen clients that ask without a pause, all with a history, so that every request asks Redis."""
+    async with ModelServer() as home, ModelServer() as burst:
+
+        async def harmless(peer):
+            await peer.answer(200, completion(HARMLESS))
+
+        async def at_home(peer):
+            await peer.answer(200, completion(REPLY))
+
+        home.script, burst.script = at_home, harmless
+        stores = f"workers: 2\nstores: {{state: {{address: 'unix:{valkey.socket}'}}}}\n"
+        async with process(tmp_path, {"home": home, "burst": burst}, gateway=stores, policy=OUTWARD) as running:
+            await until(running, history(HARMLESS), "burst")
+            told: list[tuple[float, Went]] = []
+
+            async def client(ends: float) -> None:
+                while time.perf_counter() < ends:
+                    began = time.perf_counter()
+                    told.append((began, await ask(running, history(HARMLESS))))
+
+            began = time.perf_counter()
+            async with asyncio.TaskGroup() as group:
+                for _ in range(16):
+                    group.create_task(client(began + 10))
+                await asyncio.sleep(5)
+                valkey.kill()
+                killed = time.perf_counter()
+            before = sorted(went.seconds[0] for at, went in told if at < killed - 0.2)
+            after = sorted(went.seconds[0] for at, went in told if at > killed + 0.2)
+            during = [went.seconds[0] for at, went in told if killed - 0.2 <= at <= killed + 0.2]
+            assert {status for _, went in told for status, _ in went.places} == {200}
+            assert all(went.places == {(200, "home"): 1} for at, went in told if at > killed)
+            print(
+                f"\n{len(told)} requests, all answered; p50 and p99 before {1000 * at_share(before, 0.5):.1f} and "
+                f"{1000 * at_share(before, 0.99):.1f} ms, after {1000 * at_share(after, 0.5):.1f} and "
+                f"{1000 * at_share(after, 0.99):.1f} ms; the longest within 0.2 s of it {1000 * max(during):.0f} ms"
+            )
+            assert at_share(after, 0.99) < at_share(before, 0.99) + WAIT_S
+
+
+def at_share(ordered: list[float], share: float) -> float:
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]

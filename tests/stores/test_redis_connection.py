@@ -198,6 +198,31 @@ async def test_a_server_that_has_become_a_replica_is_left(valkey: Valkey, redis:
     assert await redis.execute("SET", "a", "1") == b"OK"
 
 
+async def test_a_server_that_still_loads_is_not_there_yet() -> None:
+    """A real one with a thousand keys, slowed down as its own tests do it."""
+    with running_valkey() as valkey:
+        for number in range(50):
+            valkey.ask("MSET", *(word for one in range(20) for word in (f"key {number} {one}", "value")))
+        assert valkey.ask("SAVE") == b"+OK\r\n"
+        valkey.kill()
+        slowly = Valkey(
+            "--key-load-delay", "1000", "--loading-process-events-interval-bytes", "1024", folder=valkey.folder
+        )
+        async with slowly.connection(timeout_s=1.0) as redis:
+            starting, seen = asyncio.create_task(asyncio.to_thread(slowly.start)), set[str]()
+            try:
+                async with asyncio.timeout(20):
+                    while "LOADING" not in seen or not redis.is_up:
+                        with contextlib.suppress(StoreUnavailable):
+                            await redis.execute("GET", "key 1 1")
+                        seen.add(redis.why_down)
+                        await asyncio.sleep(0.005)
+                assert await redis.execute("GET", "key 49 19") == b"value"
+            finally:
+                await starting
+                slowly.kill()
+
+
 async def test_out_of_memory_refuses_writes_and_costs_no_wait(valkey: Valkey, redis: RedisConnection) -> None:
     await redis.execute("SET", "a", "1")
     valkey.ask("CONFIG", "SET", "maxmemory", "1")
