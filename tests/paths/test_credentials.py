@@ -11,6 +11,7 @@ import pytest
 from gateway.cli.keys import Wish, add_key, create_key
 from gateway.cli.main import main
 from gateway.core.access import Access, Scope
+from gateway.settings import load_keys
 from tests.fakes.house import house
 from tests.fakes.identity_provider import identity_provider
 from tests.fakes.model_server import ModelServer
@@ -47,7 +48,7 @@ async def test_keys_come_and_go_while_all_workers_serve(tmp_path):
             came = await becomes(client, key, 200)
             assert main(["keys", "rotate", record.id, "--overlap", "0h", "--config", str(running.config)]) == 0
             ended = await becomes(client, key, 401)
-            _, other = create_key(running.config, "bank", environ={})
+            made, other = create_key(running.config, "bank", environ={})
             await becomes(client, other, 200)
             # Half a file changes nothing, and is said; nor does one that is gone.
             keys = running.config / "keys.yaml"
@@ -64,11 +65,15 @@ async def test_keys_come_and_go_while_all_workers_serve(tmp_path):
             keys.write_text("apiVersion: tidegate/v1\nkeys: []\n")
             gone = await becomes(client, other, 401)
             print(f"a key came within {came:.2f} s, ended within {ended:.2f} s, all were gone within {gone:.2f} s")
+            keys.write_text(whole)
+            await becomes(client, other, 200)
             page = await client.get(f"{running.admin_url}/metrics", headers=_admin(running))
             assert 'tidegate_credentials_refused_total{reason="unknown"}' in page.text
         assert await running.stopped() == 0
         used = json.loads((running.config / "state" / "key_use.json").read_text())["used"]
-    assert set(used) <= {record.id} | {line.split('"')[1] for line in whole.splitlines() if "id:" in line}
+    assert record.id in used
+    assert made.id in used
+    assert set(used) <= {one.id for one in load_keys(running.config, {})[1]}
     assert key not in (tmp_path / "stderr.log").read_text()
 
 
