@@ -3,24 +3,27 @@
 A world (`worlds.py`) is one gateway with a policy, pools and tenants drawn by chance from a seed. Its requests
 (`canaries.py`) carry a canary in some carrier and some spelling, or none. The test knows where it planted what, so it
 asks `gateway` nothing: whatever the cloud's model servers received is searched in every common form, every arrival
-must find its intent on disk, and every answered request must have one outcome. The default run draws the same worlds
-each time; the slow one draws new ones and prints the seed that repeats them.
+must find its intent on disk, and every answered request must have one outcome. In half of the worlds answers are kept
+and given again. The default run draws the same worlds each time; the slow one draws new ones and prints the seed that
+repeats them.
 """
 
 import asyncio
 import contextlib
 import json
 import random
+import re
 import secrets
 import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from gateway.runtime.reply_cache import Way
 from gateway.telemetry import JsonLines
 from tests.fakes import house as houses
 from tests.fakes.hostile_redis import hostile_redis
@@ -39,6 +42,18 @@ class Tally:
     to_the_cloud: int = 0
     worlds: int = 0
     copies: int = 0
+    stored: int = 0
+
+
+def keeping_answers(made: World, rng: random.Random, requests: list[Drawn]) -> tuple[World, list[Drawn], str]:
+    """In every other world answers of all labels are kept, in the shared store too, and some requests are repeated."""
+    if rng.random() < 0.5:
+        return made, requests, ""
+    labels = re.findall(r"[a-z]+", re.findall(r"^labels: (.*)$", made.policy, re.MULTILINE)[0])
+    cache = f"cache: {{{', '.join(f'{label}: 1h' for label in labels)}}}\nroutes:\n"
+    repeated = [rng.choice(requests[: at + 1]) if rng.random() < 0.3 else one for at, one in enumerate(requests)]
+    kept = replace(made, policy=made.policy.replace("routes:\n", cache, 1))
+    return kept, repeated, f"cache: {{clearance: {labels[-1]}, wait: 50ms}}\n"
 
 
 @contextlib.asynccontextmanager
@@ -75,19 +90,21 @@ async def live(folder: Path, seed: int, count: int, tally: Tally, monkeypatch, c
         # Deadlines here are short, so they are looked at more often.
         monkeypatch.setattr("gateway.assemble.TICK_S", 0.02)
         requests = [drawn(rng, made.models) for _ in range(count)]
+        made, requests, cache = keeping_answers(made, random.Random(f"{seed} cache"), requests)
         scanner.fails = {one.tag: rng.random() < 0.3 for one in requests if rng.random() < 0.05}
         caplog.clear()
         limits = f"limits: {{scan_inline: {rng.choice([500, 3000])}, home_only_above: {SCANS_UP_TO >> 10}KiB}}\n"
         pools = {name: server.url for name, server in servers.items()}
         async with (
             hostile_stores(random.Random(f"{seed} redis")) as (stores, heard),
-            houses.house(folder, pools, gateway=limits + stores, rewrite=made.write) as gateway,
+            houses.house(folder, pools, gateway=limits + stores + cache, rewrite=made.write) as gateway,
         ):
             turns = asyncio.Semaphore(rng.choice([4, 12, 24]))
 
             async def send(one: Drawn) -> str | None:
                 key = gateway.plain_key if one.is_plain_tenant else gateway.key
-                request = gateway.client.post(one.path, json=one.body, headers={"authorization": f"Bearer {key}"})
+                headers = {"authorization": f"Bearer {key}", **({"cache-control": "max-age=60"} if cache else {})}
+                request = gateway.client.post(one.path, json=one.body, headers=headers)
                 async with turns:
                     try:
                         response = await asyncio.wait_for(request, one.leaves_after_s)
@@ -97,6 +114,9 @@ async def live(folder: Path, seed: int, count: int, tally: Tally, monkeypatch, c
                 return response.headers["x-request-id"].removeprefix("req_")
 
             ids = await asyncio.gather(*map(send, requests))
+            if cache:
+                counts = gateway.worker._cache.counts
+                tally.stored += sum(counts[way] for way in (Way.NEAR, Way.FAR, Way.WAITED))
         redis = compact(heard.decode("utf-8", "replace"))
         assert not any(needle in redis for one in requests for needle in one.needles), f"seed {seed}: told to Redis"
         judge(seed, made, requests, scanner.fails, (*burst.requests, *burst_b.requests))
@@ -132,7 +152,7 @@ def judge(seed: int, made: World, requests: list[Drawn], failed: dict[str, bool]
             assert needle not in everything, f"seed {seed}: leaked {one.about}: {one.body}"
         if is_question_between_requests(arrived):
             continue
-        (sender,) = [one for one in requests if one.tag in everything]
+        (sender,) = {id(one): one for one in requests if one.tag in everything}.values()
         where = f"seed {seed}: {sender.about} of {'hospital' if sender.is_plain_tenant else 'bank'} left"
         assert sender.may_leave, where
         assert not sender.is_plain_tenant, where
@@ -166,6 +186,7 @@ async def test_no_canary_in_any_form_reaches_the_cloud(tmp_path, monkeypatch, ca
     # A test in which nothing ever leaves would pass for the wrong reason.
     assert tally.to_the_cloud > tally.requests / 50, tally
     assert tally.copies > tally.requests / 50, tally
+    assert tally.stored > tally.requests / 50, tally
     assert tally.answered > tally.requests * 0.8, tally
 
 
