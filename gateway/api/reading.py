@@ -115,7 +115,7 @@ class Reading:
             cache_control=self.cache_control,
             client=self.client,
             timeout_s=self.timeout_s,
-            answer_within_s=_least(self.timeout_s, self.patience_s),
+            answer_within_s=self.timeout_s if self.patience_s is None else _least(self.timeout_s, self.patience_s),
         )
 
     @property

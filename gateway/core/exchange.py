@@ -137,7 +137,6 @@ class Exchange:
         "_attempt_at",
         "_blocked_at",
         "_first_content_s",
-        "_given_s",
         "_has_head",
         "_heard_at",
         "_held",
@@ -150,6 +149,7 @@ class Exchange:
         "_state",
         "_streamed",
         "_total_s",
+        "given_s",
         "is_open",
         "is_over",
     )
@@ -168,8 +168,8 @@ class Exchange:
         self._blocked_at: float | None = None
         self._first_content_s = self._idle_s = 0.0
         self._total_s = patience.total_s
-        # What the client gives, and whether that is less than anybody else does.
-        self._given_s = math.inf
+        # How long the client waits for the whole of its answer, and whether nobody else waits for less.
+        self.given_s = math.inf
         self._is_given = False
 
     @property
@@ -188,14 +188,9 @@ class Exchange:
         """The request has been read, and asks for a stream. Only before the first attempt."""
         self._streamed = True
 
-    @property
-    def given_s(self) -> float:
-        """How long the client waits for the whole of its answer; infinite if it has not said."""
-        return self._given_s
-
     def limit(self, seconds: float) -> None:
         """The client has said how long it waits, from when its request came. Only before the first attempt."""
-        self._given_s = seconds
+        self.given_s = seconds
         self._is_given = seconds < self._total_s
         self._total_s = min(self._total_s, seconds)
 
@@ -204,9 +199,9 @@ class Exchange:
         if self._state is _State.IDLE:
             self._state = _State.WAITING
             self._total_s = min(self._patience.total_s, total_s)
-            self._is_given = self._given_s < self._total_s
+            self._is_given = self.given_s < self._total_s
             if self._is_given:
-                self._total_s = self._given_s
+                self._total_s = self.given_s
             self._held_size = 0
             self._has_head = False
             self._attempt_at = self._heard_at = now
