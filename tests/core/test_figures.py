@@ -127,5 +127,6 @@ def test_no_label_could_hold_who_asked_or_what():
     allowed = {
         "api", "tenant_class", "label", "zone", "pool", "endpoint", "ending", "route", "result", "code", "kind",
         "streamed", "scan", "entity", "carrier", "reason", "because", "state", "version", "bundle", "band",
+        "store", "limit", "issuer", "window", "currency",
     }  # fmt: skip
     assert {label for family in FAMILIES.values() for label in family.labels} <= allowed
