@@ -60,6 +60,7 @@ def said(scored: Scored, language: Language) -> Iterator[str]:
     band = fill(_WORDS, f"band_{scored.band}", language)
     yield fill(_WORDS, "score", language, band=band, score=f"{scored.score:.2f}")
     known = [(PARTS[name][which], adds) for name, adds in scored.parts if name in PARTS]
+    known.sort(key=lambda one: -abs(one[1]))
     if known:
         shown = fill(_WORDS, "and", language).join(f"{name} {adds:+.3f}" for name, adds in known[:_MOST])
         yield "  · " + fill(_WORDS, "parts", language, parts=shown)

@@ -136,6 +136,14 @@ class Scorer:
             return _placed(self._choice_base + sum(map(mul, self._choice, measured.values)), self._quantiles)
         return _placed(self._open_base + sum(map(mul, self._open, measured.values)), self._quantiles)
 
+    def adds(self, measured: Measured) -> tuple[tuple[str, float], ...]:
+        """What each count adds, to four places, in the order of counting: `parts` for the record of every request."""
+        if measured.has_options:
+            names, adds = CHOICE_PARTS, map(mul, self._choice, measured.values)
+        else:
+            names, adds = OPEN_PARTS, map(mul, self._open, measured.values)
+        return tuple([(name, round(added, 4)) for name, added in zip(names, adds, strict=True) if added])
+
     def parts(self, measured: Measured) -> tuple[Part, ...]:
         """What each count adds, the greatest first; what adds nothing is left out."""
         names, weights = (CHOICE_PARTS, self._choice) if measured.has_options else (OPEN_PARTS, self._open)

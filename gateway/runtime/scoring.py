@@ -20,8 +20,7 @@ class Scoring:
             return None
         measured = self._scorer.measure(question_of(request.document))
         score = self._scorer.weigh(measured)
-        parts = tuple([(part.name, round(part.adds, 4)) for part in self._scorer.parts(measured)])
-        return Scored(round(score, 4), self._bands.of(score), parts)
+        return Scored(round(score, 4), self._bands.of(score), self._scorer.adds(measured))
 
 
 def scoring_of(policy: CompiledPolicy) -> Scoring | None:

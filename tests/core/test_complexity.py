@@ -68,6 +68,7 @@ def test_the_parts_are_what_the_score_is_made_of(text: str) -> None:
     assert base + adds == pytest.approx(
         base + sum({part.name: part.adds for part in parts}.get(name, 0.0) for name in names)
     )
+    assert dict(SCORER.adds(measured)) == {part.name: round(part.adds, 4) for part in parts}
     assert [abs(part.adds) for part in parts] == sorted((abs(part.adds) for part in parts), reverse=True)
 
 
