@@ -425,6 +425,8 @@ class Worker:
             reasons.append("draining")
         clouds = self._clouds().items()
         closed = [f"the pool {name} is closed: {cloud.closed}" for name, cloud in clouds if cloud.closed is not None]
+        stores = self._stores.by_name.items()
+        silent = [f"the store {name} does not answer: {one.why_down}" for name, one in stores if not one.is_up]
         return Status(
             version=version("tidegate"),
             bundle=self._bundle.digest,
@@ -432,7 +434,7 @@ class Worker:
             worker=self._number,
             is_ready=not reasons,
             # A closed pool is worth knowing and no reason to take the gateway out of service: the others serve on.
-            reasons=(*reasons, *closed),
+            reasons=(*reasons, *closed, *silent),
             in_flight=self._pipeline.in_flight,
             connections=len(self._plane.connections),
             pools=dict(self._admission.load()),

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import httpx
 import pytest
 
 from tests.fakes.house import POLICY
@@ -164,8 +165,19 @@ async def test_a_gateway_starts_without_its_redis_and_takes_it_up_when_it_comes(
         async with process(tmp_path, {"home": home, "burst": burst}, gateway=stores, policy=OUTWARD) as running:
             assert (await ask(running, history(HARMLESS))).places == {(200, "home"): 1}
             assert (await ask(running, ALONE)).places == {(200, "burst"): 1}
+            assert await reasons(running) == ["the store state does not answer: ConnectionRefusedError 111"]
             valkey.start()
             await until(running, history(HARMLESS), "burst")
+            assert await reasons(running) == []
+
+
+async def reasons(running: Process) -> list[str]:
+    """What the gateway, which is ready, says is not as it should be."""
+    async with httpx.AsyncClient(trust_env=False) as client:
+        answer = await client.get(f"{running.admin_url}/readyz")
+    assert answer.status_code == 200
+    found: list[str] = answer.json()["reasons"]
+    return found
 
 
 @pytest.mark.slow
