@@ -104,7 +104,7 @@ def read_package(lane: Lane, file: Path, screen: Lines) -> Package:
         with screen.measured(str(path)) as tell:
             return package_of(path, tell=tell)
     except OSError as error:
-        mend = "Make it with `tidegate sagemaker package`, or mend `package`."
+        mend = "Make one as sagemaker/README.md says, or mend `package`."
         raise Misuse(str(path), f"The package cannot be read ({type(error).__name__}).", mend) from None
 
 

@@ -76,7 +76,7 @@ def _rehearse(arguments: argparse.Namespace) -> int:
         except DidNotStart as failure:
             raise _problem(f"{failure} did not start.", "Is something else using this machine's memory?") from None
         except NotAPackage:
-            raise _problem("The package cannot be unpacked.", "Make it with `tidegate sagemaker package`.") from None
+            raise _problem("The package cannot be unpacked.", "Make one as sagemaker/README.md says.") from None
     is_good = all(row.is_good for row in rows)
     if arguments.json:
         shown = [{"step": row.key, "ok": row.is_good, "seconds": round(row.seconds, 2), **row.facts} for row in rows]

@@ -160,7 +160,7 @@ def test_every_kind_of_thing_and_wait_has_a_word_and_every_obstacle_a_sentence()
         ({"cost": "{most_per_hour: 9}", "instance": "ml.g6.xlarge"}, "nobody here knows what ml.g6.xlarge costs."),
         ({"account": '"999999999999"'}, "These keys are of another account than `account` says."),
         ({"bucket": "nobodys"}, "AWS refused ListObjectVersions: NoSuchBucket. Make the bucket first"),
-        ({"package": "none.tar.gz"}, "The package cannot be read (FileNotFoundError). Make it with"),
+        ({"package": "none.tar.gz"}, "The package cannot be read (FileNotFoundError). Make one as"),
         ({"regions": "x"}, "The file has no key `regions`. Did you mean `region`?"),
         ({"access": '{address: "http://127.0.0.1:9"}'}, "AWS could not be asked (GetCallerIdentity: "),
     ],
