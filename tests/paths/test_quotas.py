@@ -142,6 +142,28 @@ async def test_a_server_that_does_not_count_is_estimated(tmp_path, home, redis):
         assert 40 < held.settled_tokens < 300
 
 
+async def test_what_a_server_refuses_costs_nothing(tmp_path, home, redis):
+    async def refuse(peer: Peer) -> None:
+        await peer.answer(400, b'{"error": {"message": "No such thing."}}')
+
+    home.script = refuse
+    async with limited(tmp_path, {"home": home}, "tokens_per_minute: 20000", redis=redis) as gateway:
+        assert (await gateway.chat()).status_code == 400
+        await gateway.settled()
+        (held,) = [one.held for one in outcomes(gateway) if one.held]
+        assert (held.reserved_tokens > 0, held.settled_tokens) == (True, 0)
+
+
+async def test_money_is_set_aside_for_the_longest_answer_in_the_dearest_pool(tmp_path, home, redis):
+    async with limited(tmp_path, {"home": home}, "money: {per_day: 1}", redis=redis) as gateway:
+        assert (await gateway.chat(n=2)).status_code == 200
+        await gateway.settled()
+        (held,) = [one.held for one in outcomes(gateway) if one.held]
+        # burst costs 2 and 8 for a million, home 1 and 1; two answers of 4,096 tokens, since nobody said how long.
+        assert 2 * 4096 * 8 < held.reserved_micros < 2 * 4096 * 8 + 500
+        assert held.settled_micros == 7
+
+
 async def test_debt_blocks_the_next_request(tmp_path, home, redis):
     async def greedy(peer: Peer) -> None:
         usage = {"prompt_tokens": 900, "completion_tokens": 900}
