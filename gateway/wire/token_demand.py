@@ -33,8 +33,8 @@ def answer_tokens(request: Request) -> int | None:
     """The longest answer that the client asks for; None if it does not say. Embeddings have no answer of tokens."""
     if request.dialect is Dialect.EMBEDDINGS:
         return 0
-    stated = [value for name in ANSWER_FIELDS if type(value := request.document.get(name)) is int]
-    return max(stated) if stated else None
+    stated = _stated(request)
+    return max(stated.values()) if stated else None
 
 
 def text_tokens(text: bytes) -> int:
@@ -75,13 +75,19 @@ def capped(request: Request, most: int) -> Request:
     """The request with an answer of at most `most` tokens asked for, whether its client said so or not."""
     if request.dialect is Dialect.EMBEDDINGS:
         return request
-    document = request.document
-    stated = {name: value for name in ANSWER_FIELDS if type(value := document.get(name)) is int}
+    document, stated = request.document, _stated(request)
     if not stated:
         return replace(request, document={**document, "max_tokens": most})
     if max(stated.values()) <= most:
         return request
     return replace(request, document={**document, **{name: min(value, most) for name, value in stated.items()}})
+
+
+def _stated(request: Request) -> dict[str, int]:
+    """What the client says of its answer's length. Only by names of its dialect: of another one's `parse` has not seen
+    that they are no number below 0, and no server heeds them."""
+    names = ANSWER_FIELDS if request.dialect is Dialect.CHAT else ANSWER_FIELDS[1:]
+    return {name: value for name in names if type(value := request.document.get(name)) is int}
 
 
 def _part(part: dict[str, Any], texts: list[str]) -> int:

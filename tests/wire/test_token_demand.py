@@ -35,6 +35,17 @@ def test_the_longest_answer_is_what_the_client_asks_for(fields, asked) -> None:
     assert answer_tokens(request(**fields)[0]) == asked
 
 
+@pytest.mark.parametrize("other", [-5_000_000_000, 0, 5, 5_000_000_000, "5"])
+def test_a_name_of_another_dialect_says_nothing_of_the_answer(other: object) -> None:
+    # It is passed on unread: a number below 0 would be credit, in the tenant's limits and in everybody's budget.
+    unsaid, _ = request(Dialect.COMPLETIONS, prompt="Once", max_completion_tokens=other)
+    said, _ = request(Dialect.COMPLETIONS, prompt="Once", max_completion_tokens=other, max_tokens=7)
+    assert (answer_tokens(unsaid), answer_tokens(said)) == (None, 7)
+    assert capped(unsaid, 50).document["max_tokens"] == 50
+    assert capped(said, 5).document["max_tokens"] == 5
+    assert capped(said, 50) is said
+
+
 def test_an_embedding_has_no_answer_and_nothing_to_cap() -> None:
     asked, body = request(Dialect.EMBEDDINGS, input=["some text"])
     assert answer_tokens(asked) == 0
