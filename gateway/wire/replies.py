@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from gateway.core.quota import MOST_TOKENS
 from gateway.core.records import Usage
 from gateway.errors import TidegateError, UpstreamFailed
 from gateway.wire.delta_frame import DeltaFrame, frame_of
@@ -269,7 +270,11 @@ def whole(dialect: Dialect, body: bytes, *, alias: str, reply_id: str) -> WholeR
 
 
 def _counted(usage: _Usage) -> Usage:
-    return Usage(usage.prompt_tokens or 0, usage.completion_tokens or 0)
+    prompt, completion = usage.prompt_tokens or 0, usage.completion_tokens or 0
+    if 0 <= prompt <= MOST_TOKENS and 0 <= completion <= MOST_TOKENS:
+        return Usage(prompt, completion)
+    # A server that counts nonsense: no credit for anybody, and nothing that a record could not hold.
+    return Usage(min(max(prompt, 0), MOST_TOKENS), min(max(completion, 0), MOST_TOKENS))
 
 
 def models_list(aliases: Iterable[str], created: int) -> bytes:

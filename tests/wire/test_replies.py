@@ -370,6 +370,16 @@ def test_a_recorded_answer_becomes_ours(name, dialect, usage):
     assert reply.usage == (usage or Usage(written["usage"]["prompt_tokens"], written["usage"]["completion_tokens"]))
 
 
+@pytest.mark.parametrize(("counted", "usage"), [((-5, 7), (0, 7)), ((3, -(10**30)), (3, 0)), ((10**30, 7), (10**9, 7))])
+def test_what_a_server_counts_is_neither_credit_nor_more_than_a_record_holds(counted, usage):
+    told = {"prompt_tokens": counted[0], "completion_tokens": counted[1]}
+    body = json.dumps({"choices": [{"finish_reason": "stop"}], "usage": told}).encode()
+    assert whole(Dialect.CHAT, body, alias="fast", reply_id="0f").usage == Usage(*usage)
+    reply = stream()
+    reply.take(event({"choices": [], "usage": told}))
+    assert reply.usage == Usage(*usage)
+
+
 def test_recorded_embeddings_lose_their_id_and_keep_their_numbers():
     body = recording("vllm_embeddings").body
     reply = whole(Dialect.EMBEDDINGS, body, alias="fast", reply_id="0f")
