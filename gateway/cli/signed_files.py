@@ -132,4 +132,3 @@ def _body(policy: Document) -> Document:
 
 def _digest(document: Document) -> str:
     return hashlib.sha256(written.exact(document.root).encode()).hexdigest()
-

@@ -130,8 +130,8 @@ BURST_SHARE: Final = _most(
 BUDGET_USED: Final = _most(
     "burst_budget_used",
     "window",
-    "The share of the burst budget that is spent, of the hour's, day's or month's money; without a shared store, of the "
-    "part of the worker that has spent most of its own.",
+    "The share of the burst budget that is spent, of the hour's, day's or month's money; without a shared store, of "
+    "the part of the worker that has spent most of its own.",
 )
 BUDGET_CLOSED: Final = _most(
     "burst_budget_closed", "", "1 while the burst budget keeps work at home: it is spent, or nobody can say what is."

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from gateway.cli import policy_asked
 from gateway.cli.demo_table import width
+from gateway.cli.json_lines import LONGEST_LINE
 from gateway.cli.main import main
 from gateway.cli.page import Page
-from gateway.cli.json_lines import LONGEST_LINE
 from gateway.cli.scan_page import Scanned, Told, draw, visible
 from gateway.core.findings import Coverage, Evidence, Finding, Tier, Unscanned, nothing_covered
 from gateway.detect.leaves import Leaf, LeafKind
