@@ -142,6 +142,9 @@ class BudgetDesk:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_EVERY_S):
                     await stop.wait()
+        if self._kept is not None:
+            # What the last requests took is known only now, and kept for whoever starts next.
+            await self.look()
 
     async def look(self) -> None:
         """Find out how the budgets stand now."""
@@ -154,7 +157,8 @@ class BudgetDesk:
                 known[subject] = spent
                 self._hear(subject, spent)
         if self._kept is not None:
-            self._kept.keep(known)
+            # Beside the loop: it waits for a disk.
+            await asyncio.to_thread(self._kept.keep, known)
 
     def readings(self) -> Iterator[Reading]:
         """The figures of the money that all tenants may spend; none where nothing is limited."""

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import threading
 import time
 
 import pytest
@@ -211,6 +212,25 @@ async def test_the_look_goes_on_until_it_is_told_to_stop():
 
 
 # A restart
+
+
+async def test_what_the_last_requests_took_is_kept_beside_the_loop(tmp_path):
+    class Heard(KeptBudget):
+        def keep(self, spent):
+            heard.append((spent[SUBJECT][0] // MICRO, threading.get_ident()))
+            loop.call_soon_threadsafe(kept.set)
+
+    heard: list[tuple[int, int]] = []
+    stop, kept, loop = asyncio.Event(), asyncio.Event(), asyncio.get_running_loop()
+    scene = Scene(hourly(1000), kept=Heard(tmp_path / "b.json", MemoryQuotaStore(FakeClock()), FakeClock()))
+    task = asyncio.create_task(scene.desk.run(stop))
+    async with asyncio.timeout(5):
+        await kept.wait()
+        await scene.spend(7)
+        stop.set()
+        await task
+    assert [spent for spent, _ in heard] == [0, 7]
+    assert threading.get_ident() not in {thread for _, thread in heard}
 
 
 async def test_what_was_spent_is_remembered_over_a_restart_as_long_as_its_hour_lasts(tmp_path):
