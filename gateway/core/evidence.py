@@ -71,6 +71,7 @@ class Month:
     unreadable: int = 0
     activations: list[dict[str, object]] = field(default_factory=list)
     overrides: list[dict[str, object]] = field(default_factory=list)
+    _before: tuple[float, str] = (0.0, "")
     _names: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _open: set[str] = field(default_factory=set)
 
@@ -83,6 +84,8 @@ class Month:
                 self._names[bundle] = labels
                 if self._holds(at):
                     self.activations.append({"at": at, "bundle": bundle, "certificate": certificate})
+                elif at < self.since:
+                    self._before = max(self._before, (at, bundle))
             case Override(at=at, by=by, change=change, until=until) if self._holds(at):
                 self.overrides.append({"at": at, "by": by, "change": change, "until": until})
             case Intent(request_id=request_id, at=at) if self._holds(at):
@@ -111,8 +114,9 @@ class Month:
 
     @property
     def bundles(self) -> tuple[str, ...]:
-        """The bundles that came into force, in the order in which they did."""
-        return tuple(dict.fromkeys(str(one["bundle"]) for one in self.activations))
+        """The bundles that were in force: the last one of before the month, and those that came into force in it."""
+        before = (self._before[1],) if self._before[1] else ()
+        return tuple(dict.fromkeys((*before, *(str(one["bundle"]) for one in self.activations))))
 
     def as_json(self) -> bytes:
         """The sums as a file."""

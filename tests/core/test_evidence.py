@@ -73,7 +73,24 @@ def test_records_add_up():
         ],
         "overrides": [{"at": NOW, "by": "ops", "change": "burst off", "until": None}],
     }
-    assert month.bundles == ("b",)
+    assert month.bundles == ("old", "b")
+
+
+@pytest.mark.parametrize(
+    ("activations", "bundles"),
+    [
+        ([], ()),
+        ([(SINCE - 9.0, "a")], ("a",)),  # a gateway that was started before the month and ran through it
+        ([(SINCE - 5.0, "b"), (SINCE - 9.0, "a")], ("b",)),  # as segments of two workers are read
+        ([(SINCE - 9.0, "a"), (NOW, "a"), (NOW + 1, "b")], ("a", "b")),
+        ([(UNTIL, "a")], ()),
+    ],
+)
+def test_what_was_in_force_when_the_month_began_belongs_to_it(activations, bundles):
+    month = Month(SINCE, UNTIL)
+    for at, bundle in activations:
+        month.take(Activation(at, bundle, ("low", "top")))
+    assert month.bundles == bundles
 
 
 def test_an_attempt_without_facts_has_no_label():
