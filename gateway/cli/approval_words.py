@@ -81,6 +81,10 @@ SENTENCES: Final[Table] = MappingProxyType(
             "Raised: the tenant class `{subject}` vouches for {after}, and vouched for {before}.",
             "放宽：租户类别 `{subject}` 的担保标签由 {before} 降为 {after}。",
         ),
+        "raise_tenant": (
+            "Raised: the tenant `{subject}` is of the class `{after}`, and was of `{before}`, which lets out less.",
+            "放宽：租户 `{subject}` 由类别 `{before}` 改为外发范围更大的 `{after}`。",
+        ),
         "signed": (
             "Signed as `{by}`: version {version}, in {file}.",
             "已以 `{by}` 的身份签名：版本 {version}，写入 {file}。",

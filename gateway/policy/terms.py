@@ -19,7 +19,8 @@ NONE = "none"
 
 class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`ceilings` of tenant classes, `clearances` of pools in the cloud and at home, `attested` by class. `labels` are
-    lowest first; a ceiling of `none` lets nothing out."""
+    lowest first; a ceiling of `none` lets nothing out. `tenants` are the classes of all tenants, empty in what was
+    written before anybody asked."""
 
     labels: tuple[str, ...]
     cloud_ceiling: str
@@ -32,6 +33,7 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unmapped: str
     carriers: dict[str, str]
     attested: dict[str, str]
+    tenants: dict[str, str] = {}
 
 
 class Kind(StrEnum):
@@ -46,6 +48,7 @@ class Kind(StrEnum):
     KNOWN_NOTHING = "known_nothing"  # what counts where nothing was found, scanned or named is lower
     CARRIER = "carrier"  # a kind of part that nobody can read counts as less
     ATTESTED = "attested"  # a class vouches for a lower label
+    TENANT = "tenant"  # a tenant is of another class, with a higher ceiling or one that vouches for a lower label
 
 
 class Raise(msgspec.Struct, frozen=True):
@@ -78,6 +81,7 @@ def terms_of(policy: CompiledPolicy, topology: Topology, tenants: Mapping[str, T
             for tenant in sorted(tenants.values(), key=lambda tenant: tenant.id)
             if tenant.attested is not None
         },
+        tenants={tenant.id: tenant.tenant_class for tenant in sorted(tenants.values(), key=lambda tenant: tenant.id)},
     )
 
 
@@ -120,3 +124,11 @@ def _raised(old: Terms, new: Terms) -> Iterator[Raise]:
         before = old.attested.get(subject, old.default)
         if rank[after] < rank[before]:
             yield Raise(Kind.ATTESTED, subject, before, after)
+    for subject, kind in new.tenants.items():
+        # One that is new had nothing to let out; what its class lets out has been signed.
+        was = old.tenants.get(subject, kind)
+        rises = rank[new.ceilings.get(kind, NONE)] > rank[old.ceilings.get(was, NONE)]
+        if was != kind and (
+            rises or rank[new.attested.get(kind, new.default)] < rank[old.attested.get(was, old.default)]
+        ):
+            yield Raise(Kind.TENANT, subject, was, kind)

@@ -20,6 +20,7 @@ OLD = Terms(
     unmapped="restricted",
     carriers={"image": "restricted"},
     attested={"press": "internal"},
+    tenants={"clinic": "hospital", "paper": "press", "shop": "default"},
 )
 
 
@@ -58,6 +59,12 @@ OLD = Terms(
         ({"attested": {"press": "public"}}, (Raise(Kind.ATTESTED, "press", "internal", "public"),)),
         ({"attested": {"press": "internal", "new": "public"}}, (Raise(Kind.ATTESTED, "new", "internal", "public"),)),
         ({"attested": {}}, ()),
+        ({"tenants": {**OLD.tenants, "clinic": "default"}}, (Raise(Kind.TENANT, "clinic", "hospital", "default"),)),
+        ({"tenants": {**OLD.tenants, "shop": "hospital"}}, ()),
+        ({"tenants": {**OLD.tenants, "shop": "lax"}, "attested": {"press": "internal", "lax": "public"}},
+         (Raise(Kind.ATTESTED, "lax", "internal", "public"), Raise(Kind.TENANT, "shop", "default", "lax"))),
+        ({"tenants": {**OLD.tenants, "new": "default"}}, ()),
+        ({"tenants": {}}, ()),
         ({"labels": ("internal", "public", "confidential", "restricted"), "may_leave": ("X",)},
          (Raise(Kind.LABELS, "", "public < internal < confidential < restricted",
                 "internal < public < confidential < restricted"),)),
@@ -93,6 +100,7 @@ def test_the_terms_of_a_bundle_are_by_name():
         unmapped="restricted",
         carriers={"image": "confidential"},
         attested={"press": "public"},
+        tenants={"a": "default", "b": "press"},
     )
 
 
