@@ -177,8 +177,7 @@ class RedisTaintStore:
             self._lose("an old or foreign record" if found is not None else "no record")
 
     def _may_join(self, era: Era, beat: Beat | None) -> bool:
-        if era.trusted_from > self._now_ms():
-            return True
+        # Of an era that proves nothing yet, too: what is missing from an old copy of it outlives its beginning.
         if beat is None or beat.era != era.id:
             return False
         if self._now_ms() - beat.at <= FRESH_S * 1000:
@@ -224,9 +223,11 @@ class RedisTaintStore:
         return frozenset(labels)
 
     def _meet(self, other: Era | None) -> None:
-        """The record is of another era than ours: theirs counts if it proves nothing for at least as long as ours."""
+        """The record is of another era than ours: theirs counts if it proves nothing for at least as long as ours, and
+        for as long as one that somebody has begun just now. An older one was begun before we wrote what may be lost."""
         ours = self._era.trusted_from if self._era is not None else 0
-        if other is not None and (other.trusted_from > self._now_ms() or other.trusted_from >= ours > 0):
+        latest = self._now_ms() + int((self._ttl_s - FRESH_S) * 1000)
+        if other is not None and other.trusted_from >= max(ours, latest):
             self._enter(other, "another gateway says so")
         else:
             self._lose("another record in its place" if other is not None else "no record")

@@ -277,6 +277,43 @@ async def test_an_old_copy_is_noticed_by_the_next_one_on_a_disk_that_remembers(
         assert await next_one.read([A]) == RESTRICTED
 
 
+async def test_an_older_era_does_not_end_a_later_one_before_its_time(fleet: Fleet) -> None:
+    """Lost once, and again after a copy was made: what the first era would prove, the second does not yet."""
+    one, other = await fleet.pair()
+    era = next(key for key in keys(fleet.valkey) if key.endswith(b"era"))
+    fleet.valkey.ask("FLUSHALL")
+    await look(one, other)
+    fleet.valkey.ask("COPY", era, "copy")
+    fleet.clock.now += TTL_S / 2
+    await put(one, [A], "restricted")
+    fleet.valkey.ask("DEL", *(key for key in keys(fleet.valkey)))
+    await look(one, other)
+    fleet.valkey.ask("RENAME", "copy", era)
+    await look(other, one, other)
+    fleet.clock.now += TTL_S / 2 + 1
+    await look(one, other)
+    assert (one.is_lost, other.is_lost) == (True, True)
+    assert await other.read([A]) is None
+
+
+async def test_who_starts_alone_does_not_take_an_old_copy_of_a_lost_record_for_a_whole_one(fleet: Fleet) -> None:
+    one, _ = await fleet.pair()
+    fleet.valkey.ask("FLUSHALL")
+    await look(one)
+    fleet.clock.now += TTL_S - FRESH_S - 5
+    await put(one, [A], "restricted")
+    # Everything dies, and what comes back has not seen the reply.
+    fleet.valkey.ask("DEL", next(key for key in keys(fleet.valkey) if A in key))
+    fleet.clock.now += FRESH_S + 1
+    late = await fleet.worker()
+    for _ in range(_PATIENCE + 1):
+        await look(late)
+    fleet.clock.now += FRESH_S
+    await look(late)
+    assert late.is_lost
+    assert await late.read([A]) is None
+
+
 async def test_a_note_is_gone_while_anybody_runs(fleet: Fleet, tmp_path: Path) -> None:
     sightings = Sightings(tmp_path / "kept")
     one = await fleet.worker(is_first=True, disk="kept")
