@@ -73,7 +73,7 @@ async def test_tokens_exceed_their_limit_by_a_hundredth_at_most(tmp_path, valkey
 @pytest.mark.timeout(300)
 async def test_what_a_killed_gateway_held_is_free_after_a_minute(tmp_path, valkey):
     """Its places, tokens and money; and nobody else's are touched before."""
-    limits = "concurrency: 6, tokens_per_minute: 100000, money: {per_day: 5}"
+    limits = "concurrency: 6, tokens_per_minute: 50000000, money: {per_day: 500}"
     async with (
         Counting(takes_s=3600).running() as model,
         processes(tmp_path, valkey, limits, model, count=2) as (running, keys),
