@@ -15,6 +15,8 @@ from gateway.wire.requests import Dialect, Request
 
 ANSWER_FIELDS: Final = ("max_completion_tokens", "max_tokens")
 
+_LLAMA_CPP: Final = "n_predict"
+
 IMAGE_TOKENS: Final = 1_500
 """What a picture of ordinary size takes; large ones take ten times as much."""
 
@@ -76,6 +78,10 @@ def capped(request: Request, most: int) -> Request:
     if request.dialect is Dialect.EMBEDDINGS:
         return request
     document, stated = request.document, _stated(request)
+    if _LLAMA_CPP in document:
+        # There it comes before `max_tokens`, and -1 is an answer without end.
+        document = {name: value for name, value in document.items() if name != _LLAMA_CPP}
+        request = replace(request, document=document)
     if not stated:
         return replace(request, document={**document, "max_tokens": most})
     if max(stated.values()) <= most:

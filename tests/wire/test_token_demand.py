@@ -67,6 +67,9 @@ def test_what_is_asked_for_the_answer_is_no_part_of_the_prompt(dialect: Dialect)
         ({"max_tokens": 60}, 50, {"max_tokens": 50}),
         ({"max_tokens": 40}, 50, {"max_tokens": 40}),
         ({"max_completion_tokens": 60, "max_tokens": 5}, 50, {"max_completion_tokens": 50, "max_tokens": 5}),
+        ({"max_tokens": 5, "n_predict": -1}, 50, {"max_tokens": 5}),  # llama.cpp's own name comes before OpenAI's
+        ({"max_tokens": 60, "n_predict": 9000}, 50, {"max_tokens": 50}),
+        ({"n_predict": 9000}, 50, {"max_tokens": 50}),
         ({"max_completion_tokens": None, "max_tokens": None}, 50, {"max_completion_tokens": None, "max_tokens": 50}),
     ],
 )
