@@ -215,7 +215,7 @@ class RedisConnection:
             ticket = self._breaker.begin(loop.time())
             try:
                 carrier = await self._connected()
-            except (LaneRefused, OSError) as error:
+            except Exception as error:  # noqa: BLE001 -- whatever came of a foreign address, nobody may wait for ever
                 self._breaker.failed(ticket, loop.time(), self._chance())
                 self._went_down(error.reason if isinstance(error, LaneRefused) else named(error))
             else:

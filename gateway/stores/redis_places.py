@@ -59,7 +59,7 @@ async def _primary(
             async with asyncio.timeout(each_s):
                 named_one = await _named_by(sentinel, place, settings)
             lane = await dial(named_one, settings.login, settings, on_lost)
-        except (LaneRefused, OSError) as error:
+        except (LaneRefused, OSError, ValueError, OverflowError) as error:  # the last two: it named no address at all
             why = error.reason if isinstance(error, LaneRefused) else named(error)
             continue
         role = await asked(lane, "ROLE")

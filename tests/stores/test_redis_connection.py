@@ -12,7 +12,7 @@ import pytest
 from gateway.config.addresses import Tcp, Unix
 from gateway.ports import StoreUnavailable
 from gateway.stores.redis_connection import RedisConnection, Script
-from gateway.stores.redis_settings import AtServer, Login, RedisSettings, StoreTls
+from gateway.stores.redis_settings import AtCluster, AtSentinels, AtServer, Login, RedisSettings, StoreTls
 from tests.conftest import TlsFiles
 from tests.fakes.valkey import Valkey, running_valkey
 
@@ -353,3 +353,53 @@ async def test_a_certificate_that_cannot_be_read_is_no_reason_to_fall_over(valke
         assert await reason_of(redis, "PING") == "FileNotFoundError 2"
     finally:
         await redis.close()
+
+
+# Somebody who names addresses
+
+
+@contextlib.asynccontextmanager
+async def says(answer: bytes) -> AsyncIterator[Tcp]:
+    """Something that knows one answer to whatever asks for an address."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(4096):
+            writer.write(answer if b"SENTINEL" in data or b"SLOTS" in data else b"+PONG\r\n")
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield Tcp("127.0.0.1", server.sockets[0].getsockname()[1])
+
+
+def bulk(data: bytes) -> bytes:
+    return b"$%d\r\n%b\r\n" % (len(data), data)
+
+
+@pytest.mark.parametrize("is_cluster", [True, False])
+@pytest.mark.parametrize(
+    ("host", "port"),
+    [(b"127.0.0.1", 99_999), (b"a" * 70, 6379), (b"a..b", 6379), (b"\xff", 6379), (b"a\0b", 6379), (b"a", 10**18)],
+)
+async def test_an_address_that_is_none_makes_nobody_wait_for_ever(host: bytes, port: int, is_cluster: bool) -> None:
+    node = b"*2\r\n%b:%d\r\n" % (bulk(host), port)
+    slots = b"*1\r\n*3\r\n:0\r\n:16383\r\n" + node
+    primary = b"*2\r\n" + bulk(host) + bulk(b"%d" % port)
+    async with says(slots if is_cluster else primary) as there:
+        place = AtCluster((there,)) if is_cluster else AtSentinels("primary", (there,))
+        redis = RedisConnection(RedisSettings(place, timeout_s=0.5))
+        try:
+            async with asyncio.timeout(10):
+                assert await reason_of(redis, "PING") != ""
+            assert not redis.is_up
+        finally:
+            await redis.close()
+
+
+async def test_a_sentinel_that_names_a_number_without_end_is_one_that_does_not_answer() -> None:
+    async with says(b"*2\r\n" + bulk(b"127.0.0.1") + bulk(b"9" * 5000)) as there:
+        redis = RedisConnection(RedisSettings(AtSentinels("primary", (there,)), timeout_s=0.5))
+        try:
+            async with asyncio.timeout(10):
+                assert await reason_of(redis, "PING") == "ValueError"
+        finally:
+            await redis.close()
