@@ -133,5 +133,5 @@ class Choices:
             self._refused |= {pool}
         # What nobody has worked on costs nobody anything, and a server that is full is asked no more for a while.
         is_free = isinstance(failed, Unreachable | Saturated)
-        if not is_free and not self._endpoints.may_try_again(pool):
+        if not is_free and not self.is_over and not self._endpoints.may_try_again(pool):
             self.tries = MAX_TRIES

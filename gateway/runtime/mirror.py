@@ -118,7 +118,7 @@ class Mirrors:
         self._bundle = bundle
         self._epoch = epoch
         self._ids = Ids()
-        self._patience = Patience(total_s=LONGEST_S)
+        self._patience = Patience()
         self._group: asyncio.TaskGroup | None = None
         self._live: dict[Call, Relay] = {}
         self._ended: dict[tuple[str, str], int] = {}
@@ -159,6 +159,8 @@ class Mirrors:
         copy = Call(self._ids.new(), call.inbound, path=call.path, order=self._order)
         copy.tenant, copy.key_id, copy.request, copy.decision = tenant, call.key_id, request, copied
         exchange = Exchange(streamed=request.streamed, now=now, patience=self._patience)
+        # As a client's own time: that it was too short says nothing of the server, which others are served by.
+        exchange.limit(LONGEST_S)
         settled = partial(self._settle, copy, call.id, copied, tenant, now)
         relay = self._live[copy] = Relay(copy, Nobody(), exchange, clock=self._clock, settled=settled)
         later = partial(self._later, copy, relay, group)

@@ -126,6 +126,23 @@ async def test_a_mirror_that_is_silent_is_not_waited_for_and_its_pool_is_never_m
         assert [one["ending"] for one in records(gateway, "mirrored")] == ["cancelled"] * 2
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_copies_that_take_too_long_say_nothing_against_their_server(tmp_path, stream, monkeypatch):
+    monkeypatch.setattr("gateway.runtime.mirror.LONGEST_S", 0.1)
+    async with ModelServer() as home, ModelServer() as other:
+
+        async def slow(peer):
+            await peer.until_gone()
+
+        other.script = slow
+        async with house(tmp_path, {"home": home, "home-b": other}, policy=mirrored()) as gateway:
+            for number in range(6):
+                await gateway.chat(f"{number}", stream=stream)
+                await copied(gateway)
+            found = await copied(gateway)
+            assert [one["ending"] for one in found] == ["deadline"] * 6
+
+
 async def test_copies_give_way_to_whoever_waits_for_a_place(tmp_path):
     async with ModelServer() as home, ModelServer() as other:
         release = asyncio.Event()

@@ -392,6 +392,18 @@ def test_second_tries_end_with_the_budget_of_the_pool_that_failed():
     assert not choices.is_over
 
 
+def test_whoever_is_tried_once_takes_no_second_tries_from_others():
+    world = World()
+    for _ in range(50):
+        copy = world.choices()
+        copy.once()
+        copy.learn("home", A, FAILED, 500)
+        assert copy.is_over
+    choices = world.choices()
+    choices.learn("home", A, FAILED, 500)
+    assert not choices.is_over
+
+
 @pytest.mark.parametrize("error", [Unreachable(), Saturated(retry_after_s=2)])
 def test_what_no_server_has_worked_on_costs_no_budget(error):
     world = World()
