@@ -13,7 +13,7 @@ import os
 import tarfile
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -78,8 +78,7 @@ def _evidence(arguments: argparse.Namespace) -> int:
                 progress.detail = f"{number:,} records"
     files = {**_of_bundles(settings, month), **_of_audit(audit, span), **_access(arguments.config, settings)}
     files["summary.json"] = month.as_json()
-    for path in arguments.attach:
-        files[f"attached/{path.name}"] = policy_files.data_of(path, 64 << 20)
+    files |= _attached(arguments.attach)
     manifest = manifest_bytes(arguments.month, span, time.time(), version("tidegate"), files)
     files[MANIFEST] = manifest
     files[SIGNATURE] = load_signing_key(audit).sign(to_be_signed(manifest)).hex().encode() + b"\n"
@@ -91,6 +90,17 @@ def _evidence(arguments: argparse.Namespace) -> int:
         print(f"{out}: {len(files)} files, {month.requests:,} requests, {len(month.bundles)} bundles.")
         print("Check it with docs/verify_evidence.py and the public key that you keep elsewhere.")
     return GOOD
+
+
+def _attached(paths: Sequence[Path]) -> Mapping[str, bytes]:
+    """The files that were asked for, each under its own name."""
+    found: dict[str, bytes] = {}
+    for path in paths:
+        name = f"attached/{path.name}"
+        if name in found:
+            raise Misuse(str(path), "Another attached file has this name.", "Give one of them another name.")
+        found[name] = policy_files.data_of(path, 64 << 20)
+    return found
 
 
 def _of_bundles(settings: Settings, month: Month) -> Mapping[str, bytes]:

@@ -89,6 +89,13 @@ async def test_a_stranger_checks_a_month_offline(state: Path, tmp_path: Path, ca
     assert verified(out, public).returncode == 0
     assert run("audit", "evidence", "--month", "yesterday", "--config", state) == 2
     assert "`yesterday` is not a month. Write 2026-11, for example." in capsys.readouterr().err
+    other = tmp_path / "other" / attached.name
+    other.parent.mkdir()
+    other.write_text("precision")
+    both = ("--attach", attached, "--attach", other)
+    assert run("audit", "evidence", "--month", month, "--config", state, "--out", tmp_path / "no", *both) == 2
+    assert "Another attached file has this name." in capsys.readouterr().err
+    assert not (tmp_path / "no").exists()
 
 
 def test_where_there_is_no_log_there_is_no_evidence(tmp_path: Path, capsys, monkeypatch) -> None:
