@@ -266,8 +266,9 @@ class Pipeline:
         low, high = max(facts.label_low, label), max(facts.label_high, label)
         facts = replace(facts, label_low=low, label_high=high)
         decided = Decided(evidence, facts, decide(self._bundle.policy, facts))
-        # What was to be stored was to be stored as something lower.
+        # What was to be stored was to be stored as something lower, and what is stored was.
         relay.keep(None)
+        relay.standby = None
         self._act_on(call, relay, conversation, decided)
         return decided.decision
 

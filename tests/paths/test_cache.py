@@ -9,12 +9,15 @@ from dataclasses import replace
 import pytest
 
 from gateway.core.audit_record import read
+from gateway.core.controls import SetBurst
+from gateway.core.labels import Label
 from gateway.core.records import Cached, Outcome, Usage
 from gateway.runtime import reply_cache
 from gateway.runtime.flights import Flight
 from tests.fakes.house import POLICY, house
 from tests.fakes.model_server import ModelServer, completion, delta
 from tests.paths.test_freed import OURS
+from tests.paths.test_overrides import order
 
 CACHED = POLICY.replace(
     "routes:\n", "cache: {public: 1h, internal: 10m, confidential: 1m, restricted: never}\nroutes:\n"
@@ -402,6 +405,28 @@ async def test_an_answer_that_was_to_be_made_anew_is_no_answer_to_a_refusal(tmp_
         home.script = refusing
         cache._is_drawn = lambda asked, reply: setattr(asked, "standby", reply) or True
         assert (await gateway.chat(HELLO, **SAME)).status_code == 400
+
+
+async def test_an_answer_that_was_to_be_made_anew_is_none_to_what_turns_out_to_be_more(tmp_path, servers):
+    home, burst = servers
+    async with caching(tmp_path, servers) as gateway:
+        cache = gateway.worker._cache
+        await gateway.chat(HELLO, **SAME)
+
+        async def failing(peer):
+            await peer.answer(500, b"{}")
+
+        async def rescan(message, tenant):
+            return Label(3)
+
+        home.script = failing
+        gateway.worker._pipeline._dispatcher._forwarder._rescan = rescan
+        cache._is_drawn = lambda asked, reply: setattr(asked, "standby", reply) or True
+        await order(gateway, SetBurst(1.0))
+        answer = await gateway.chat(HELLO, **SAME)
+        assert answer.headers["x-tidegate-label"] == "restricted"
+        assert answer.status_code == 502
+        assert not burst.requests
 
 
 async def test_a_very_large_request_is_not_looked_up(tmp_path, servers):
