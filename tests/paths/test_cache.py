@@ -425,7 +425,7 @@ async def test_an_answer_that_was_to_be_made_anew_is_none_to_what_turns_out_to_b
         await order(gateway, SetBurst(1.0))
         answer = await gateway.chat(HELLO, **SAME)
         assert answer.headers["x-tidegate-label"] == "restricted"
-        assert answer.status_code == 502
+        assert answer.status_code == 503
         assert not burst.requests
 
 
