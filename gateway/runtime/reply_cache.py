@@ -344,7 +344,10 @@ class ReplyCache:
         assert asked.flight is not None  # noqa: S101 -- `_lead` comes before
         began, pause_s = self._clock.monotonic(), _LEAST_PAUSE_S
         while True:
+            # Until the store says otherwise: whoever leaves meanwhile may have taken the lead there all the same.
+            asked.leads_far = True
             found = await self._sought(asked, asked.flight.token)
+            asked.leads_far = found is Sought.OURS
             if isinstance(found, bytes):
                 reply = self._opened(asked, found)
                 if reply is None or not self._serves(asked, reply):
@@ -357,7 +360,6 @@ class ReplyCache:
                 self._give(asked, reply, Way.FAR)
                 return
             if found is not Sought.ANOTHERS:
-                asked.leads_far = found is Sought.OURS
                 break
             if asked.standby is not None and self._serves(asked, asked.standby):
                 self._land(asked, asked.standby)

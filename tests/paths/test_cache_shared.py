@@ -119,6 +119,24 @@ async def test_one_who_leads_in_another_gateway_and_leaves_holds_nobody_up(tmp_p
         assert all(key.endswith(b":v") for key in keys_in(valkey))
 
 
+async def test_one_who_leaves_before_the_store_has_answered_leads_nowhere(tmp_path, servers, valkey):
+    async with gateways(tmp_path, servers, valkey, 1) as (gateway,):
+        cache = gateway.worker._cache
+        seek = cache._far.seek
+
+        async def asked_and_never_told(*about, **more):
+            await seek(*about, **more)
+            await asyncio.Event().wait()
+
+        cache._far.seek = asked_and_never_told
+        leaver = asyncio.create_task(gateway.chat(HELLO, **SAME))
+        await until(lambda: keys_in(valkey))
+        leaver.cancel()
+        await until(lambda: not keys_in(valkey))
+        cache._far.seek = seek
+        assert said(await gateway.chat(HELLO, **SAME)) == "Answer 1."
+
+
 async def test_the_store_holds_no_text_no_tenant_and_no_key_of_anybody(tmp_path, servers, valkey):
     home, _ = servers
     canaries = ["kanarie-in-question", "kanarie-in-answer", "张伟的病历", "bank", "plain", "chatcmpl", "rest"]
