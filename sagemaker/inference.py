@@ -12,20 +12,23 @@ servers that call these functions answer an exception with its traceback. `serve
 from __future__ import annotations
 
 import contextlib
+import hmac
 import http.client
 import importlib.util
 import json
 import os
 import secrets
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable, Protocol, Union
 
@@ -63,6 +66,9 @@ class Settings:
     idle_s: float = 60.0  # between two pieces of a stream, the first one excepted
     deadline_s: float = 600.0
     vllm_args: str = ""  # further arguments, as on a command line
+    weights_key: str = field(default="", repr=False)  # the secret that encrypted weights were packed with, if not KMS
+    weights_key_file: str = ""  # the file that holds it
+    plain_dir: str = ""  # where decrypted weights stand while they load; empty: the system's temporary folder
     engine_log: bool = False  # let the engine write to our stderr; it may quote prompts
 
 
@@ -858,7 +864,7 @@ def _child(
         [sys.executable, str(Path(__file__).resolve()), *arguments],
         stdin=subprocess.PIPE,
         stderr=None if chosen.engine_log else subprocess.DEVNULL,
-        env=dict(environ),
+        env={name: value for name, value in environ.items() if name != "TIDEGATE_WEIGHTS_KEY"},
         start_new_session=True,
         **pipes,
     )
@@ -1106,12 +1112,12 @@ _ENGINES: dict[str, Callable[[Path, Settings], Engine]] = {
 def model_fn(model_dir: str) -> Model:
     """Load what lies in `model_dir` with the engine that `TIDEGATE_ENGINE` names or that fits. Raises `NotServable`."""
     chosen = settings(os.environ)
-    folder = Path(model_dir)
-    name = chosen.engine or _fitting(folder)
-    if name not in _ENGINES:
-        raise NotServable(f"TIDEGATE_ENGINE must be one of: {', '.join(sorted(_ENGINES))}.")
-    report("model_loading", engine=name)
-    model = Model(_ENGINES[name](folder, chosen), chosen.model_name)
+    with _readable(Path(model_dir), chosen) as folder:
+        name = chosen.engine or _fitting(folder)
+        if name not in _ENGINES:
+            raise NotServable(f"TIDEGATE_ENGINE must be one of: {', '.join(sorted(_ENGINES))}.")
+        report("model_loading", engine=name)
+        model = Model(_ENGINES[name](folder, chosen), chosen.model_name)
     report("model_loaded", engine=name)
     return model
 
@@ -1125,6 +1131,99 @@ def _fitting(folder: Path) -> str:
                 return name
         raise NotServable("The container has neither vLLM nor transformers for this model.")
     raise NotServable(f"There is no model in {folder}: neither a .gguf file nor a config.json.")
+
+
+# Weights that were encrypted before they were uploaded, by `tidegate sagemaker package`
+
+_MANIFEST = "tidegate.json"
+_SEALED = "sealed"
+_MAGIC = b"TGW1"
+_SEALED_CHUNK = (1 << 20) + 16
+_SEALED_WRONGLY = "The weights cannot be decrypted: another key, or not the files that were packed."
+
+
+@contextlib.contextmanager
+def _readable(folder: Path, chosen: Settings) -> Iterator[Path]:
+    """`folder`, or one with its weights decrypted, which is removed as soon as the engine has loaded them."""
+    if not (folder / _SEALED).is_dir():
+        if chosen.weights_key or chosen.weights_key_file:
+            raise NotServable("There is a key for the weights, and they are not encrypted.")
+        yield folder
+        return
+    master = hmac.digest(_weights_secret(folder, chosen), b"tidegate/v1 weights", "sha256")
+    with tempfile.TemporaryDirectory(prefix="tidegate-weights-", dir=chosen.plain_dir or None) as plain:
+        _unseal(folder / _SEALED, Path(plain), master)
+        yield Path(plain)
+
+
+def _weights_secret(folder: Path, chosen: Settings) -> bytes:
+    try:
+        seal = json.loads((folder / _MANIFEST).read_text("utf-8"))["seal"]
+        by, version = seal["by"], seal["version"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise NotServable(f"There are encrypted weights, and {_MANIFEST} does not say by what.") from None
+    if version != 1 or by not in ("local", "kms"):
+        raise NotServable("The weights were encrypted by a newer Tidegate.")
+    if by == "kms":
+        return _kms_secret(seal)
+    text = chosen.weights_key
+    if chosen.weights_key_file:
+        try:
+            text = Path(chosen.weights_key_file).read_text("ascii")
+        except (OSError, ValueError):
+            raise NotServable("The file that TIDEGATE_WEIGHTS_KEY_FILE names cannot be read.") from None
+    if not text.strip():
+        raise NotServable("The weights are encrypted: set TIDEGATE_WEIGHTS_KEY_FILE or TIDEGATE_WEIGHTS_KEY.")
+    return text.strip().encode()
+
+
+def _kms_secret(seal: Document) -> bytes:
+    try:
+        import botocore.exceptions
+        import botocore.session
+    except ImportError:
+        raise NotServable("The weights' key lies with KMS, which needs the package `botocore` in the image.") from None
+    try:
+        client = botocore.session.get_session().create_client("kms", region_name=seal["key"].split(":")[3])
+        asked = {"CiphertextBlob": bytes.fromhex(seal["data_key"]), "EncryptionContext": seal["context"]}
+        secret = client.decrypt(KeyId=seal["key"], **asked)["Plaintext"]
+    except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
+        # The name of the kind only: what KMS says names keys and accounts.
+        raise NotServable(f"KMS did not open the weights' key ({type(error).__name__}).") from None
+    except (KeyError, IndexError, ValueError, AttributeError):
+        raise NotServable(f"{_MANIFEST} does not say which key of KMS opens the weights.") from None
+    return bytes(secret)
+
+
+def _unseal(sealed: Path, plain: Path, master: bytes) -> None:
+    try:
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+    except ImportError:
+        raise NotServable("The weights are encrypted, which needs the package `cryptography` in the image.") from None
+    files = sorted(path for path in sealed.rglob("*") if path.is_file())
+    if sum(path.stat().st_size for path in files) > shutil.disk_usage(plain).free:
+        raise NotServable("There is no room to decrypt the weights; TIDEGATE_PLAIN_DIR names another place.")
+    for path in files:
+        place = path.relative_to(sealed)
+        to = plain / place
+        to.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("rb") as source, to.open("xb") as target:
+            head = source.read(len(_MAGIC) + 32)
+            if len(head) != len(_MAGIC) + 32 or not head.startswith(_MAGIC):
+                raise NotServable(_SEALED_WRONGLY)
+            cipher = AESGCM(hmac.digest(master, b"file" + head[len(_MAGIC) :], "sha256"))
+            index, piece = 0, source.read(_SEALED_CHUNK)
+            while True:
+                after = source.read(_SEALED_CHUNK)
+                nonce = index.to_bytes(11, "big") + bytes([not after])
+                try:
+                    target.write(cipher.decrypt(nonce, piece, place.as_posix().encode()))
+                except (InvalidTag, ValueError):
+                    raise NotServable(_SEALED_WRONGLY) from None
+                if not after:
+                    break
+                index, piece = index + 1, after
 
 
 # This file as a program: the children of `_HttpEngine`

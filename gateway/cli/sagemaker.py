@@ -8,6 +8,7 @@ import argparse
 from gateway.cli import (
     sagemaker_deploy,
     sagemaker_destroy,
+    sagemaker_package,
     sagemaker_policy,
     sagemaker_rehearse,
     sagemaker_run,
@@ -20,6 +21,7 @@ def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
     group = subparsers.add_parser("sagemaker", help="deploy, watch, scale and remove the endpoint for burst load")
     commands = group.add_subparsers(metavar="COMMAND", required=True)
     for module in (
+        sagemaker_package,
         sagemaker_deploy,
         sagemaker_run,
         sagemaker_destroy,

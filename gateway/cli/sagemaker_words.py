@@ -92,6 +92,28 @@ _WORDS: Final[Table] = MappingProxyType(
         "cooled": ("{name} keeps at least {count} again.", "{name} 恢复为至少 {count} 台。"),
         "destroyed": ("Nothing of {name} is left, and nothing costs.", "{name} 已无任何残留，不再产生费用。"),
         "left": ("This is still there:", "仍有残留："),
+        "packed": ("{path}: {files} files, {mib} MiB.", "{path}：{files} 个文件，{mib} MiB。"),
+        "packed_digest": (
+            "SHA-256 {sha256}; that of every file stands in its {manifest}.",
+            "SHA-256 {sha256}；每个文件的摘要见包内 {manifest}。",
+        ),
+        "packed_plain": ("The weights are not encrypted.", "权重未加密。"),
+        "packed_local": (
+            "The weights are encrypted; the container needs the same secret (TIDEGATE_WEIGHTS_KEY_FILE).",
+            "权重已加密；容器需要同一密钥（TIDEGATE_WEIGHTS_KEY_FILE）。",
+        ),
+        "packed_kms": (
+            "The weights are encrypted; the container asks KMS for the key when it starts.",
+            "权重已加密；容器启动时向 KMS 请求密钥。",
+        ),
+        "packed_without": (
+            "{count} hidden files and caches were left out.",
+            "已略去 {count} 个隐藏文件和缓存。",
+        ),
+        "packed_unchecked": (
+            "{count} objects have no digest of the whole at S3; they were compared by their length only.",
+            "{count} 个对象在 S3 没有整体摘要，仅核对了长度。",
+        ),
         "ask": ("Type the lane's name to remove all of this: ", "输入名称以确认全部删除："),
     }
 )

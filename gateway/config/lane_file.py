@@ -50,7 +50,7 @@ def read(root: Node, reader: Reader) -> Lane | None:
     bucket = _shaped(reader, fields, "bucket", _BUCKET, "Write the bucket's name, without `s3://`.")
     image = _shaped(reader, fields, "image", _IMAGE, "Write `ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME:TAG`.")
     instance = _shaped(reader, fields, "instance", _INSTANCE, "Write it like `ml.g5.xlarge`.")
-    volume_key, bucket_key = _keys(reader, fields.get("encryption"))
+    volume_key, bucket_key, weights_key = _keys(reader, fields.get("encryption"))
     prefix = _shaped(reader, fields, "prefix", _PREFIX, "Write a folder like `models/tidegate`.")
     start = reader.duration(fields.get("start_within"), "`start_within`", least=60, most=3600)
     routing = reader.one_of(fields.get("routing"), "`routing`", tuple(Routing))
@@ -78,6 +78,7 @@ def read(root: Node, reader: Reader) -> Lane | None:
         routing=Routing(routing) if routing is not None else _USUAL.routing,
         volume_key=volume_key,
         bucket_key=bucket_key,
+        weights_key=weights_key,
         start_within_s=int(start) if start is not None else _USUAL.start_within_s,
         cost=cost(reader, fields.get("cost")),
         access=access(reader, fields.get("access")),
@@ -87,6 +88,8 @@ def read(root: Node, reader: Reader) -> Lane | None:
         at = fields.get("encryption") or root
         message = "This kind of instance has disks of its own, which the hardware encrypts: `volumes` has no place."
         reader.report(at.at, message, "Remove `encryption.volumes`, or choose another instance.")
+    if lane.weights_key is not None:
+        _check_weights(reader, fields.get("encryption") or root, lane)
     return lane if all((lane.name, lane.region, lane.package, lane.bucket, lane.image, lane.instance)) else None
 
 
@@ -99,6 +102,14 @@ def _check_role(reader: Reader, fields: Fields, lane: Lane) -> None:
         reader.report(node.at, "`role` is of another account than `account`.", "SageMaker takes no role of another.")
 
 
+def _check_weights(reader: Reader, node: Node, lane: Lane) -> None:
+    if lane.network.is_isolated:
+        message = "The container asks KMS for the key of its weights, and an isolated one reaches nothing."
+        reader.report(node.at, message, "Write `network: {isolated: false}`, or remove `encryption.weights`.")
+    if lane.region and f":kms:{lane.region}:" not in (lane.weights_key or ""):
+        reader.report(node.at, "`encryption.weights` is a key of another region.", "Name one of the lane's region.")
+
+
 def _shaped(reader: Reader, fields: Fields, key: str, shape: re.Pattern[str], mend: str) -> str | None:
     word = reader.text(fields.get(key), f"`{key}`")
     if word is None or shape.fullmatch(word.text):
@@ -107,10 +118,11 @@ def _shaped(reader: Reader, fields: Fields, key: str, shape: re.Pattern[str], me
     return None
 
 
-def _keys(reader: Reader, node: Node | None) -> tuple[str | None, str | None]:
-    fields = reader.fields(node, "`encryption`", ("volumes", "bucket"))
+def _keys(reader: Reader, node: Node | None) -> tuple[str | None, str | None, str | None]:
+    fields = reader.fields(node, "`encryption`", ("volumes", "bucket", "weights"))
     mend = "Write the key's ARN, `arn:aws:kms:REGION:ACCOUNT:key/ID`."
-    return _shaped(reader, fields, "volumes", _KEY, mend), _shaped(reader, fields, "bucket", _KEY, mend)
+    volumes, bucket = (_shaped(reader, fields, key, _KEY, mend) for key in ("volumes", "bucket"))
+    return volumes, bucket, _shaped(reader, fields, "weights", _KEY, mend)
 
 
 def _needs(reader: Reader, node: Node | None) -> Needs | None:

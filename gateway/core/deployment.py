@@ -113,6 +113,7 @@ class Lane:
     routing: Routing = Routing.LEAST_OUTSTANDING
     volume_key: str | None = None
     bucket_key: str | None = None
+    weights_key: str | None = None
     start_within_s: int = 900
     cost: Cost = Cost()
     access: Access = Access()

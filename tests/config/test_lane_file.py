@@ -145,6 +145,11 @@ def test_without_what_is_needed_there_is_no_lane(missing: str) -> None:
         ({"update": "{traffic: sudden}"}, "8:19: `update.traffic` must be one of: all_at_once, canary, linear."),
         ({"routing": "sticky"}, "8:10: `routing` must be one of: least_outstanding, random."),
         ({"encryption": "{volumes: key}"}, "8:23: `volumes` is not what AWS takes here. Write the key's ARN"),
+        ({"encryption": f"{{weights: '{KEY}'}}"}, "8:13: The container asks KMS for the key of its weights"),
+        (
+            {"encryption": f"{{weights: '{KEY}'}}", "network": "{isolated: false}", "region": "us-east-1"},
+            "8:13: `encryption.weights` is a key of another region.",
+        ),
         ({"encryption": f"{{volumes: '{KEY}'}}"}, "8:13: This kind of instance has disks of its own"),
         ({"cost": "{most_per_hour: 0}"}, "8:23: `cost.most_per_hour` must be a number from 0.0001 to 1e+06."),
         ({"access": '{address: "https://a/b"}'}, "8:19: `access.address` must be an address without a path."),
@@ -165,3 +170,8 @@ def test_what_aws_would_refuse_later_is_told_with_its_place(changes: dict[str, s
 def test_a_key_for_volumes_goes_only_with_instances_that_take_one(instance: str, has_own_disk: bool) -> None:
     _, problems = told(instance=instance, encryption=f"{{volumes: '{KEY}'}}")
     assert bool(problems) is has_own_disk
+
+
+def test_a_key_for_weights_stands_beside_a_network_that_reaches_kms() -> None:
+    lane, problems = told(encryption=f"{{weights: '{KEY}'}}", network="{isolated: false}")
+    assert (lane.weights_key if lane is not None else None, problems) == (KEY, [])

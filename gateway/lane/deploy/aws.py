@@ -17,6 +17,7 @@ from gateway.lane.deploy.calls import Call, Declined, Document, Unreached
 _ATTEMPTS: Final = 5
 _CONNECT_S: Final = 10
 _READ_S: Final = 120
+_PIECE: Final = 1 << 20
 
 
 class CloudExtraMissing(TidegateError):
@@ -79,6 +80,11 @@ class Network:
             raise Unreached(f"{call.operation}: {type(failure).__name__}") from None
         yield from found
 
+    def body(self, call: Call) -> tuple[Document, Iterator[bytes]]:
+        """The answer, and what stands in its body, as it comes; raises Declined or Unreached, also while it is read."""
+        answer = self.ask(call)
+        return answer, _pieces(call, answer["Body"])
+
     def _client(self, service: str) -> Any:
         if service not in self._clients:
             self._clients[service] = self._made(service)
@@ -112,6 +118,18 @@ class Network:
                 response_checksum_validation="when_required",
             ),
         )
+
+
+def _pieces(call: Call, body: Any) -> Iterator[bytes]:
+    import botocore.exceptions
+
+    try:
+        while data := body.read(_PIECE):
+            yield data
+    except (botocore.exceptions.BotoCoreError, OSError) as failure:
+        raise Unreached(f"{call.operation}: {type(failure).__name__}") from None
+    finally:
+        body.close()
 
 
 def _declined(call: Call, response: Mapping[str, Any]) -> Declined:

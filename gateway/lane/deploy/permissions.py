@@ -42,6 +42,8 @@ def _container(lane: Lane, account: str, folder: str, log_groups: Sequence[str])
     yield _allow("Package", ["s3:GetObject"], [f"arn:{aws}:s3:::{lane.bucket}/{folder}*"])
     if lane.bucket_key is not None:
         yield _allow("PackageKey", ["kms:Decrypt"], [lane.bucket_key])
+    if lane.weights_key is not None:
+        yield _allow("WeightsKey", ["kms:Decrypt"], [lane.weights_key])
     image = _ECR.match(lane.image)
     if image is not None:
         repository = f"arn:{aws}:ecr:{image[2]}:{image[1]}:repository/{image[3]}"
@@ -115,6 +117,8 @@ def _operator(lane: Lane, account: str, folder: str, role_arn: str) -> Iterator[
     yield _allow("Bucket", lists, [bucket])
     if lane.bucket_key is not None:
         yield _allow("PackageKey", ["kms:Decrypt", "kms:GenerateDataKey"], [lane.bucket_key])
+    if lane.weights_key is not None:
+        yield _allow("WeightsKey", ["kms:GenerateDataKey"], [lane.weights_key])
     if lane.volume_key is not None:
         yield _allow("VolumeKey", ["kms:CreateGrant", "kms:DescribeKey"], [lane.volume_key])
     scales = ["RegisterScalableTarget", "DeregisterScalableTarget", "PutScalingPolicy", "DeleteScalingPolicy"]

@@ -1,13 +1,12 @@
-"""The package that a rehearsal sends round: `sagemaker/` and a model, packed, and unpacked again as SageMaker would.
+"""The package that a rehearsal sends round: `sagemaker/` and a model, packed, and unpacked again as SageMaker would."""
 
-A minimal one, to have something to rehearse with; what goes to production is packed elsewhere.
-"""
-
-import gzip
 import io
 import tarfile
 from pathlib import Path
 from typing import Final
+
+from gateway.lane.package.tree import tree
+from gateway.lane.package.writing import write
 
 _CODE: Final = ("inference.py", "server.py", "requirements.txt")
 
@@ -17,21 +16,9 @@ class NotAPackage(Exception):
 
 
 def pack(code: Path, model: Path | None, to: Path) -> None:
-    """Write a model.tar.gz of `code` and, where there is one, a model's file. The same input makes the same bytes."""
-    files = [(f"code/{name}", code / name) for name in _CODE]
-    if model is not None:
-        files.append((model.name, model))
-    # Weights do not shrink; compressing them would only take time.
-    with (
-        to.open("wb") as file,
-        gzip.GzipFile("", "wb", compresslevel=1, fileobj=file, mtime=0) as packed,
-        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
-    ):
-        for name, path in sorted(files):
-            entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = path.stat().st_size, 0o644
-            with path.open("rb") as content:
-                archive.addfile(entry, content)
+    """Write a model.tar.gz of `code` and, where there is one, a model's file."""
+    packed = [source for name in _CODE for source in tree(code / name, "code/").sources]
+    write(to, packed, tree(model).sources if model is not None else (), None, lambda *_: None)
 
 
 def unpack(data: bytes, to: Path) -> int:

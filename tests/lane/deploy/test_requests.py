@@ -15,6 +15,7 @@ from gateway.lane.deploy.permissions import container_policy, gateway_policy, op
 from tests.lane.deploy.world import ACCOUNT, NAME, PATIENCE, TO_ZERO, CutAws, Unseen, World
 
 VOLUME, BUCKET = (f"arn:aws:kms:us-east-1:{ACCOUNT}:key/{name}" for name in ("volumes", "bucket"))
+WEIGHTS = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/weights"
 SESSION = botocore.session.Session()
 
 # How IAM calls what these operations need, where it is not the operation's name.
@@ -151,6 +152,14 @@ def test_an_operators_policy_allows_every_call_and_hardly_more(world: World, cal
     assert allowed - needed <= BEHIND
 
 
+def test_whoever_packs_may_have_a_key_made_and_not_open_one(world: World):
+    lane = world.lane(weights_key=WEIGHTS)
+    names = Names(lane, ACCOUNT)
+    statements = operator_policy(lane, ACCOUNT, names.folder, names.role_arn)["Statement"]
+    [found] = [one for one in statements if one["Sid"] == "WeightsKey"]
+    assert (found["Action"], found["Resource"]) == (["kms:GenerateDataKey"], [WEIGHTS])
+
+
 def test_a_star_stands_only_where_the_service_knows_no_resource(world: World):
     lane = world.lane(volume_key=VOLUME, bucket_key=BUCKET, network=Network(("subnet-1",), ("sg-1",)))
     names = Names(lane, ACCOUNT)
@@ -167,7 +176,7 @@ def test_a_star_stands_only_where_the_service_knows_no_resource(world: World):
 
 
 def test_containers_read_their_own_package_and_nobody_elses(world: World):
-    lane = world.lane(bucket_key=BUCKET)
+    lane = world.lane(bucket_key=BUCKET, weights_key=WEIGHTS)
     names = Names(lane, ACCOUNT)
     statements = {
         one["Sid"]: one for one in container_policy(lane, ACCOUNT, names.folder, names.log_groups)["Statement"]
@@ -178,6 +187,7 @@ def test_containers_read_their_own_package_and_nobody_elses(world: World):
     assert statements["PackageKey"] == {
         "Sid": "PackageKey", "Effect": "Allow", "Action": ["kms:Decrypt"], "Resource": [BUCKET],
     }  # fmt: skip
+    assert (statements["WeightsKey"]["Action"], statements["WeightsKey"]["Resource"]) == (["kms:Decrypt"], [WEIGHTS])
     assert statements["Image"]["Resource"] == [f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/vllm"]
     [taking] = trust(ACCOUNT)["Statement"]
     assert taking["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
