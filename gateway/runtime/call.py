@@ -20,7 +20,7 @@ from gateway.errors import TidegateError
 from gateway.ports import Inbound
 from gateway.runtime.held import Quota
 from gateway.runtime.provenance import Conversation
-from gateway.wire.requests import Request
+from gateway.wire.requests import Dialect, Request
 from gateway.wire.token_demand import prompt_tokens
 
 _ID_BYTES: Final = 12
@@ -154,6 +154,16 @@ class Call:
         if self.said or ending in _LEFT_WORKING:
             # Whoever is cut short has read the prompt, whatever it has said.
             self.reckoned = Usage(prompt_tokens(request, self.inbound.body), self.said)
+        elif ending is Ending.COMPLETED:
+            # A server that does not count: what it has sent is no gift.
+            self.reckoned = Usage(prompt_tokens(request, self.inbound.body), self.answered)
+
+    @property
+    def answered(self) -> int:
+        """About how many tokens a complete answer has that nobody has counted: rather too many where it is whole."""
+        if self.request is None or self.request.dialect is Dialect.EMBEDDINGS:
+            return 0
+        return self.said or self.bytes_out // 3
 
     def cost(self, prices: Prices) -> int:
         """What the tokens of this call cost, in millionths of the currency; 0 while nobody has counted any."""

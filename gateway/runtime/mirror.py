@@ -223,6 +223,7 @@ class Mirrors:
         error: TidegateError | None,
     ) -> None:
         self._live.pop(call, None)
+        call.reckon(ending)
         self._count(allow.to[0], str(ending))
         self._audit.record(
             Mirrored(

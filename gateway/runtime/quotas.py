@@ -154,7 +154,7 @@ class Quotas:
             return 0, 0
         if ending is Ending.COMPLETED:
             # A server that does not count: what it said, as what it was asked was estimated.
-            return quota.prompt, max(call.said, call.bytes_out // 3)
+            return quota.prompt, call.answered
         if call.said or ending in _LEFT_WORKING:
             return quota.prompt, call.said
         return 0, 0

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.core.controls import SetBurst
 from tests.fakes.house import POLICY, house
-from tests.fakes.model_server import ModelServer, chat
+from tests.fakes.model_server import ModelServer, Peer, chat, completion
 from tests.paths.test_faults import AFTER, BEFORE
 from tests.paths.test_overrides import order
 
@@ -62,6 +62,22 @@ async def test_a_mirror_gets_what_the_pool_gets_and_its_answer_goes_to_nobody(tm
         tokens = [labels[2] for labels in account.numbers["tidegate_tokens_total"]]
         assert set(tokens) == {"home"}
         assert account.numbers["tidegate_mirrored_requests_total"] == {("onprem", "home-b", "completed"): 3}
+
+
+async def test_a_copy_whose_answer_nobody_counts_costs_what_is_reckoned(tmp_path):
+    async def silent(peer: Peer) -> None:
+        await peer.answer(200, json.dumps({**json.loads(completion("Word " * 40)), "usage": None}).encode())
+
+    prices = "prices: {currency: CNY, pools: {home-b: {prompt: 1000000, completion: 1000000}}}\n"
+    async with (
+        ModelServer() as home,
+        ModelServer() as other,
+        house(tmp_path, {"home": home, "home-b": other}, policy=mirrored(), tenants=prices) as gateway,
+    ):
+        other.script = silent
+        await gateway.chat("Question")
+        (found,) = await copied(gateway)
+        assert 40_000_000 < found["cost_micros"] < 400_000_000
 
 
 async def test_text_above_a_mirrors_clearance_is_not_copied(tmp_path):

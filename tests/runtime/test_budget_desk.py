@@ -211,6 +211,29 @@ async def test_the_look_goes_on_until_it_is_told_to_stop():
     await asyncio.wait_for(task, 5)
 
 
+@pytest.mark.parametrize(
+    ("dialect", "body", "said", "ending", "completion"),
+    [
+        (Dialect.CHAT, b'{"model":"m","messages":[{"role":"user","content":"x"}]}', 0, Ending.COMPLETED, 1000),
+        (Dialect.CHAT, b'{"model":"m","messages":[{"role":"user","content":"x"}]}', 9, Ending.COMPLETED, 9),
+        (Dialect.CHAT, b'{"model":"m","messages":[{"role":"user","content":"x"}]}', 9, Ending.CLIENT_GONE, 9),
+        (Dialect.CHAT, b'{"model":"m","messages":[{"role":"user","content":"x"}]}', 0, Ending.UPSTREAM_FAILED, None),
+        (Dialect.EMBEDDINGS, b'{"model":"m","input":"x"}', 0, Ending.COMPLETED, 0),  # numbers, and no tokens
+    ],
+)
+async def test_an_answer_that_no_server_counted_is_no_gift(dialect, body, said, ending, completion):
+    scene = Scene(hourly(10_000))
+    call, _ = asked()
+    call.request = request = parse(dialect, body)
+    hold = await scene.desk.reserve(call, BURST, request, "bank")
+    over(call)
+    call.said, call.bytes_out = said, 3000
+    call.reckon(ending)
+    assert (None if call.reckoned is None else call.reckoned.completion_tokens) == completion
+    scene.desk.settle(hold, call, was_sent=True)
+    assert await scene.spent() == hold.prompt_tokens + (completion or 0)
+
+
 # A restart
 
 
