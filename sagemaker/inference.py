@@ -1165,6 +1165,8 @@ def _weights_secret(folder: Path, chosen: Settings) -> bytes:
     if version != 1 or by not in ("local", "kms"):
         raise NotServable("The weights were encrypted by a newer Tidegate.")
     if by == "kms":
+        if chosen.weights_key or chosen.weights_key_file:
+            raise NotServable("There is a secret for the weights, and they were encrypted with a key of KMS.")
         return _kms_secret(seal)
     text = chosen.weights_key
     if chosen.weights_key_file:

@@ -1,5 +1,6 @@
 """Weights that `tidegate sagemaker package` encrypted, opened by the file that runs in the container."""
 
+import json
 import os
 import tarfile
 from pathlib import Path
@@ -144,7 +145,7 @@ def test_without_the_secret_nothing_is_served_and_the_sentence_says_why(
         ('{"seal": null}', "does not say by what"),
         ('{"seal": {"by": "local", "version": 2}}', "newer Tidegate"),
         ('{"seal": {"by": "stars", "version": 1}}', "newer Tidegate"),
-        ('{"seal": {"by": "kms", "version": 1}}', "which key of KMS"),
+        ('{"seal": {"by": "kms", "version": 1}}', "encrypted with a key of KMS"),
     ],
 )
 def test_a_manifest_that_does_not_say_how_is_refused(
@@ -156,6 +157,16 @@ def test_a_manifest_that_does_not_say_how_is_refused(
     if said is not None:
         (folder / "tidegate.json").write_text(said)
     with pytest.raises(inference.NotServable, match=sentence):
+        inference.model_fn(str(folder))
+    assert loaded == {}
+
+
+@pytest.mark.parametrize("seal", ["{}", '{"key": 1}', '{"key": "arn"}', '{"key": "arn:aws:kms:eu-west-1:1:key/1"}'])
+def test_a_manifest_that_names_no_key_of_kms_is_refused(weights: Path, tmp_path: Path, plain: Path, loaded, seal: str):
+    folder = unpacked(weights, tmp_path)
+    said = {"by": "kms", "version": 1, **json.loads(seal)}
+    (folder / "tidegate.json").write_text(json.dumps({"seal": said}))
+    with pytest.raises(inference.NotServable, match="which key of KMS"):
         inference.model_fn(str(folder))
     assert loaded == {}
 
