@@ -77,7 +77,7 @@ class RedisTaintStore:
         self._era: Era | None = None
         self._looks = 0
         self._evicts: bool | None = None
-        self._own = MemoryTaintStore(clock, ttl_s=ttl_s)
+        self._own = self._nothing()
         self._recent: deque[bytes] = deque(maxlen=MOST)
         self._older: deque[bytes] = deque(maxlen=MOST)
         self._unsaved: dict[bytes, set[str]] = {}
@@ -104,8 +104,13 @@ class RedisTaintStore:
     def remember(self, marks: Iterable[bytes], label: str) -> None:
         """Put `marks` on record with `label`. What Redis does not take now it is given again later."""
         listed = tuple(marks)
+        known = self._own.read_now(listed) or {}
         self._own.remember(listed, label)
         self._send(listed, label)
+        for mark, labels in known.items():
+            for other in labels:
+                if other != label:  # ours is kept for longer now: so it is there, or it would be missed
+                    self._send((mark,), other)
 
     @property
     def is_lost(self) -> bool:
@@ -242,7 +247,7 @@ class RedisTaintStore:
         log.warning("reply_record_lost", reason=reason)
         self._era = era
         # What we know of has expired by the time that the era proves something, and may be what was lost.
-        self._own = MemoryTaintStore(self._clock, ttl_s=self._ttl_s)
+        self._own = self._nothing()
         self._recent.clear()
         self._older.clear()
 
@@ -286,6 +291,10 @@ class RedisTaintStore:
                 self._send((mark,), label)
 
     # Inside
+
+    def _nothing(self) -> MemoryTaintStore:
+        # For a little less than the ttl: what has just expired there, by a wall clock that was put right, is not lost.
+        return MemoryTaintStore(self._clock, ttl_s=self._ttl_s - min(_MARGIN_S, self._ttl_s / 10))
 
     def _keys(self, marks: Sequence[bytes]) -> list[bytes]:
         key = self._key

@@ -85,7 +85,7 @@ async def test_what_was_said_in_confidence_stays_home_whatever_redis_says(tmp_pa
                     assert await where(gateway, follow_up()) == "home"
                     assert await where(gateway, [{"role": "user", "content": "When does the tide turn?"}]) == "burst"
                     await gateway.worker._replies.look()
-        assert hostile.answers > 15
+        assert hostile.answers > 10  # soon it says that it is sick, and is left alone for a while
         said = bytes(hostile.heard)
         assert REPLY[:30].encode() not in said
         assert SECRET.encode() not in said

@@ -151,6 +151,7 @@ async def test_a_flushed_record_is_lost_for_everybody_until_nothing_of_it_could_
     await put(one, [A], "restricted")
     fleet.valkey.ask("FLUSHALL")
     assert await other.read([A]) is None
+    await arrived(other)
     await look(one)
     assert (one.is_lost, other.is_lost) == (True, True)
     fleet.clock.now += TTL_S - 1
@@ -196,6 +197,29 @@ async def test_a_label_that_is_missing_from_a_reply_is_noticed_too(fleet: Fleet)
     assert await one.read([A]) == {A: {"restricted", "internal"}}
     fleet.valkey.ask("HDEL", next(key for key in keys(fleet.valkey) if A in key), "restricted")
     assert await one.read([A]) is None
+
+
+async def test_a_reply_that_was_given_twice_under_two_labels_is_not_missing_when_the_first_would_have_expired(
+    fleet: Fleet,
+) -> None:
+    one, other = await fleet.pair()
+    await put(one, [A], "restricted")
+    fleet.clock.now += TTL_S / 10
+    await put(one, [A], "internal")
+    fleet.clock.now += TTL_S * 0.95
+    assert await one.read([A]) == {A: {"restricted", "internal"}}
+    assert await other.read([A]) == {A: {"restricted", "internal"}}
+    assert not one.is_lost
+
+
+async def test_a_wall_clock_that_was_put_right_loses_nothing(fleet: Fleet) -> None:
+    """What expires by Redis's account a little before it does by ours is not missing."""
+    one, _ = await fleet.pair()
+    await put(one, [A], "restricted")
+    fleet.clock.ahead += 2.0
+    fleet.clock.now += TTL_S - 1.0
+    assert await one.read([A]) == {}
+    assert not one.is_lost
 
 
 async def test_every_reply_is_looked_for_in_turn(fleet: Fleet) -> None:
