@@ -107,7 +107,7 @@ _WORDS: Final[Table] = MappingProxyType(
             "权重已加密；容器启动时向 KMS 请求密钥。",
         ),
         "packed_without": (
-            "{count} hidden files and caches were left out.",
+            "Left out: {count} hidden files or caches.",
             "已略去 {count} 个隐藏文件和缓存。",
         ),
         "packed_unchecked": (

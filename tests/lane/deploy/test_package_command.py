@@ -11,6 +11,8 @@ import pytest
 from gateway.cli import sagemaker_package
 from gateway.lane.deploy.calls import Call, Unreached
 from gateway.lane.package.fetching import Differs, fetch, stored
+from gateway.lane.package.sealing import Changed
+from gateway.lane.package.writing import Busy
 from tests.lane.deploy.test_commands import run, write  # noqa: F401 -- a fixture
 from tests.lane.deploy.world import ACCOUNT, World
 from tests.sagemaker.container import inference
@@ -237,3 +239,27 @@ def test_without_a_file_a_package_needs_no_more_than_a_place(run, world: World, 
     status, _, _ = run("package", "weights", "--to", "x.tar.gz")
     assert status == 0
     assert gzip.decompress((world.folder / "x.tar.gz").read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        (Changed("m.gguf"), "m.gguf: This file changed while it was packed. Run this again."),
+        (Differs("m.gguf"), "m.gguf: What arrived is not what S3 says that it holds. Run this again."),
+        (Busy(), "x.tar.gz: Somebody else is writing this package."),
+        (OSError(28, "hunter2"), "x.tar.gz: The package cannot be written (OSError)."),
+    ],
+)
+def test_what_goes_wrong_is_a_sentence(run, world: World, weights: Path, monkeypatch, failure, said: str):  # noqa: F811
+    def fail(*_: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(sagemaker_package, "write", fail)
+    status, _, told = run("package", "weights", "--to", "x.tar.gz")
+    assert (status, said in told, "hunter2" in told) == (1, True, False), told
+
+
+def test_what_is_left_out_is_told(run, world: World, weights: Path):  # noqa: F811
+    (weights / ".gitattributes").touch()
+    _, out, _ = run("package", "weights")
+    assert "Left out: 1 hidden files or caches." in out
