@@ -244,7 +244,7 @@ def test_a_file_that_is_no_model_is_explained(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["inference.py", "server.py"])
-def test_a_shipped_file_needs_nothing_but_the_standard_library_and_an_engine(name):
+def test_a_shipped_file_needs_nothing_but_the_standard_library_an_engine_and_what_opens_weights(name):
     tree = ast.parse((FOLDER / name).read_text(), feature_version=(3, 9))
     imported = set()
     for node in ast.walk(tree):
@@ -252,12 +252,14 @@ def test_a_shipped_file_needs_nothing_but_the_standard_library_and_an_engine(nam
             imported |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             imported.add((node.module or "").partition(".")[0])
-    assert imported - sys.stdlib_module_names <= {"inference", "xllamacpp", "torch", "transformers"}
+    engines, opens_weights = {"xllamacpp", "torch", "transformers"}, {"botocore", "cryptography"}
+    assert imported - sys.stdlib_module_names <= {"inference", *engines, *opens_weights}
 
 
 def test_inference_imports_alone_and_does_nothing(tmp_path):
     shutil.copy(FOLDER / "inference.py", tmp_path)
-    program = "import inference, sys; print(sorted(m for m in sys.modules if m in ('gateway','xllamacpp','torch')))"
+    others = {"gateway", "xllamacpp", "torch", "botocore", "cryptography"}
+    program = f"import inference, sys; print(sorted({others} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {program}"],
                           cwd=tmp_path, capture_output=True, text=True, timeout=60)  # fmt: skip
     assert (done.stdout.strip(), done.stderr, done.returncode) == ("[]", "", 0)
@@ -279,4 +281,5 @@ def test_the_oldest_python_that_is_promised_reads_a_request(tmp_path):
 
 def test_the_folder_is_no_package_and_no_file_has_a_name_of_the_sdks():
     names = {path.name for path in FOLDER.iterdir()} - {"__pycache__"}
-    assert names == {"inference.py", "server.py", "requirements.txt", "README.md"}
+    documents = {"README.md", "README.zh.md", "prices.yaml", "requirements.txt"}
+    assert names == {"inference.py", "server.py", *documents}
