@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway import assemble
+from gateway import parts
 from gateway.cli import policy_asked
 from gateway.cli.main import main
 from gateway.cli.proved import load_proved, shown
@@ -153,6 +153,6 @@ def test_they_are_part_of_what_is_proved_and_served(folder: Path) -> None:
 
 def test_where_code_is_called_nothing_is_scanned_on_the_loop(folder: Path) -> None:
     settings = load(folder, {})
-    assert assemble._inline(settings) == settings.gateway.limits.scan_inline
+    assert parts.scanned_inline(settings) == settings.gateway.limits.scan_inline
     code = ForeignRecognizer(object(), name="n", entities=frozenset({"E"}), identity="i")  # type: ignore[arg-type]
-    assert assemble._inline(replace(settings, bundle=replace(settings.bundle, recognizers=(code,)))) == 0
+    assert parts.scanned_inline(replace(settings, bundle=replace(settings.bundle, recognizers=(code,)))) == 0

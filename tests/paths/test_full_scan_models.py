@@ -54,7 +54,7 @@ def scripted(monkeypatch):
     monkeypatch.setattr(ner_models, "are_installed", lambda: True)
     monkeypatch.setattr(ner_models, "models_digest", lambda: "scripted")
     command = (sys.executable, "-P", str(PROCESS), "scripted")
-    monkeypatch.setattr("gateway.assemble.WorkerSettings", functools.partial(WorkerSettings, command=command))
+    monkeypatch.setattr("gateway.parts.WorkerSettings", functools.partial(WorkerSettings, command=command))
 
 
 @pytest.mark.usefixtures("scripted")
