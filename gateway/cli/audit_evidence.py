@@ -185,7 +185,7 @@ def _packed(files: Mapping[str, bytes]) -> bytes:
     packed = io.BytesIO()
     with (
         gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as squeezed,
-        tarfile.open(fileobj=squeezed, mode="w", format=tarfile.USTAR_FORMAT) as archive,
+        tarfile.open(fileobj=squeezed, mode="w", format=tarfile.GNU_FORMAT) as archive,
     ):
         for name, data in sorted(files.items()):
             entry = tarfile.TarInfo(name)

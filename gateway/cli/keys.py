@@ -311,16 +311,24 @@ def _name(text: str, option: str) -> str:
 
 
 def _listed(text: str, option: str, known: Collection[str] | None) -> frozenset[str] | None:
-    names = [_name(name.strip(), option) for name in text.split(",") if name.strip()]
+    names = [_name(name, option) for name in _parts(text, option)]
     for name in names if known is not None else ():
         if name not in (known or ()):
             raise _wrong(option, f"There is no `{name}`.", did_you_mean(name, known or ()))
     return frozenset(names) or None
 
 
+def _parts(text: str, option: str) -> list[str]:
+    """What stands between commas. A limit that names nothing would be none."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if text and not parts:
+        raise _wrong(option, "It names nothing.", "Leave it out for a key without this limit.")
+    return parts
+
+
 def _networks(text: str) -> Networks | None:
     try:
-        return tuple(ip_network(name.strip()) for name in text.split(",") if name.strip()) or None
+        return tuple(ip_network(name) for name in _parts(text, "--from")) or None
     except ValueError:
         raise _wrong("--from", "This is not a network.", "Write `10.0.0.0/8`; host bits must be 0.") from None
 

@@ -243,9 +243,16 @@ class AuditLog:
         while self._queue and len(lines) < _SLICE:
             item = self._queue.popleft()
             match item:
-                case Outcome() | Mirrored():
+                case Outcome():
                     self._unsynced.append(item)
                     lines.append(self._line(segment, item))
+                case Mirrored():
+                    try:
+                        lines.append(self._line(segment, item))
+                    except _UNWRITABLE as exc:
+                        log.crash("audit_copy_unwritable", exc, worker=self._worker)
+                    else:
+                        self._unsynced.append(item)
                 case _Commit():
                     try:
                         lines.append(self._line(segment, item.record))

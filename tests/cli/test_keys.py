@@ -201,6 +201,9 @@ def test_a_key_may_be_good_from_some_networks_only(folder, capsys):
         (["--apis", "chta"], "There is no `chta`. Did you mean `chat`?"),
         (["--models", "chta"], "There is no model `chta`. Did you mean `chat`?"),
         (["--from", "10.0.0.1/8"], "--from: This is not a network."),
+        (["--from", " "], "--from: It names nothing. Leave it out for a key without this limit."),
+        (["--models", ","], "--models: It names nothing."),
+        (["--apis", " ,"], "--apis: It names nothing."),
         (["--certificate", "bank"], "--certificate: This is not a name in a certificate."),
     ],
 )

@@ -17,7 +17,7 @@ import pytest
 
 from gateway.core.audit_record import Activation, Header, read
 from gateway.core.audit_verify import State, verify
-from gateway.core.records import Intent, Outcome, Override
+from gateway.core.records import Ending, Intent, Mirrored, Outcome, Override
 from gateway.errors import AuditUnavailable
 from gateway.runtime import audit
 from gateway.runtime.audit import AuditLog, open_segment
@@ -355,6 +355,14 @@ async def test_an_outcome_that_cannot_be_written_leaves_its_skeleton(make, tmp_p
     skeleton, following = entries(tmp_path / "audit")[-2:]
     assert (skeleton.request_id, skeleton.status, skeleton.error) == ("req_?", 418, "record_unwritable")
     assert following == intent("req_next")
+
+
+async def test_a_copy_that_cannot_be_written_stops_nothing(make, tmp_path):
+    log = make()
+    log.open()
+    log.record(Mirrored("copy", "req", 1.0, 2.0, "\ud800", "low", "r", "p", Ending.COMPLETED, "b", 0))
+    await log.committed(intent("req_next"))
+    assert entries(tmp_path / "audit")[-1] == intent("req_next")
 
 
 async def test_an_intent_that_cannot_be_written_is_refused(make, tmp_path):
