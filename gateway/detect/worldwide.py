@@ -263,7 +263,7 @@ WORLDWIDE: tuple[Rule, ...] = (
         rf"(?<![0-9])(?P<v>{_DATE})\s?(?:出生|生(?![产效成活于]))",
         0.75,
         ignore_case=True,
-        trigger=r"出生|[0-9日月]\s?生",
+        trigger=r"出生|[0-9日月]\s{0,2}生",
     ),
     # The text itself: words cut up by characters that nobody sees, or a message written in nothing else.
     Rule(

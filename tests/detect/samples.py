@@ -69,6 +69,7 @@ IN_CONTEXT: tuple[tuple[str, str], ...] = (
     ("PHONE", "call me at 2125550147"),
     ("DATE_OF_BIRTH", "出生日期：1990年1月2日"),
     ("DATE_OF_BIRTH", "born on March 3, 1985"),
+    ("DATE_OF_BIRTH", "他1990年1月2  生"),
     ("DATE_OF_BIRTH", "DOB: 03/04/1985"),
     ("PERSON", "姓名：张三"),
     ("PERSON", "患者王小明，男"),

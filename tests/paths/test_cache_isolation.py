@@ -245,7 +245,9 @@ async def test_nobody_receives_a_byte_of_anybody_else(tmp_path, calls, seed):
     assert min(ways[way] for way in (Way.NEAR, Way.FAR, Way.WAITED, Way.MISS)) > 5
     assert sum(cache.unopened for cache in caches) > 0
     assert endings["left"] > calls // 100
-    assert {"ReplyCache._awaited", "RedisConnection.call", "sleep"} <= set(waits)
+    assert {"ReplyCache._awaited", "RedisConnection.call"} <= set(waits)
+    # To look again whether another gateway's answer has come is rare: thousands of calls may do without.
+    assert "sleep" in waits or calls < 10_000
 
 
 @pytest.mark.parametrize("streamed", [False, True])

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator
 
 import httpx
@@ -392,6 +393,13 @@ def _logged(process, event: str) -> dict:
     raise AssertionError(f"the server ended without {event}")
 
 
+def _ready(client, url):
+    """The thread that loads a model says so a moment before the loop takes it over."""
+    until = time.monotonic() + 10
+    while client.get(f"{url}/ping").status_code != 200:
+        assert time.monotonic() < until, "/ping never said that the model is loaded"
+
+
 def test_the_whole_container_answers_streams_drains_and_ends():
     folder = model_folder()
     if folder is None:
@@ -400,7 +408,7 @@ def test_the_whole_container_answers_streams_drains_and_ends():
         url = f"http://127.0.0.1:{_logged(process, 'listening')['port']}"
         assert client.get(f"{url}/ping").status_code == 503  # it has only begun to load
         _logged(process, "model_loaded")
-        assert client.get(f"{url}/ping").status_code == 200
+        _ready(client, url)
         whole = client.post(f"{url}/invocations", json={**CHAT, "max_tokens": 4, "temperature": 0})
         assert whole.json()["usage"]["completion_tokens"] == 4
         with client.stream("POST", f"{url}/invocations", json={**STREAM, "max_tokens": 30}) as answer:
