@@ -6,6 +6,7 @@ by their place: there is no text here. What may be remembered, and when it is wo
 """
 
 import hashlib
+from collections import OrderedDict
 from collections.abc import Sequence
 from threading import Lock
 from typing import Final
@@ -28,7 +29,8 @@ class MemoStore:
     def __init__(self, *, max_entries: int = MAX_ENTRIES, max_bytes: int = MAX_BYTES) -> None:
         self._max_entries = max_entries
         self._max_bytes = max_bytes
-        self._entries: dict[bytes, Remembered] = {}  # the least recently used first
+        # The least recently used first. In a plain dict each look for the first passes over all that were forgotten.
+        self._entries: OrderedDict[bytes, Remembered] = OrderedDict()
         self._bytes = 0
         self._lock = Lock()
         self.lookups = self.hits = 0
@@ -37,10 +39,10 @@ class MemoStore:
         """What was remembered under `key`, if it still is."""
         with self._lock:
             self.lookups += 1
-            seen = self._entries.pop(key, None)
+            seen = self._entries.get(key)
             if seen is not None:
                 self.hits += 1
-                self._entries[key] = seen
+                self._entries.move_to_end(key)
             return seen
 
     def remember(self, key: bytes, seen: Remembered) -> None:
@@ -52,8 +54,8 @@ class MemoStore:
             self._entries[key] = seen
             self._bytes += _size(seen)
             while len(self._entries) > self._max_entries or self._bytes > self._max_bytes:
-                oldest = next(iter(self._entries))
-                self._bytes -= _size(self._entries.pop(oldest))
+                _, oldest = self._entries.popitem(last=False)
+                self._bytes -= _size(oldest)
 
     @property
     def size(self) -> tuple[int, int]:

@@ -6,6 +6,7 @@ most, and no longer than its issuer's keys stay what they are.
 """
 
 import hmac
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -55,7 +56,7 @@ class Tokens:
         self._tenants = tenants
         self._key = key
         self._clock = clock
-        self._known: dict[bytes, tuple[bytes, float, Holder]] = {}
+        self._known: OrderedDict[bytes, tuple[bytes, float, Holder]] = OrderedDict()
         for one in self._issuers.values():
             one.keys.changed = self._known.clear
 
@@ -70,7 +71,7 @@ class Tokens:
             self._known.pop(digest, None)
             return found
         if len(self._known) >= REMEMBERED:
-            del self._known[next(iter(self._known))]
+            self._known.popitem(last=False)
         self._known[digest] = digest, min(found.ends_at, now + REMEMBERED_S), found
         return found
 

@@ -5,6 +5,7 @@ so that nobody can crowd out the others. What has expired is gone within a momen
 """
 
 import heapq
+from collections import OrderedDict
 from typing import Final, NamedTuple
 
 from gateway.ports import Clock, Sought
@@ -33,7 +34,7 @@ class MemoryCacheStore:
         self._most = most
         self._most_each = int(most * share)
         # Each owner's entries, the one that was used last at the end.
-        self._shelves: dict[str, dict[bytes, _Entry]] = {}
+        self._shelves: dict[str, OrderedDict[bytes, _Entry]] = {}
         self._sizes: dict[str, int] = {}
         self._owners: dict[bytes, str] = {}
         self._size = 0
@@ -50,8 +51,7 @@ class MemoryCacheStore:
         if entry.until <= self._clock.monotonic():
             self._drop(key)
             return None
-        del shelf[key]
-        shelf[key] = entry
+        shelf.move_to_end(key)
         return entry.value
 
     async def seek(self, key: bytes, token: bytes, lease_s: float, *, anew: bool = False) -> bytes | Sought:
@@ -74,7 +74,7 @@ class MemoryCacheStore:
         entry = _Entry(value, self._clock.monotonic() + lives_s, owner)
         if entry.size > self._most_each or lives_s <= 0:
             return
-        self._shelves.setdefault(owner, {})[key] = entry
+        self._shelves.setdefault(owner, OrderedDict())[key] = entry
         self._owners[key] = owner
         self._count(owner, entry.size)
         heapq.heappush(self._due, (entry.until, key))
