@@ -27,12 +27,17 @@ async def status(client: httpx.AsyncClient, credential: str, *, model: str = "ch
 
 
 async def becomes(client: httpx.AsyncClient, credential: str, wanted: int, within_s: float = 10.0) -> float:
-    """How long it took until every worker answers so: eight times in a row, over connections of their own."""
-    began, in_a_row = time.monotonic(), 0
+    """How long it took until every worker answers so: for longer than one takes to look again, over connections of
+    their own, of which each worker gets some."""
+    began = since = time.monotonic()
+    in_a_row = 0
     async with asyncio.timeout(within_s):
-        while in_a_row < 8:
-            in_a_row = in_a_row + 1 if await status(client, credential, connection="close") == wanted else 0
-    return time.monotonic() - began
+        while in_a_row < 24 or time.monotonic() - since < 1.0:
+            if await status(client, credential, connection="close") != wanted:
+                in_a_row, since = 0, time.monotonic()
+            in_a_row += 1
+            await asyncio.sleep(0.02)
+    return since - began
 
 
 async def until(holds, within_s: float = 20.0) -> None:
