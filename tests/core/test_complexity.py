@@ -218,3 +218,12 @@ def test_bands_part_where_they_are_told_to(bands: Bands, expected: tuple[str, ..
 def test_the_quantiles_rise() -> None:
     assert len(QUANTILES) == 101
     assert all(one < other for one, other in pairwise(QUANTILES))
+
+
+def test_a_question_with_options_tells_what_its_counts_add_by_weights_of_its_own() -> None:
+    measured = SCORER.measure(Question("Which of these is a prime number?\nA. 4\nB. 6\nC. 7\nD. 9"))
+    assert measured.has_options
+    adds = dict(SCORER.adds(measured))
+    assert adds
+    assert set(adds) <= set(CHOICE_PARTS)
+    assert adds == {part.name: round(part.adds, 4) for part in SCORER.parts(measured) if part.name in adds}
