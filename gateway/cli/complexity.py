@@ -12,18 +12,14 @@ from types import MappingProxyType
 from typing import BinaryIO, Final
 
 from gateway.cli import policy_files
-from gateway.cli.json_lines import lines_of, opened
+from gateway.cli.json_lines import Unusable, item_of, lines_of, opened
 from gateway.cli.policy_files import PolicyFiles
 from gateway.cli.problem_report import FOUND, GOOD, MISUSED, Misuse, report
 from gateway.cli.spoken import add_language, language
 from gateway.core.complexity import USUAL_BANDS, Bands, Question, Scorer
 from gateway.core.problems import Problem, Problems
-from gateway.errors import TidegateError
 from gateway.policy.words import Language, Table, fill
-from gateway.wire import strict_json
 from gateway.wire.question import question_of
-
-_LONGEST_ID: Final = 200
 
 
 def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -38,15 +34,6 @@ def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
     parser.add_argument("--policy", metavar="FILE", type=Path, help="take the bands from this policy")
     add_language(parser)
     parser.set_defaults(run=_complexity)
-
-
-class _Unusable(Exception):
-    """A line that cannot be scored. The argument is the key of the sentence."""
-
-    def __init__(self, key: str, reason: str = "") -> None:
-        self.key = key
-        self.reason = reason
-        super().__init__(key)
 
 
 def _complexity(arguments: argparse.Namespace) -> int:
@@ -70,7 +57,7 @@ def _through(lines: BinaryIO, place: str, bands: Bands, spoken: Language) -> int
     for number, line in enumerate(lines_of(lines), 1):
         try:
             asked = _asked(number, line)
-        except _Unusable as unusable:
+        except Unusable as unusable:
             bad += 1
             sentence = fill(_WORDS, unusable.key, spoken, reason=unusable.reason)
             print(Problem(place, number, 1, sentence), file=sys.stderr)
@@ -97,31 +84,19 @@ def _scored(name: str | int, question: Question, scorer: Scorer, bands: Bands) -
 
 def _asked(number: int, line: bytes | None) -> tuple[str | int, Question] | None:
     """What a line asks, with its id; None if it is empty."""
-    if line is None:
-        raise _Unusable("too_long")
-    if number == 1:
-        line = line.removeprefix(b"\xef\xbb\xbf")  # editors on Windows put it there
-    if not line.strip():
+    item = item_of(number, line, "prompt")
+    if item is None:
         return None
-    try:
-        document = strict_json.decode(line.strip())
-    except TidegateError as error:
-        raise _Unusable("no_json", error.message.replace("The body", "This line", 1)) from None
-    name = document.get("id", number)
-    if type(name) not in (str, int) or len(str(name)) > _LONGEST_ID:
-        raise _Unusable("id")
-    prompt, request = document.get("prompt"), document.get("request")
-    if (prompt is None) == (request is None):
-        raise _Unusable("neither" if prompt is None else "both")
+    request = item.request
     if request is not None:
         if type(request) is not dict or not (
             isinstance(request.get("messages"), list) or isinstance(request.get("prompt"), str | list)
         ):
-            raise _Unusable("request")
-        return name, question_of(request)
-    if type(prompt) is not str:
-        raise _Unusable("prompt")
-    return name, Question(prompt)
+            raise Unusable("request")
+        return item.id, question_of(request)
+    if type(item.own) is not str:
+        raise Unusable("prompt")
+    return item.id, Question(item.own)
 
 
 _WORDS: Final[Table] = MappingProxyType(

@@ -19,7 +19,7 @@ from typing import BinaryIO, Final
 
 from gateway.cli import policy_files
 from gateway.cli.demo_shipped import shipped_file
-from gateway.cli.json_lines import lines_of, opened
+from gateway.cli.json_lines import Unusable, item_of, lines_of, opened
 from gateway.cli.page import Page
 from gateway.cli.policy_asked import Asked, models, scanned, scanner_for
 from gateway.cli.policy_files import RECOGNIZERS, Loaded, PolicyFiles
@@ -36,11 +36,9 @@ from gateway.detect.scanner import RequestScanner
 from gateway.errors import TidegateError
 from gateway.policy.labelling import label
 from gateway.policy.words import Language, Table, fill
-from gateway.wire import strict_json
 from gateway.wire.control_tokens import strip_control_tokens
 from gateway.wire.requests import Dialect, parse
 
-_LONGEST_ID: Final = 200
 _STRIPPED: Final = (Unscanned("control_tokens", ""),)
 _DIALECTS: Final = MappingProxyType({"prompt": Dialect.COMPLETIONS, "input": Dialect.EMBEDDINGS})
 
@@ -68,15 +66,6 @@ def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
     form.add_argument("--table", action="store_true", help="the page for people, with the texts, in a file too")
     add_language(parser)
     parser.set_defaults(run=_scan)
-
-
-class _Unusable(Exception):
-    """A line that cannot be scanned. The argument is the key of the sentence."""
-
-    def __init__(self, key: str, reason: str = "") -> None:
-        self.key = key
-        self.reason = reason
-        super().__init__(key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +152,7 @@ class _Run:
     def _one(self, number: int, line: bytes | None, scanners: "_Scanners") -> None:
         try:
             item = _item(number, line)
-        except _Unusable as unusable:
+        except Unusable as unusable:
             self._bad += 1
             sentence = fill(_WORDS, unusable.key, self._spoken, reason=unusable.reason)
             print(Problem(self._place, number, 1, sentence), file=sys.stderr)
@@ -185,40 +174,27 @@ class _Run:
 
 def _item(number: int, line: bytes | None) -> _Item | None:
     """What a line asks; None if it is empty."""
-    if line is None:
-        raise _Unusable("too_long")
-    if number == 1:
-        line = line.removeprefix(b"\xef\xbb\xbf")  # editors on Windows put it there
-    if not line.strip():
+    item = item_of(number, line, "text")
+    if item is None:
         return None
-    try:
-        document = strict_json.decode(line.strip())
-    except TidegateError as error:
-        raise _Unusable("no_json", error.message.replace("The body", "This line", 1)) from None
-    name = document.get("id", number)
-    if type(name) not in (str, int) or len(str(name)) > _LONGEST_ID:
-        raise _Unusable("id")
-    text, request = document.get("text"), document.get("request")
-    if (text is None) == (request is None):
-        raise _Unusable("neither" if text is None else "both")
-    if request is not None:
-        return _Item(name, _asked(request))
-    if type(text) is not str:
-        raise _Unusable("text")
-    return _Item(name, text)
+    if item.request is not None:
+        return _Item(item.id, _asked(item.request))
+    if type(item.own) is not str:
+        raise Unusable("text")
+    return _Item(item.id, item.own)
 
 
 def _asked(request: object) -> Asked:
     """A request as the gateway would scan it."""
     if type(request) is not dict:
-        raise _Unusable("request")
+        raise Unusable("request")
     dialect = next((found for key, found in _DIALECTS.items() if key in request), Dialect.CHAT)
     body = json.dumps(request, ensure_ascii=False).encode()
     try:
         parsed = parse(Dialect.CHAT if "messages" in request else dialect, body)
         stripped = strip_control_tokens(parsed, body)
     except TidegateError as error:
-        raise _Unusable("refused", error.message) from None
+        raise Unusable("refused", error.message) from None
     return Asked(stripped, () if stripped is parsed else _STRIPPED)
 
 
