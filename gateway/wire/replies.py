@@ -133,7 +133,6 @@ class StreamReply:
         "_frame",
         "_is_done",
         "_is_failed",
-        "_open",
         "_private",
         "_respell",
         "_wants_usage",
@@ -160,14 +159,13 @@ class StreamReply:
         self._wants_usage = wants_usage
         self._choices = choices
         self._private = private
-        self._open: set[int] = set()
         self._finished: set[int] = set()
         self._is_done = self._is_failed = False
         self._frame: DeltaFrame | None = None
 
     @property
     def is_complete(self) -> bool:
-        """Whether the whole answer has come: its end was seen, no error, and a finish of every choice that began."""
+        """Whether the whole answer has come: its end was seen, no error, and a finish of every choice asked for."""
         return self._is_done
 
     def take(self, event: Event) -> Piece:
@@ -204,12 +202,11 @@ class StreamReply:
             if not 0 <= index < self._choices:
                 return self._fail("choice that nobody asked for")
             if choice.finish_reason is None:
-                self._open.add(index)
-            elif choice.finish_reason in _BROKEN_OFF:
+                continue
+            if choice.finish_reason in _BROKEN_OFF:
                 return self._fail("finish that is an error")
-            else:
-                self._finished.add(index)
-                self.has_content = True
+            self._finished.add(index)
+            self.has_content = True
         if opening is not None and _says_something(opening):
             self.has_content = True
         if self.has_content and _is_one_delta(chunk):
@@ -218,7 +215,8 @@ class StreamReply:
         return Forward(forwarded, self.has_content)
 
     def _end(self) -> Piece:
-        if not self._finished or self._open - self._finished:
+        # Not only those that began: of an answer that never came nobody can tell whether there was one.
+        if len(self._finished) < self._choices:
             return self._fail("end without a finish")
         self._is_done = True
         return Done(DONE)

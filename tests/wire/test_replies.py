@@ -207,8 +207,44 @@ def test_every_choice_that_began_must_finish():
     reply = stream(choices=3)
     take_all(reply, [chunk({"content": "a"}, index=0), chunk({"content": "b"}, index=2), chunk(finish="stop", index=0)])
     assert isinstance(reply.take(event(b"[DONE]")), Failed)
-    reply = stream(choices=3)
-    take_all(reply, [chunk({"content": "a"}, index=2), chunk(finish="stop", index=2), chunk(finish="stop", index=0)])
+    reply = stream(choices=2)
+    take_all(reply, [chunk({"content": "a"}, index=1), chunk(finish="stop", index=1), chunk(finish="stop", index=0)])
+    assert reply.take(event(b"[DONE]")) == Done(DONE)
+
+
+USAGE_ONLY = event({"id": "theirs-1", "model": "tiny", "choices": [], "usage": {"prompt_tokens": 3}})
+
+
+@pytest.mark.parametrize(
+    ("choices", "events", "is_complete"),
+    [
+        (2, [chunk({"content": "a"}), chunk(finish="stop")], False),
+        (2, [chunk({"content": "a"}), chunk(finish="stop"), USAGE_ONLY], False),
+        (2, [chunk(finish="stop"), chunk(finish="stop")], False),
+        (3, [chunk(finish="stop", index=1), chunk(finish="length", index=2)], False),
+        # One that says nothing at all has finished, too.
+        (2, [chunk(finish="stop"), chunk(finish="stop", index=1)], True),
+        (2, [chunk(finish="stop"), chunk({"content": "b"}, index=1), chunk(finish="stop", index=1), USAGE_ONLY], True),
+        (1, [chunk({"role": "assistant"}), chunk(finish="stop"), USAGE_ONLY], True),
+    ],
+)
+@pytest.mark.parametrize("dialect", [Dialect.CHAT, Dialect.COMPLETIONS])
+def test_every_choice_that_was_asked_for_must_finish(dialect, choices, events, is_complete):
+    reply = stream(dialect, choices=choices)
+    take_all(reply, events)
+    last = reply.take(event(b"[DONE]"))
+    assert reply.is_complete is is_complete
+    if is_complete:
+        assert last == Done(DONE)
+    else:
+        assert isinstance(last, Failed)
+        assert last.error.detail == "end without a finish"
+
+
+def test_all_choices_in_one_event_finish_together():
+    both = [{"index": index, "text": "a", "finish_reason": "stop"} for index in (0, 1)]
+    reply = stream(Dialect.COMPLETIONS, choices=2)
+    reply.take(event({"id": "theirs-1", "model": "tiny", "choices": both}))
     assert reply.take(event(b"[DONE]")) == Done(DONE)
 
 
