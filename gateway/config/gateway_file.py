@@ -36,6 +36,7 @@ OVERRIDES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             ("files", "tenants"),
             ("files", "keys"),
             ("files", "recognizers"),
+            ("files", "shadow"),
             ("limits", "body"),
             ("limits", "headers"),
             ("limits", "receive"),
@@ -82,13 +83,15 @@ class Admin:
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """The other files, relative to the configuration's folder. `recognizers` is None if none was named."""
+    """The other files, relative to the configuration's folder. `recognizers` is None if none was named; `shadow` is
+    where a candidate for the policy stands while there is one."""
 
     policy: str = "policy.yaml"
     pools: str = "pools.yaml"
     tenants: str = "tenants.yaml"
     keys: str = "keys.yaml"
     recognizers: str | None = None
+    shadow: str = "policy.shadow.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +222,7 @@ def _admin(reader: Reader, node: Node | None) -> Admin | None:
 
 
 def _files(reader: Reader, node: Node | None) -> Files:
-    fields = reader.fields(node, "`files`", ("policy", "pools", "tenants", "keys", "recognizers"))
+    fields = reader.fields(node, "`files`", ("policy", "pools", "tenants", "keys", "recognizers", "shadow"))
     usual = Files()
 
     def name(key: str, otherwise: str) -> str:
@@ -233,6 +236,7 @@ def _files(reader: Reader, node: Node | None) -> Files:
         name("tenants", usual.tenants),
         name("keys", usual.keys),
         recognizers.text if recognizers is not None else None,
+        name("shadow", usual.shadow),
     )
 
 

@@ -105,7 +105,7 @@ class Replay:
         if not gaps:
             return self._told(before, self._decided(facts, evidence, attested))
         first, *others = [self._told(before, after) for after in self._readings(gaps, facts, evidence, attested)]
-        if all(_place(one.after) == _place(first.after) for one in others):
+        if all(place_of(one.after) == place_of(first.after) for one in others):
             return first
         gained = tuple(sorted({pool for one in (first, *others) for pool in one.gained}))
         return Replayed(Fate.UNDECIDABLE, before, None, gaps, gained)
@@ -183,14 +183,10 @@ class Replay:
         return decide(self._policy, replace(facts, label_low=low, label_high=high))
 
     def _told(self, before: Decision, after: Decision) -> Replayed:
-        if _place(before) == _place(after):
+        if place_of(before) == place_of(after):
             return Replayed(Fate.SAME, before, after)
-        cloud = self._policy.cloud_pools
-        gained = sorted((_reach(after) - _reach(before)) & cloud)
-        first = _first(after)
-        if first in cloud and _first(before) not in cloud and first not in gained:
-            gained.append(first)
-        return Replayed(Fate.NEW_CLOUD if gained else Fate.MOVED, before, after, (), tuple(gained))
+        gained = gained_in_cloud(before, after, self._policy.cloud_pools)
+        return Replayed(Fate.NEW_CLOUD if gained else Fate.MOVED, before, after, (), gained)
 
 
 def _asks(policy: CompiledPolicy) -> _Asks:
@@ -204,11 +200,20 @@ def _asks(policy: CompiledPolicy) -> _Asks:
     )
 
 
-def _place(decision: Decision | None) -> object:
+def place_of(decision: Decision | None) -> object:
     """Where a request may go, in order and by which share; a refusal is one place."""
     if not isinstance(decision, Allow):
         return None if decision is None else decision.if_scanned
     return decision.to, decision.spill, decision.canary, decision.mirror, decision.weights, decision.if_scanned
+
+
+def gained_in_cloud(before: Decision, after: Decision, cloud: frozenset[str]) -> tuple[str, ...]:
+    """The places in the cloud that `after` opens and `before` did not: to go to, or to go to first where home was."""
+    gained = sorted((_reach(after) - _reach(before)) & cloud)
+    first = _first(after)
+    if first in cloud and _first(before) not in cloud and first not in gained:
+        gained.append(first)
+    return tuple(gained)
 
 
 def _reach(decision: Decision) -> frozenset[str]:

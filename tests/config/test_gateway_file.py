@@ -23,7 +23,7 @@ state_dir: /var/lib/tidegate
 root_secret: {env: ROOT}
 workers: 4
 replicas: 3
-files: {policy: p.yaml, pools: q.yaml, tenants: t.yaml, keys: k.yaml}
+files: {policy: p.yaml, pools: q.yaml, tenants: t.yaml, keys: k.yaml, shadow: s.yaml}
 limits: {body: 1MiB, headers: 16KiB, receive: 5s, drain: 0s, scan_inline: 0, home_only_above: 64KiB}
 tls: {certificate: {file: c.pem}, key: {file: k.pem}}
 audit: {buffer: 64}
@@ -55,7 +55,7 @@ def test_everything_can_be_said() -> None:
     assert gateway.history_s == 7200.0
     assert gateway.replicas == 3
     assert gateway.ner == Ner(workers=3, queue=0, deadline_s=0.5, longest=5000)
-    assert gateway.files == Files("p.yaml", "q.yaml", "t.yaml", "k.yaml")
+    assert gateway.files == Files("p.yaml", "q.yaml", "t.yaml", "k.yaml", shadow="s.yaml")
     assert gateway.limits == Limits(1 << 20, 16 << 10, 5.0, 0.0, 0, 64 << 10)
     assert isinstance(gateway.tls, TlsFiles)
     assert (gateway.tls.certificate.path, gateway.tls.key.path) == ("c.pem", "k.pem")
