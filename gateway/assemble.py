@@ -30,7 +30,9 @@ from gateway.core.audit_chain import Head
 from gateway.core.burst import part_of
 from gateway.core.controls import Order
 from gateway.core.exchange import Patience
+from gateway.core.facts import Tenant
 from gateway.core.figures import Account
+from gateway.core.labels import Label
 from gateway.core.message import Message
 from gateway.detect.memo import Memos, MemoStore
 from gateway.detect.ner import ModelScanner
@@ -42,6 +44,7 @@ from gateway.runtime import readings
 from gateway.runtime.admission import Admission
 from gateway.runtime.audit import AuditLog
 from gateway.runtime.board import Board, Bookkeeper
+from gateway.runtime.bundles import Bundle
 from gateway.runtime.classify import Classifier
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.controls import ControlDesk
@@ -49,14 +52,16 @@ from gateway.runtime.credentials import Credentials
 from gateway.runtime.dispatch import Dispatcher
 from gateway.runtime.endpoints import Endpoints
 from gateway.runtime.forward import Door, Forwarder
+from gateway.runtime.generation import Generation
 from gateway.runtime.instruments import Instruments
 from gateway.runtime.keyring import Purpose
 from gateway.runtime.lifeline import Told
 from gateway.runtime.mint import Mint, new_key
-from gateway.runtime.mirror import mirrors_of
+from gateway.runtime.mirror import Mirrors
 from gateway.runtime.polling import Poller
 from gateway.runtime.provenance import ReplyRecord
 from gateway.runtime.quotas import Quotas
+from gateway.runtime.scoring import scoring_of
 from gateway.runtime.server_tls import server_tls
 from gateway.runtime.staying import Staying
 from gateway.runtime.surroundings import Outlook
@@ -64,7 +69,7 @@ from gateway.settings import Settings
 from gateway.stores.connections import Connections
 from gateway.stores.quotas import quota_store
 from gateway.stores.redis_taint import RedisTaintStore
-from gateway.stores.replies import ReplyStore, reply_store
+from gateway.stores.replies import reply_store
 from gateway.telemetry import EventLog
 
 log = EventLog(__name__)
@@ -109,7 +114,6 @@ class Worker:
         board: Board | None = None,
         place: int = 0,
     ) -> None:
-        self._certificate = certificate
         self._settings = settings
         self._number = number
         self._keyring = settings.keyring()
@@ -118,7 +122,7 @@ class Worker:
         self._executor = world.executor or ThreadPoolExecutor(SCAN_THREADS, thread_name_prefix="scan")
         gateway = settings.gateway
         scanner = scanner or build_scanner(settings.bundle.policy.markers, settings.bundle.recognizers)
-        self._bundle = bundle = settings.bundle.with_scanner(scanner.digest)
+        bundle = settings.bundle.with_scanner(scanner.digest)
         policy = bundle.policy
         self._audit = world.audit or AuditLog(
             settings.state_dir / "audit",
@@ -146,22 +150,11 @@ class Worker:
         )
         self._quotas = Quotas(self._quota_store, bundle.prices)
         self._budget = budget_desk_of(settings, self._quota_store, self._clock, number, self._admission.spend)
-        memo = MemoStore()
+        self._memo = MemoStore()
         # None where the policy asks for no models: nothing is loaded that nobody needs.
         self._models = models_of(settings) if full_scanner is None else None
-        classifier = Classifier(
-            scanner,
-            policy,
-            self._executor,
-            inline=scanned_inline(settings),
-            home_only_above=gateway.limits.home_only_above,
-            memo_of=Memos(self._keyring.keyed_hash(Purpose.MEMO), scanner.digest, memo).of,
-            full_scanner=self._full_scanner() if full_scanner is None else full_scanner,
-            full_deadline_s=gateway.ner.deadline_s + _LATE_S,
-            took=self._instruments.meter(measures.SCAN, "request"),
-            took_at_door=self._instruments.meter(measures.SCAN, "door"),
-            took_in_full=self._instruments.meter(measures.SCAN, "models"),
-        )
+        self._full_scanner = self._own_full_scanner() if full_scanner is None else full_scanner
+        self._activations = 0
         self._endpoints = Endpoints(
             bundle.topology, policy.zones, self._clock, chance=chance, shut=shut_by_capture(self._clouds())
         )
@@ -172,43 +165,31 @@ class Worker:
         def digest_of(message: Message) -> str:
             return digest.digest(message.target + b"\n" + message.body).hex()
 
-        def epoch() -> int:
-            return bundle.epoch + self._desk.epoch + self._credentials.epoch
-
-        self._mirrors = mirrors_of(bundle, self._admission, self._audit, self._clock, chance, epoch)
+        self._mirrors = Mirrors(bundle.topology, self._admission, self._audit, self._clock, chance)
         dispatcher = Dispatcher(
             topology=bundle.topology,
             zones=policy.zones,
             admission=self._admission,
             mint=Mint(key, self._clock, policy.zones),
             forwarder=Forwarder(
-                Door(key, self._clock, epoch),
+                Door(key, self._clock, self._epoch),
                 backends=self._backends,
                 zones=policy.zones,
                 top=policy.order.top,
-                rescan=classifier.rescan,
+                rescan=self._rescan,
             ),
             audit=self._audit,
             clock=self._clock,
             salt_of=self._keyring.cache_salt,
             digest_of=digest_of,
-            bundle=bundle.digest,
-            epoch=epoch,
+            epoch=self._epoch,
             draw=chance,
             endpoints=self._endpoints,
             prefix_key=self._keyring.keyed_hash(Purpose.BALANCE),
             budget=self._budget if bundle.budget is not None else None,
             mirrors=self._mirrors,
         )
-        outlook = Outlook(
-            policy.layout,
-            bundle.topology,
-            self._clock,
-            has_place=self._admission.has_place,
-            is_closed=self._takes_nothing,
-            is_spent=lambda: self._budget.is_spent,
-        )
-        self._replies = replies = reply_store(
+        self._replies = reply_store(
             self._stores.state,
             self._keyring.keyed_hash(Purpose.TAINT_STORE),
             self._clock,
@@ -218,12 +199,10 @@ class Worker:
         )
         self._cache = reply_cache_of(settings, bundle, self._keyring, self._clock, chance, self._stores.cache)
         self._pipeline = Pipeline(
-            bundle=bundle,
+            generation=self._generation(bundle, scanner, certificate),
+            epoch=self._epoch,
             authenticator=self._credentials.authenticator,
-            classifier=classifier,
             dispatcher=dispatcher,
-            replies=ReplyRecord(replies, self._keyring.keyed_hash(Purpose.TAINT), policy),
-            outlook=outlook,
             audit=self._audit,
             clock=self._clock,
             executor=self._executor,
@@ -231,7 +210,7 @@ class Worker:
             instruments=self._instruments,
             cache=self._cache,
             quotas=self._quotas,
-            staying=Staying(policy, self._admission, is_spent=self._budget.keeps),
+            staying=Staying(self._admission, is_spent=self._budget.keeps),
             started_at=int(self._clock.wall()),
         )
         self._plane = DataPlane(
@@ -239,41 +218,103 @@ class Worker:
             Limits(body=gateway.limits.body, head=gateway.limits.headers, receive_s=gateway.limits.receive_s),
             gateway.clients.proxies,
         )
+        self._let_read()
 
-        self._let_read(memo, replies)
+    @property
+    def bundle(self) -> str:
+        """The digest of the bundle that governs."""
+        return self._pipeline.generation.digest
 
-    def _let_read(self, memo: MemoStore, replies: ReplyStore) -> None:
+    def _epoch(self) -> int:
+        return self._activations + self._desk.epoch + self._credentials.epoch
+
+    async def _rescan(self, message: Message, tenant: Tenant | None) -> Label | None:
+        return await self._pipeline.generation.classifier.rescan(message, tenant)
+
+    def _generation(self, bundle: Bundle, scanner: Scanner, certificate: str) -> Generation:
+        """What `bundle` decides with; `scanner` is the one that reads for it."""
+        policy, gateway, meter = bundle.policy, self._settings.gateway, self._instruments.meter
+        return Generation(
+            bundle=bundle,
+            digest=bundle.digest,
+            policy=policy,
+            order=policy.order,
+            classifier=Classifier(
+                scanner,
+                policy,
+                self._executor,
+                inline=scanned_inline(bundle, gateway.limits.scan_inline),
+                home_only_above=gateway.limits.home_only_above,
+                memo_of=Memos(self._keyring.keyed_hash(Purpose.MEMO), scanner.digest, self._memo).of,
+                full_scanner=self._full_scanner,
+                full_deadline_s=gateway.ner.deadline_s + _LATE_S,
+                took=meter(measures.SCAN, "request"),
+                took_at_door=meter(measures.SCAN, "door"),
+                took_in_full=meter(measures.SCAN, "models"),
+            ),
+            replies=ReplyRecord(self._replies, self._keyring.keyed_hash(Purpose.TAINT), policy),
+            outlook=Outlook(
+                policy.layout,
+                bundle.topology,
+                self._clock,
+                has_place=self._admission.has_place,
+                is_closed=self._takes_nothing,
+                is_spent=lambda: self._budget.is_spent,
+            ),
+            scoring=scoring_of(policy),
+            prices=bundle.prices if bundle.prices.pools else None,
+            certificate=certificate,
+        )
+
+    def activate(self, bundle: Bundle, scanner: Scanner, certificate: str) -> None:
+        """Let `bundle` govern from now on: whoever comes in now, and whoever still waits, is decided by it. What it
+        decides with has been made before anything is changed, and nothing of the change waits or fails.
+
+        Only what lies in a bundle may be another one than before; what does not (pools, zones, the order of labels)
+        takes another worker (`runtime/upgrade.py`).
+        """
+        generation = self._generation(bundle, scanner, certificate)
+        self._credentials.adopt(bundle)
+        self._quotas.prices = bundle.prices
+        self._budget.adopt(bundle.budget, bundle.prices)
+        if self._cache is not None:
+            self._cache.adopt(bundle.tenants)
+        self._pipeline.generation = generation
+        # Last: what is cleared from here on was decided by the new one.
+        self._activations += 1
+        self._audit.activated(bundle.digest, bundle.policy.order.names, certificate)
+        log.info("bundle_activated", worker=self._number, bundle=bundle.digest, epoch=self._epoch())
+
+    def _let_read(self) -> None:
         """Whose readings are among the figures."""
-        bundle, ask = self._bundle, self._instruments.ask
+        bundle, ask = self._pipeline.generation.bundle, self._instruments.ask
         about = bundle.topology, bundle.policy.order, self._admission, self._backends
         ask(lambda: readings.of_pools(*about, self._endpoints.is_closed))
         ask(lambda: readings.of_endpoints(bundle.topology, self._endpoints))
-        ask(lambda: readings.of_overrides(self._desk, bundle.epoch + self._credentials.epoch))
+        ask(lambda: readings.of_overrides(self._desk, self._activations + self._credentials.epoch))
         ask(self._credentials.readings)
         ask(lambda: readings.of_audit(self._audit))
-        ask(lambda: readings.of_memo(memo))
+        ask(lambda: readings.of_memo(self._memo))
         ask(self._quotas.readings)
         ask(self._budget.readings)
-        ask(lambda: readings.of_replies(replies))
-        if self._mirrors is not None:
-            ask(self._mirrors.readings)
+        ask(lambda: readings.of_replies(self._replies))
+        ask(self._mirrors.readings)
         if self._cache is not None:
             ask(partial(readings.of_cache, self._cache))
         ask(lambda: readings.of_stores(self._stores.by_name))
         ask(readings.of_process)
-        serving = version("tidegate"), bundle.digest
         ask(
             lambda: (
                 (measures.UNDER_WAY, (), self._pipeline.in_flight),
                 (measures.CLIENTS, (), len(self._plane.connections)),
-                (measures.BUNDLE, serving, 1),
+                (measures.BUNDLE, (version("tidegate"), self.bundle), 1),
             )
         )
 
-    def _full_scanner(self) -> FullScanner | None:
+    def _own_full_scanner(self) -> FullScanner | None:
         if self._models is None:
             return None
-        longest, digest = self._settings.gateway.ner.longest, self._bundle.models_digest
+        longest, digest = self._settings.gateway.ner.longest, self._settings.bundle.models_digest
         return ModelScanner(self._models, digest, longest=longest, executor=self._executor)
 
     def asgi(self) -> Application:
@@ -300,7 +341,8 @@ class Worker:
         self._audit.open()
         if self._cache is not None:
             self._cache.open()
-        self._audit.activated(self._bundle.digest, self._bundle.policy.order.names, self._certificate)
+        first = self._pipeline.generation
+        self._audit.activated(first.digest, first.order.names, first.certificate)
         await self._credentials.prepare()
         await asyncio.gather(self._stores.open(), *(poller.prepare() for poller in self._pollers))
         server = await loop.create_server(
@@ -311,8 +353,7 @@ class Worker:
                 group.create_task(self._tick())
                 group.create_task(self._credentials.run(drained))
                 group.create_task(self._budget.run(drained))
-                if self._mirrors is not None:
-                    group.create_task(self._mirrors.run(drained))
+                group.create_task(self._mirrors.run(drained))
                 for poller in self._pollers:
                     group.create_task(poller.run(stop))
                 if isinstance(self._replies, RedisTaintStore):
@@ -325,13 +366,13 @@ class Worker:
                 face = self._admin_server() if admin is not None else None
                 if face is not None and admin is not None:
                     group.create_task(face.serve(sockets=[admin]))
-                log.info("worker_ready", worker=self._number, bundle=self._bundle.digest)
+                log.info("worker_ready", worker=self._number, bundle=self.bundle)
                 on_ready()
                 await either(stop, replaced)
                 server.close()
                 drain_by = loop.time() + self._settings.gateway.limits.drain_s
                 if not stop.is_set():
-                    log.info("worker_replaced", worker=self._number, bundle=self._bundle.digest)
+                    log.info("worker_replaced", worker=self._number, bundle=self.bundle)
                     if face is not None:
                         face.should_exit = True  # whoever asks how the gateway is must not hear it of one that leaves
                     await self._plane.give_way(drain_by - loop.time(), stop)
@@ -360,8 +401,7 @@ class Worker:
             self._pipeline.tick()
             if self._cache is not None:
                 self._cache.tick()
-            if self._mirrors is not None:
-                self._mirrors.tick()
+            self._mirrors.tick()
             self._desk.tick()
             self._quota_store.tick()
             self._admission.tick()
@@ -398,7 +438,7 @@ class Worker:
 
     def _pollers_of(self, chance: Callable[[], float]) -> tuple[Poller, ...]:
         """One for each pool whose endpoints are ours to look after; those of SageMaker are AWS's."""
-        names, zones = NameLookup(), self._bundle.policy.zones
+        names, zones = NameLookup(), self._settings.bundle.policy.zones
         return tuple(
             Poller(
                 pool,
@@ -409,7 +449,7 @@ class Worker:
                 press=self._admission.press,
                 chance=chance,
             )
-            for pool in self._bundle.topology.pools
+            for pool in self._settings.bundle.topology.pools
             if pool.sagemaker is None
         )
 
@@ -429,8 +469,8 @@ class Worker:
         silent = [f"the store {name} does not answer: {one.why_down}" for name, one in stores if not one.is_up]
         return Status(
             version=version("tidegate"),
-            bundle=self._bundle.digest,
-            epoch=self._bundle.epoch + self._desk.epoch + self._credentials.epoch,
+            bundle=self.bundle,
+            epoch=self._epoch(),
             worker=self._number,
             is_ready=not reasons,
             # A closed pool is worth knowing and no reason to take the gateway out of service: the others serve on.

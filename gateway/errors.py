@@ -257,6 +257,11 @@ class ClearanceRefused(TidegateError):
     default_message = "The gateway refused to send this request. Retry."
 
 
+class ClearanceStale(ClearanceRefused):
+    """The door did not open because something was tightened, or another bundle activated, since the clearance was
+    made. The request is decided again."""
+
+
 class RescanAbove(ClearanceRefused):
     """The door did not open because the final bytes are above the label that was decided on. The request is decided
     again, under `label`, the rank of what they are."""

@@ -81,10 +81,11 @@ def models_of(settings: Settings) -> NameWorkers | None:
     return NameWorkers(WorkerSettings(digest, workers=ner.workers, queue=ner.queue, deadline_s=ner.deadline_s))
 
 
-def scanned_inline(settings: Settings) -> int:
-    """Up to which size requests are scanned on the loop: none where a customer's code is called, since it may hang."""
-    has_code = any(isinstance(one, ForeignRecognizer) for one in settings.bundle.recognizers)
-    return 0 if has_code else settings.gateway.limits.scan_inline
+def scanned_inline(bundle: Bundle, most: int) -> int:
+    """Up to which size requests are scanned on the loop, `most` at the most: none where a customer's code is called,
+    since it may hang."""
+    has_code = any(isinstance(one, ForeignRecognizer) for one in bundle.recognizers)
+    return 0 if has_code else most
 
 
 def cache_keys_file(settings: Settings) -> Path:
@@ -111,7 +112,6 @@ def reply_cache_of(
         near=MemoryCacheStore(clock, most=block.memory, share=block.share),
         far=RedisCacheStore(shared) if shared is not None else None,
         keys=CacheKeys(cache_keys_file(settings), keyring.key(Purpose.CACHE_KEYS), bundle.tenants, clock),
-        bundle=bundle.digest,
         label_name=order.name,
         rules=CacheRules(block.largest, block.wait_s, block.ceiling(order)),
         clock=clock,

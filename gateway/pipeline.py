@@ -28,20 +28,17 @@ from gateway.policy.decide import decide
 from gateway.policy.labelling import label
 from gateway.ports import AuditSink, Clock, Downstream, Inbound
 from gateway.runtime.authn import Authenticator
-from gateway.runtime.bundles import Bundle
 from gateway.runtime.call import Call, Ids
-from gateway.runtime.classify import Classifier
 from gateway.runtime.dispatch import Dispatcher, Later
 from gateway.runtime.full_scan import Decided, SecondDecision, refusal_of
+from gateway.runtime.generation import Generation
 from gateway.runtime.instruments import Instruments
 from gateway.runtime.provenance import Conversation, ReplyRecord
 from gateway.runtime.quotas import Quotas
 from gateway.runtime.reach import check_reach, no_such_model
 from gateway.runtime.relay import Relay
 from gateway.runtime.reply_cache import ReplyCache
-from gateway.runtime.scoring import scoring_of
 from gateway.runtime.staying import Staying
-from gateway.runtime.surroundings import Outlook
 from gateway.telemetry import EventLog
 from gateway.wire.control_tokens import strip_control_tokens
 from gateway.wire.replies import model_entry, models_list
@@ -60,17 +57,16 @@ STRIPPED: Final = (Unscanned("control_tokens", ""),)
 
 
 class Pipeline:
-    """Serves requests under one bundle."""
+    """Serves requests, each under the generation of the moment when it came in. `epoch` rises whenever something is
+    tightened or another bundle activated."""
 
     def __init__(
         self,
         *,
-        bundle: Bundle,
+        generation: Generation,
+        epoch: Callable[[], int],
         authenticator: Authenticator,
-        classifier: Classifier,
         dispatcher: Dispatcher,
-        outlook: Outlook,
-        replies: ReplyRecord,
         audit: AuditSink,
         clock: Clock,
         executor: Executor,
@@ -81,14 +77,12 @@ class Pipeline:
         cache: ReplyCache | None = None,
         started_at: int,
     ) -> None:
-        self._bundle = bundle
-        self._digest = bundle.digest
+        self.generation = generation
+        self._epoch = epoch
         self._authenticator = authenticator
-        self._classifier = classifier
         self._dispatcher = dispatcher
         dispatcher.decides_higher = self._decide_higher
-        self._outlook = outlook
-        self._replies = replies
+        dispatcher.decides_anew = self._decide_anew
         self._audit = audit
         self._clock = clock
         self._executor = executor
@@ -97,15 +91,14 @@ class Pipeline:
         self._staying = staying
         self._quotas = quotas
         self._cache = cache
-        self._prices = bundle.prices if bundle.prices.pools else None
         self._started_at = started_at
-        self._scoring = scoring_of(bundle.policy)
         self._live: dict[Call, Relay] = {}
         self._ids = Ids()
 
     def serve(self, dialect: Dialect, inbound: Inbound, downstream: Downstream, spawn: Spawn) -> None:
         """Answer one request for a model: at once as far as nothing has to be waited for, the rest in one task."""
-        call = Call(self._ids.new(), inbound, path=str(dialect), order=self._bundle.policy.order)
+        generation = self.generation
+        call = Call(self._ids.new(), inbound, path=str(dialect), order=generation.order, generation=generation)
         relay = self._relay(call, downstream)
         self._live[call] = relay
         later = partial(self._later, call, relay, spawn)
@@ -119,7 +112,7 @@ class Pipeline:
                 later(partial(self._serve_beside, call, relay, dialect, tenant, later))
                 return
             request = self._take(call, relay, _read(dialect, inbound.body))
-            call.evidence = self._classifier.classify_now(
+            call.evidence = generation.classifier.classify_now(
                 dialect, request.document, size=size, flags=call.flags, tenant=tenant.id
             )
             if call.evidence is None:
@@ -158,7 +151,7 @@ class Pipeline:
         await self._classify_beside(call, relay, self._take(call, relay, read), tenant, later)
 
     async def _classify_beside(self, call: Call, relay: Relay, request: Request, tenant: Tenant, later: Later) -> None:
-        call.evidence = evidence = await self._classifier.classify(
+        call.evidence = evidence = await _of(call).classifier.classify(
             request.dialect, request.document, size=len(call.inbound.body), flags=call.flags, tenant=tenant.id
         )
         self._answer(call, relay, request, tenant, evidence, later)
@@ -189,7 +182,7 @@ class Pipeline:
     ) -> None:
         """The tenant's class asks for every tier, always."""
         began = self._clock.monotonic()
-        call.evidence = done = await self._classifier.complete(request.dialect, request.document, evidence, tenant)
+        call.evidence = done = await _of(call).classifier.complete(request.dialect, request.document, evidence, tenant)
         ending = ScanEnding.COMPLETED if done.coverage.failure is None else ScanEnding.INCOMPLETE
         call.full_scan = FullScan(ScanReason.ALWAYS, ending, round((self._clock.monotonic() - began) * 1000, 3))
         self._look_back(call, relay, request, tenant, done, later)
@@ -197,16 +190,14 @@ class Pipeline:
     def _look_back(
         self, call: Call, relay: Relay, request: Request, tenant: Tenant, evidence: Evidence, later: Later
     ) -> None:
-        conversation = self._replies.conversation(tenant.id, call.key_id, request)
+        replies = _of(call).replies
+        conversation = replies.conversation(tenant.id, call.key_id, request)
         go_on = partial(self._decide, call, relay, request, tenant, conversation, evidence, later)
-        found = self._replies.provenance_now(conversation)
+        found = replies.provenance_now(conversation)
         if found is None:
-            later(partial(self._ask_record, conversation, go_on))
+            later(partial(_ask_record, replies, conversation, go_on))
         else:
             go_on(found)
-
-    async def _ask_record(self, conversation: Conversation, go_on: Callable[[Provenance], None]) -> None:
-        go_on(await self._replies.provenance(conversation))
 
     def _decide(
         self,
@@ -221,25 +212,11 @@ class Pipeline:
     ) -> None:
         if found is not NOTHING:
             evidence = _with_history(evidence, found)
-        low, high = label(self._bundle.policy, evidence, tenant.attested)
-        scored = call.scored = None if self._scoring is None else self._scoring.of(request)
-        facts = RequestFacts(
-            low,
-            high,
-            tenant.tenant_class,
-            tenant.ceiling,
-            request.model,
-            request.capabilities,
-            Complexity.MEDIUM if scored is None else scored.band,
-            modalities=request.modalities,
-            context_tokens=request.context_tokens,
-            surroundings=self._outlook.now(),
-        )
-        decision = decide(self._bundle.policy, facts)
-        first, second = Decided(evidence, facts, decision), None
+        first, second = self._decided(_of(call), call, request, tenant, evidence, self._epoch()), None
+        decision = first.decision
         self._act_on(call, relay, conversation, first)
         if decision.if_scanned:
-            again = partial(self._scan_fully, request, tenant, first)
+            again = partial(self._scan_fully, request, tenant, first, _of(call))
             act_on = partial(self._act_on, call, relay, conversation)
             second = SecondDecision(call, first, again, act_on, self._clock)
         match decision:
@@ -252,11 +229,61 @@ class Pipeline:
             case Allow():
                 self._reserve(call, relay, request, tenant, decision, later, second)
 
+    def _decided(
+        self, generation: Generation, call: Call, request: Request, tenant: Tenant, evidence: Evidence, epoch: int
+    ) -> Decided:
+        """What `generation` decides on `evidence`, in `epoch`."""
+        low, high = label(generation.policy, evidence, tenant.attested)
+        scored = call.scored = None if generation.scoring is None else generation.scoring.of(request)
+        facts = RequestFacts(
+            low,
+            high,
+            tenant.tenant_class,
+            tenant.ceiling,
+            request.model,
+            request.capabilities,
+            Complexity.MEDIUM if scored is None else scored.band,
+            modalities=request.modalities,
+            context_tokens=request.context_tokens,
+            surroundings=generation.outlook.now(),
+        )
+        return Decided(evidence, facts, decide(generation.policy, facts), generation, epoch)
+
     def _act_on(self, call: Call, relay: Relay, conversation: Conversation, decided: Decided) -> None:
         call.evidence, call.facts, call.decision = decided.evidence, decided.facts, decided.decision
         call.conversation = conversation
-        high = decided.facts.label_high
-        relay.remember(partial(self._replies.remember, conversation, high) if self._replies.wants(high) else None)
+        call.generation, call.epoch = decided.generation, decided.epoch
+        high, replies = decided.facts.label_high, _of(call).replies
+        relay.remember(partial(replies.remember, conversation, high) if replies.wants(high) else None)
+
+    async def _decide_anew(self, call: Call, relay: Relay) -> Decision:
+        """Something was tightened since `call` was decided, or another bundle activated: everything that it was decided
+        on is asked again, and what is true now governs. Raises what its client is told if it may not be served now."""
+        request, evidence, before = call.request, call.evidence, call.generation
+        if request is None or evidence is None:
+            raise Unavailable
+        # Before anything that waits: should there be a third, this is decided once more.
+        generation, epoch = self.generation, self._epoch()
+        tenant = self._caller(call)
+        if call.scopes:
+            check_reach(call.scopes, request.dialect, request.model)
+        conversation = generation.replies.conversation(tenant.id, call.key_id, request)
+        if generation is not before:
+            evidence = await generation.classifier.classify(
+                request.dialect, request.document, size=len(call.inbound.body), flags=call.flags, tenant=tenant.id
+            )
+            if tenant.full_scan:
+                evidence = await generation.classifier.complete(request.dialect, request.document, evidence, tenant)
+            found = await generation.replies.provenance(conversation)
+            if found is not NOTHING:
+                evidence = _with_history(evidence, found)
+            # What was to be stored was to be stored under the bundle of before.
+            relay.keep(None)
+            relay.standby = None
+        call.tenant, call.order = tenant, generation.order
+        decided = self._decided(generation, call, request, tenant, evidence, epoch)
+        self._act_on(call, relay, conversation, decided)
+        return decided.decision
 
     def _decide_higher(self, call: Call, relay: Relay, label: Label) -> Decision:
         """What was about to leave is of `label`, above what was decided on: decide again, and let that govern."""
@@ -265,21 +292,24 @@ class Pipeline:
             raise Unavailable
         low, high = max(facts.label_low, label), max(facts.label_high, label)
         facts = replace(facts, label_low=low, label_high=high)
-        decided = Decided(evidence, facts, decide(self._bundle.policy, facts))
+        generation = _of(call)
+        decided = Decided(evidence, facts, decide(generation.policy, facts), generation, call.epoch)
         # What was to be stored was to be stored as something lower, and what is stored was.
         relay.keep(None)
         relay.standby = None
         self._act_on(call, relay, conversation, decided)
         return decided.decision
 
-    async def _scan_fully(self, request: Request, tenant: Tenant, first: Decided) -> Decided | None:
+    async def _scan_fully(
+        self, request: Request, tenant: Tenant, first: Decided, generation: Generation
+    ) -> Decided | None:
         """What is decided when every tier has looked; None if the slow ones did not come to their end."""
-        evidence = await self._classifier.complete(request.dialect, request.document, first.evidence, tenant)
+        evidence = await generation.classifier.complete(request.dialect, request.document, first.evidence, tenant)
         if evidence is first.evidence:
             return None
-        low, high = label(self._bundle.policy, evidence, tenant.attested)
+        low, high = label(generation.policy, evidence, tenant.attested)
         facts = replace(first.facts, label_low=low, label_high=high)
-        return Decided(evidence, facts, decide(self._bundle.policy, facts))
+        return Decided(evidence, facts, decide(generation.policy, facts), generation, first.epoch)
 
     async def _refuse_or_scan(
         self,
@@ -345,11 +375,12 @@ class Pipeline:
 
     def models(self, inbound: Inbound, downstream: Downstream, model: str | None) -> None:
         """Answer `GET /v1/models`, or `/v1/models/{id}` for one `model`."""
-        call = Call(self._ids.new(), inbound, path="models", order=self._bundle.policy.order)
+        generation = self.generation
+        call = Call(self._ids.new(), inbound, path="models", order=generation.order, generation=generation)
         aliases: tuple[str, ...] = ()
         try:
             call.tenant = self._identify(call)
-            named = (alias for alias in self._bundle.policy.aliases if alias != "*")
+            named = (alias for alias in generation.policy.aliases if alias != "*")
             aliases = tuple(alias for alias in named if reaches_model(call.scopes, alias))
             if model is not None and model not in aliases:
                 raise no_such_model()
@@ -364,7 +395,8 @@ class Pipeline:
 
     def refuse(self, inbound: Inbound, downstream: Downstream, error: TidegateError) -> None:
         """Answer a request that is no request for us: an unknown path, a wrong method, a body that cannot be."""
-        call = Call(self._ids.new(), inbound, path="", order=self._bundle.policy.order)
+        generation = self.generation
+        call = Call(self._ids.new(), inbound, path="", order=generation.order, generation=generation)
         self._relay(call, downstream).give_up(error, ending=Ending.REFUSED)
 
     def is_known(self, authorization: bytes | None, client: Client | None = None) -> bool:
@@ -397,9 +429,7 @@ class Pipeline:
 
     def _identify(self, call: Call) -> Tenant:
         try:
-            inbound = call.inbound
-            caller = self._authenticator.identify(inbound.authorization, inbound.client)
-            tenant, call.key_id, call.scopes, call.app = caller
+            tenant = self._caller(call)
         except Unauthenticated:
             # Recorded if there is room: a flood of wrong keys must not be able to shut the door for right ones.
             with contextlib.suppress(AuditUnavailable):
@@ -410,6 +440,13 @@ class Pipeline:
         call.is_reserved = True
         return tenant
 
+    def _caller(self, call: Call) -> Tenant:
+        """Whose credential `call` came with; raises Unauthenticated."""
+        inbound = call.inbound
+        caller = self._authenticator.identify(inbound.authorization, inbound.client)
+        tenant, call.key_id, call.scopes, call.app = caller
+        return tenant
+
     def _settle(self, call: Call, ending: Ending, error: TidegateError | None) -> None:
         self._live.pop(call, None)
         now = self._clock.monotonic()
@@ -417,21 +454,33 @@ class Pipeline:
             self._quotas.settle(call, ending)
         if call.usage is None and call.attempts:
             call.reckon(ending)
-        if self._prices is not None:
-            call.cost_micros = call.cost(self._prices)
+        generation = _of(call)
+        if generation.prices is not None:
+            call.cost_micros = call.cost(generation.prices)
         if call.queued_s or error is not None:
-            call.stayed = self._staying.why(call, error)
+            call.stayed = self._staying.why(call, generation.policy, error)
         self._instruments.settled(call, ending, error, now=now)
         if call.on_settled is not None:
             call.on_settled(ending)
             call.on_settled = None
         if call.is_reserved:
             call.is_reserved = False
-            if call.facts is not None and call.facts.model not in self._bundle.policy.aliases:
+            if call.facts is not None and call.facts.model not in generation.policy.aliases:
                 # What the client called its model is text of the client's (threats.md I6).
                 call.facts = replace(call.facts, model="")
-            at, epoch = self._clock.wall(), self._bundle.epoch
-            self._audit.record(call.outcome(ending, error, at=at, now=now, bundle=self._digest, epoch=epoch))
+            self._audit.record(call.outcome(ending, error, at=self._clock.wall(), now=now))
+
+
+def _of(call: Call) -> Generation:
+    """What `call` is decided with: a call of this pipeline always has one."""
+    generation = call.generation
+    if generation is None:
+        raise Unavailable
+    return generation
+
+
+async def _ask_record(replies: ReplyRecord, conversation: Conversation, go_on: Callable[[Provenance], None]) -> None:
+    go_on(await replies.provenance(conversation))
 
 
 def _with_history(evidence: Evidence, found: Provenance) -> Evidence:

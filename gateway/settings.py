@@ -34,6 +34,7 @@ from gateway.policy import compile as policy_compile
 from gateway.policy import form
 from gateway.policy.compiled import CompiledPolicy
 from gateway.ports import Recognizer
+from gateway.runtime import bundle_shelf
 from gateway.runtime.authn import StoredKey
 from gateway.runtime.bundles import Bundle
 from gateway.runtime.credentials import check as credentials_check
@@ -98,9 +99,13 @@ class Settings:
         return secret.reveal().encode() if secret is not None else None
 
 
-def load(directory: Path, environ: Mapping[str, str]) -> Settings:
-    """Read `directory`; raises Problems with everything that is wrong in all its files at once."""
-    return _Loader(directory, environ).settings()
+def load(directory: Path, environ: Mapping[str, str], *, bundle: str = "") -> Settings:
+    """Read `directory`; raises Problems with everything that is wrong in all its files at once.
+
+    With `bundle`, what requests are decided by is read as it was when that bundle was proved, where that was kept:
+    the files may be others by now, or no good.
+    """
+    return _Loader(directory, environ, bundle).settings()
 
 
 def load_bundle(directory: Path, environ: Mapping[str, str]) -> tuple[Path, Bundle]:
@@ -192,15 +197,19 @@ class _Read:
 
 
 class _Loader:
-    def __init__(self, directory: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, directory: Path, environ: Mapping[str, str], bundle: str = "") -> None:
         self._directory = directory
         self._environ = environ
+        self._bundle = bundle
+        self._shelf: Path | None = None
         self.reader = Reader()
         self.secrets = SecretFiles(directory, environ, self.reader)
 
     def settings(self) -> Settings:
         gateway = self.gateway()
         files = gateway.files if gateway is not None else gateway_file.Files()
+        if self._bundle and gateway is not None:
+            self._shelf = bundle_shelf.folder_of(self._directory / gateway.state_dir, self._bundle)
         read = self.read(files)
         keys = self.keys(files.keys, read.tenants.tenants if read.are_tenants_good else None)
         secrets = self._secrets(gateway, read.pools)
@@ -234,8 +243,9 @@ class _Loader:
 
     def read(self, files: gateway_file.Files) -> "_Read":
         """The three files that requests are decided by, as far as they can be read."""
-        policy_document = self._document(files.policy, end_marker=True)
-        pools_document, tenants_document = self._document(files.pools), self._document(files.tenants)
+        policy_document = self._kept(files.policy, bundle_shelf.POLICY, end_marker=True)
+        pools_document = self._kept(files.pools, bundle_shelf.POOLS)
+        tenants_document = self._kept(files.tenants, bundle_shelf.TENANTS)
         policy_reader, pools_reader, tenants_reader = (
             Reader(document.problems) for document in (policy_document, pools_document, tenants_document)
         )
@@ -280,9 +290,18 @@ class _Loader:
 
     def _recognizers(self, name: str | None) -> Registry:
         """The customer's recognizers; there are none where no file was named and the usual one is not there."""
-        if name is None and not (self._directory / RECOGNIZERS_FILE).exists():
+        if self._shelf is not None:
+            if not (self._shelf / bundle_shelf.RECOGNIZERS).exists():
+                return Registry()
+        elif name is None and not (self._directory / RECOGNIZERS_FILE).exists():
             return Registry()
-        return read_registry(self._document(name or RECOGNIZERS_FILE), self.reader)
+        return read_registry(self._kept(name or RECOGNIZERS_FILE, bundle_shelf.RECOGNIZERS), self.reader)
+
+    def _kept(self, name: str, kept_as: str, *, end_marker: bool = False) -> Document:
+        """One of a bundle's files: as it is, or as it was when the bundle was proved."""
+        if self._shelf is not None:
+            return self._document(str(self._shelf / kept_as), end_marker=end_marker)
+        return self._document(name, end_marker=end_marker)
 
     def _document(self, name: str, *, end_marker: bool = False) -> Document:
         path = self._directory / name

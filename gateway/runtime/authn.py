@@ -160,15 +160,18 @@ class Authenticator:
         self.refused: Counter[Reason] = Counter()
         self.replace(keys)
 
-    def replace(self, keys: Iterable[StoredKey]) -> None:
-        """Let in whoever has one of `keys` from now on, and nobody else; raises ValueError and changes nothing."""
+    def replace(self, keys: Iterable[StoredKey], tenants: Mapping[str, Tenant] | None = None) -> None:
+        """Let in whoever has one of `keys` from now on, and nobody else; raises ValueError and changes nothing.
+
+        `tenants` are those that there are from now on, if they are others than before.
+        """
         found = tuple(keys)
+        tenants = self._tenants if tenants is None else tenants
         holders = {
-            (digest := _digest_of(key)): (digest, _holder_of(key, self._tenants))
-            for key in found
-            if not key.certificate
+            (digest := _digest_of(key)): (digest, _holder_of(key, tenants)) for key in found if not key.certificate
         }
-        named = {key.certificate: _holder_of(key, self._tenants) for key in found if key.certificate}
+        named = {key.certificate: _holder_of(key, tenants) for key in found if key.certificate}
+        self._tenants = tenants
         # As much as any key has to look at: looked at for all others, too.
         self._most = max((holder.networks for _, holder in holders.values()), key=_size, default=())
         self._holders, self._named = holders, named

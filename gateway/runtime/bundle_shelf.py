@@ -10,6 +10,13 @@ from typing import Final
 from gateway.runtime.whole_file import replace_file
 
 FOLDER: Final = "bundles"
+POLICY: Final = "policy.yaml"
+POOLS: Final = "pools.yaml"
+TENANTS: Final = "tenants.yaml"
+RECOGNIZERS: Final = "recognizers.yaml"
+"""What the files are called here, whatever gateway.yaml calls them."""
+
+_NEEDED: Final = (POLICY, POOLS, TENANTS)
 
 
 def shelve(state_dir: Path, bundle: str, files: Mapping[str, bytes]) -> None:
@@ -20,6 +27,12 @@ def shelve(state_dir: Path, bundle: str, files: Mapping[str, bytes]) -> None:
         path = folder / name
         if not path.exists() or path.read_bytes() != data:
             replace_file(path, data)
+
+
+def folder_of(state_dir: Path, bundle: str) -> Path | None:
+    """Where the files of `bundle` are; None if they are not all here."""
+    folder = (state_dir / FOLDER / bundle).absolute()
+    return folder if all((folder / name).is_file() for name in _NEEDED) else None
 
 
 def shelved(state_dir: Path, bundle: str) -> Mapping[str, bytes]:

@@ -83,6 +83,18 @@ class BudgetDesk:
             subject: Standing(Level.OK, (None, None, None)) for subject in self._limits()
         }
 
+    def adopt(self, budget: BurstBudget | None, prices: Prices) -> None:
+        """From now on these are the limits, and these the prices. What was spent stays spent."""
+        self._prices = prices
+        if budget is None or budget == self._budget:
+            return
+        before, self._budget = self.standings, budget
+        self.standings = {
+            subject: before.get(subject, Standing(Level.OK, (None, None, None))) for subject in self._limits()
+        }
+        if SUBJECT in before and SUBJECT not in self.standings and before[SUBJECT].level.is_closed:
+            self._closed(False)
+
     @property
     def currency(self) -> str:
         """What the money is."""

@@ -102,11 +102,19 @@ class CacheKeys:
 
     def prepare(self) -> None:
         """Make the keys that are missing, and read them all. What goes wrong leaves tenants without a key."""
+        self.make_for(self._tenants)
+        self.look()
+
+    def adopt(self, tenants: Iterable[str]) -> None:
+        """From now on there are these `tenants`; at the next look the keys of others are let go."""
+        self._tenants, self._seen = frozenset(tenants), None
+
+    def make_for(self, tenants: Iterable[str]) -> None:
+        """See to it that each of `tenants` has a key in the file, before they are adopted. Waits for the disk."""
         try:
-            make_missing(self._path, self._wrapping, self._tenants, self._clock.wall())
+            make_missing(self._path, self._wrapping, tenants, self._clock.wall())
         except (OSError, Unreadable) as exc:
             log.error("cache_keys_not_made", file=self._path.name, error=type(exc).__name__)
-        self.look()
 
     def look(self) -> frozenset[str]:
         """Read the file if it has changed; the tenants whose key is another one now, or gone."""

@@ -18,6 +18,7 @@ from gateway.core.records import Attempt, Cached, Ending, FullScan, Held, Outcom
 from gateway.core.topology import Endpoint, Pool
 from gateway.errors import TidegateError
 from gateway.ports import Inbound
+from gateway.runtime.generation import Generation
 from gateway.runtime.held import Quota
 from gateway.runtime.provenance import Conversation
 from gateway.wire.requests import Dialect, Request
@@ -63,11 +64,13 @@ class Call:
         "conversation",
         "cost_micros",
         "decision",
+        "epoch",
         "evidence",
         "facts",
         "first_content_s",
         "flags",
         "full_scan",
+        "generation",
         "held",
         "id",
         "inbound",
@@ -92,11 +95,16 @@ class Call:
         "waited_s",
     )
 
-    def __init__(self, request_id: str, inbound: Inbound, *, path: str, order: LabelOrder) -> None:
+    def __init__(
+        self, request_id: str, inbound: Inbound, *, path: str, order: LabelOrder, generation: Generation | None = None
+    ) -> None:
         self.id = request_id
         self.inbound = inbound
         self.path = path
         self.order = order
+        # What it is decided with, and what had been tightened by then.
+        self.generation = generation
+        self.epoch = 0
         self.tenant: Tenant | None = None
         self.key_id = ""
         # What its credential reaches, as alternatives; none limit nothing.
@@ -159,6 +167,11 @@ class Call:
             self.reckoned = Usage(prompt_tokens(request, self.inbound.body), self.answered)
 
     @property
+    def bundle(self) -> str:
+        """The digest of the bundle that it was decided under last."""
+        return self.generation.digest if self.generation is not None else ""
+
+    @property
     def answered(self) -> int:
         """About how many tokens a complete answer has that nobody has counted: rather too many where it is whole."""
         if self.request is None or self.request.dialect is Dialect.EMBEDDINGS:
@@ -201,9 +214,7 @@ class Call:
                 shown.append((b"age", b"%d" % self.cached.age_s))
         return (*content, *own, *shown)
 
-    def outcome(
-        self, ending: Ending, error: TidegateError | None, *, at: float, now: float, bundle: str, epoch: int
-    ) -> Outcome:
+    def outcome(self, ending: Ending, error: TidegateError | None, *, at: float, now: float) -> Outcome:
         """The audit record of this call, which is over: `at` in Unix time, `now` in monotonic seconds."""
         inbound = self.inbound
         # By position, since naming twenty fields costs as much again as all the rest.
@@ -215,8 +226,8 @@ class Call:
             self.path,
             self.status,
             ending,
-            bundle,
-            epoch,
+            self.bundle,
+            self.epoch,
             self.request is not None and self.request.streamed,
             len(inbound.body),
             self.bytes_out,

@@ -64,6 +64,22 @@ def check(sealed: bytes, key: KeyedHash, bundle: str) -> str:
     return hash_of(data)
 
 
+def bundle_of(sealed: bytes) -> str:
+    """The bundle that `sealed` says it is for, which is not checked; empty if it cannot be read."""
+    try:
+        return Certificate.read(bytes(_decode(sealed).certificate)).bundle
+    except (msgspec.DecodeError, UnicodeDecodeError, NotACertificate):
+        return ""
+
+
+def kept(state_dir: Path, bundle: str) -> bytes:
+    """What `keep` wrote of `bundle`; empty if there is nothing."""
+    try:
+        return (state_dir / FOLDER / f"{bundle}.json").read_bytes()
+    except OSError:
+        return b""
+
+
 def hash_of(certificate: bytes) -> str:
     """What an activation calls the certificate in the audit log."""
     return hashlib.sha256(certificate).hexdigest()

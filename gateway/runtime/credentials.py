@@ -43,12 +43,19 @@ class Credentials:
     ) -> None:
         self._clock = clock
         self._issuers = tuple(_trusted(issuer, fetch, directory, clock) for issuer in gateway.oidc)
-        tokens = Tokens(self._issuers, bundle.tenants, keyring.keyed_hash(Purpose.TOKENS), clock)
+        token_key = keyring.keyed_hash(Purpose.TOKENS)
+        self._tokens = Tokens(self._issuers, bundle.tenants, token_key, clock) if self._issuers else None
         self._use = KeyUse(directory / gateway.state_dir)
         self.authenticator = Authenticator(
-            bundle.keys, bundle.tenants, keyring, clock, tokens if self._issuers else None, used=self._use.note
+            bundle.keys, bundle.tenants, keyring, clock, self._tokens, used=self._use.note
         )
         self._watch = KeyWatch(directory / gateway.files.keys, self.authenticator, bundle.keys, bundle.tenants)
+
+    def adopt(self, bundle: Bundle) -> None:
+        """Let in who has a credential of a tenant of `bundle` from now on, as that tenant is there."""
+        self._watch.adopt(bundle.tenants)
+        if self._tokens is not None:
+            self._tokens.adopt(bundle.tenants)
 
     @property
     def epoch(self) -> int:

@@ -8,7 +8,7 @@ have nowhere left to go, it is decided a second time before that; `full_scan.py`
 
 import asyncio
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
 from gateway.core.decision import Allow, AuditLevel, Decision, Deny
@@ -21,6 +21,7 @@ from gateway.core.topology import Endpoint, Pool, Topology, Zone
 from gateway.errors import (
     AuditUnavailable,
     BudgetSpent,
+    ClearanceStale,
     Overloaded,
     RescanAbove,
     RescanIncomplete,
@@ -61,7 +62,6 @@ class Dispatcher:
         clock: Clock,
         salt_of: Callable[[str], str],
         digest_of: Callable[[Message], str],
-        bundle: str,
         epoch: Callable[[], int],
         draw: Callable[[], float],
         endpoints: Endpoints,
@@ -78,15 +78,16 @@ class Dispatcher:
         self._clock = clock
         self._salt_of = functools.cache(salt_of)
         self._digest_of = digest_of
-        self._bundle = bundle
         self._epoch = epoch
         self._draw = draw
         self._endpoints = endpoints
         self._prefix_key = prefix_key
         self._budget = budget
         self._mirrors = mirrors
-        # Whoever decides puts itself here: a request of which more was found on its way out is decided again.
+        # Whoever decides puts itself here: a request of which more was found on its way out is decided again, and so
+        # is one since whose decision something was tightened or another bundle activated.
         self.decides_higher: Callable[[Call, Relay, Label], Decision] = _undecided
+        self.decides_anew: Callable[[Call, Relay], Awaitable[Decision]] = _undecided_anew
 
     def dispatch(
         self,
@@ -135,7 +136,9 @@ class Dispatcher:
 
     def _is_sent_now(self, walk: Walk) -> bool:
         """Send without waiting for anything; False, and nothing done, where something must be waited for."""
-        allow, relay = walk.allow, walk.relay
+        allow, relay, epoch = walk.allow, walk.relay, walk.call.epoch
+        if epoch != self._epoch():
+            return False
         canary = walk.choices.left((walk.canary,)) if walk.canary is not None else ()
         name = self._admission.free(canary, (), walk.asker) if canary else None
         if name is None:
@@ -152,7 +155,6 @@ class Dispatcher:
             return False
         place = self._admission.take(name)
         try:
-            epoch = self._epoch()
             message = self._encoded(walk, pool, endpoint)
             clearance = self._mint.clear(allow, message, pool, ceiling=walk.tenant.ceiling, epoch=epoch)
             trial = self._begin(walk, pool, endpoint)
@@ -198,6 +200,10 @@ class Dispatcher:
         while (place := await self._entered(walk)) is not None:
             pool = self._pools[place.pool]
             try:
+                if walk.call.epoch != self._epoch():
+                    await self._renew(walk)
+                    if not walk.lists(pool.name):
+                        continue
                 endpoint = walk.choices.endpoint(pool.name)
                 if endpoint is None:
                     continue  # the last of them was given up while this request stood in line for a place
@@ -206,6 +212,9 @@ class Dispatcher:
                 place.leave()
             if failed is None:
                 return
+            if isinstance(failed, ClearanceStale):
+                await self._renew(walk)
+                continue
             walk.learn(pool, endpoint, failed)
             first = walk.second.withdraw() if isinstance(failed, RescanIncomplete) and walk.second is not None else None
             if first is not None:
@@ -214,6 +223,17 @@ class Dispatcher:
                 walk.second = None
                 self._follow(walk, self.decides_higher(walk.call, walk.relay, Label(failed.label)))
         walk.relay.give_up(walk.error or Unavailable())
+
+    async def _renew(self, walk: Walk) -> None:
+        """Something was tightened since, or another bundle activated: what is true now governs, and what was tried
+        stays tried. Nothing will open more than it lists."""
+        if walk.is_copy:
+            raise Unavailable
+        decision = await self.decides_anew(walk.call, walk.relay)
+        if walk.call.tenant is not None:
+            walk.tenant = walk.call.tenant
+        walk.second = None
+        self._follow(walk, decision)
 
     async def _entered(self, walk: Walk) -> Place | None:
         """The next place to try; None if there is none, and what went wrong before is what the caller can act upon."""
@@ -307,7 +327,7 @@ class Dispatcher:
             self._budget.settle(hold, walk.call, was_sent=walk.is_out)
 
     async def _paid_attempt(self, walk: Walk, pool: Pool, endpoint: Endpoint) -> TidegateError | None:
-        epoch = self._epoch()
+        epoch = walk.call.epoch
         message = self._encoded(walk, pool, endpoint)
         if _needs_intent(walk.allow, self._zones[pool.zone]):
             try:
@@ -328,7 +348,7 @@ class Dispatcher:
                 fresh=walk.choices.is_fresh,
                 tenant=walk.tenant,
             )
-        except (RescanIncomplete, RescanAbove) as error:
+        except (RescanIncomplete, RescanAbove, ClearanceStale) as error:
             walk.call.end_attempt(Ending.REFUSED, None, error.detail, now=self._clock.monotonic())
             trial.drop()
             return error
@@ -402,13 +422,17 @@ class Dispatcher:
             zone=pool.zone,
             label=call.order.name(walk.allow.label),
             route=walk.allow.route,
-            bundle=self._bundle,
+            bundle=call.bundle,
             epoch=epoch,
             digest=self._digest_of(message),
         )
 
 
 def _undecided(call: Call, relay: Relay, label: Label) -> Decision:  # noqa: ARG001 -- what stands there has these
+    raise Unavailable
+
+
+async def _undecided_anew(call: Call, relay: Relay) -> Decision:  # noqa: ARG001 -- as above
     raise Unavailable
 
 

@@ -16,7 +16,7 @@ from gateway.core.keyed_hash import KeyedHash
 from gateway.core.labels import Label
 from gateway.core.message import Message
 from gateway.core.topology import Endpoint, Pool, Zone
-from gateway.errors import ClearanceRefused, RescanAbove, RescanIncomplete
+from gateway.errors import ClearanceRefused, ClearanceStale, RescanAbove, RescanIncomplete
 from gateway.ports import Backend, Clock, Receiver, UpstreamConnection
 
 _REMEMBERED: Final = 1 << 16
@@ -58,7 +58,8 @@ class Door:
         if refusal is None and not (zone.name == pool.zone and zone.admits(connection.peer)):
             refusal = Refusal.OUTSIDE_ZONE
         if refusal is not None:
-            raise ClearanceRefused(detail=f"{pool.name}: {refusal}")
+            kind = ClearanceStale if refusal is Refusal.STALE else ClearanceRefused
+            raise kind(detail=f"{pool.name}: {refusal}")
 
     def _burn(self, nonce: int) -> bool:
         # Nonces rise, so those forgotten are all below the floor: an old clearance counts as spent.

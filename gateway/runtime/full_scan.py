@@ -17,6 +17,7 @@ from gateway.core.records import FullScan, ScanEnding, ScanReason
 from gateway.errors import Forbidden, NotFound, TidegateError
 from gateway.ports import Clock
 from gateway.runtime.call import Call
+from gateway.runtime.generation import Generation
 from gateway.telemetry import EventLog
 
 log = EventLog(__name__)
@@ -24,11 +25,13 @@ log = EventLog(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What is known of a request, and where it may go for that."""
+    """What is known of a request, and where it may go for that; by what, and in which epoch, it was decided."""
 
     evidence: Evidence
     facts: RequestFacts
     decision: Decision
+    generation: Generation | None = None
+    epoch: int = 0
 
 
 class SecondDecision:

@@ -6,11 +6,12 @@ refuses what was cleared before.
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
 from gateway.config.keys_file import KeyRecord
+from gateway.core.facts import Tenant
 from gateway.core.problems import Problems
 from gateway.runtime.authn import Authenticator, StoredKey
 from gateway.runtime.key_file import read_keys
@@ -36,6 +37,8 @@ class KeyWatch:
         self._authenticator = authenticator
         self._tenants = tenants
         self._keys = keys
+        # What the file says, whoever's it is: other tenants may come.
+        self._records: tuple[KeyRecord, ...] | None = None
         # Nothing yet: what was written between the start's reading and now is read once more.
         self._seen: _Mark | int = -1
         self.epoch = 0
@@ -43,6 +46,13 @@ class KeyWatch:
 
         self.is_stale = False
         """Whether the file cannot be read as it is now."""
+
+    def adopt(self, tenants: Mapping[str, Tenant]) -> None:
+        """From now on there are these `tenants`. The keys of those that are gone let nobody in any more."""
+        self._tenants = tenants
+        keys = self._keys if self._records is None else tuple(map(StoredKey.of, self._records))
+        self._keys = tuple(key for key in keys if key.tenant in tenants)
+        self._authenticator.replace(self._keys, tenants)
 
     @property
     def count(self) -> int:
@@ -80,6 +90,7 @@ class KeyWatch:
 
     def _take(self, records: tuple[KeyRecord, ...]) -> None:
         self.is_stale = False
+        self._records = records
         keys = tuple(StoredKey.of(record) for record in records if record.tenant in self._tenants)
         if keys == self._keys:
             return

@@ -15,15 +15,13 @@ from gateway.core import measures
 from gateway.core.decision import Allow
 from gateway.core.exchange import Exchange, Patience
 from gateway.core.facts import Tenant
-from gateway.core.labels import LabelOrder
 from gateway.core.message import Headers
-from gateway.core.prices import UNPRICED, Prices
+from gateway.core.prices import UNPRICED
 from gateway.core.records import Ending, Mirrored
 from gateway.core.topology import Topology
 from gateway.errors import AuditUnavailable, TidegateError
 from gateway.ports import AuditSink, Clock
 from gateway.runtime.admission import Admission
-from gateway.runtime.bundles import Bundle
 from gateway.runtime.call import Call, Ids
 from gateway.runtime.instruments import Reading
 from gateway.runtime.relay import Relay
@@ -77,46 +75,23 @@ class Nobody:
         """Nothing to watch."""
 
 
-def mirrors_of(
-    bundle: Bundle,
-    admission: Admission,
-    audit: AuditSink,
-    clock: Clock,
-    draw: Callable[[], float],
-    epoch: Callable[[], int],
-) -> "Mirrors | None":
-    """What makes copies under `bundle`; None if no row of its policy has a mirror. `draw`: from 0 to below 1."""
-    policy = bundle.policy
-    if all(route.mirror is None for route in policy.routes):
-        return None
-    about = bundle.topology, policy.order
-    return Mirrors(*about, admission, audit, clock, draw, bundle.digest, epoch, bundle.prices)
-
-
 class Mirrors:
-    """One worker's copies. None is made before `run` runs, and none is left when it returns."""
+    """One worker's copies. None is made before `run` runs, and none is left when it returns. `draw` gives numbers from
+    0 to below 1. A copy is made, and put on record, under what its request was decided by."""
 
     def __init__(
         self,
         topology: Topology,
-        order: LabelOrder,
         admission: Admission,
         audit: AuditSink,
         clock: Clock,
         draw: Callable[[], float],
-        bundle: str,
-        epoch: Callable[[], int],
-        prices: Prices = UNPRICED,
     ) -> None:
-        self._prices = prices
         self._zones = {pool.name: pool.zone for pool in topology.pools}
-        self._order = order
         self._admission = admission
         self._audit = audit
         self._clock = clock
         self._draw = draw
-        self._bundle = bundle
-        self._epoch = epoch
         self._ids = Ids()
         self._patience = Patience()
         self._group: asyncio.TaskGroup | None = None
@@ -156,7 +131,8 @@ class Mirrors:
             self._count(mirror.pool, DROPPED)
             return
         now = self._clock.monotonic()
-        copy = Call(self._ids.new(), call.inbound, path=call.path, order=self._order)
+        copy = Call(self._ids.new(), call.inbound, path=call.path, order=call.order, generation=call.generation)
+        copy.epoch = call.epoch
         copy.tenant, copy.key_id, copy.request, copy.decision = tenant, call.key_id, request, copied
         exchange = Exchange(streamed=request.streamed, now=now, patience=self._patience)
         # As a client's own time: that it was too short says nothing of the server, which others are served by.
@@ -223,6 +199,7 @@ class Mirrors:
         error: TidegateError | None,
     ) -> None:
         self._live.pop(call, None)
+        prices = call.generation.bundle.prices if call.generation is not None else UNPRICED
         call.reckon(ending)
         self._count(allow.to[0], str(ending))
         self._audit.record(
@@ -232,16 +209,16 @@ class Mirrors:
                 at=self._clock.wall(),
                 ms=round((self._clock.monotonic() - began) * 1000, 3),
                 tenant=tenant.id,
-                label=self._order.name(allow.label),
+                label=call.order.name(allow.label),
                 route=allow.route,
                 pool=allow.to[0],
                 ending=ending,
-                bundle=self._bundle,
-                epoch=self._epoch(),
+                bundle=call.bundle,
+                epoch=call.epoch,
                 attempts=tuple(call.attempts),
                 usage=call.usage,
                 error=error.error_code if error is not None else None,
-                cost_micros=call.cost(self._prices),
+                cost_micros=call.cost(prices),
             )
         )
 

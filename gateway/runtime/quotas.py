@@ -54,7 +54,7 @@ class Quotas:
 
     def __init__(self, store: QuotaStore, prices: Prices) -> None:
         self._store = store
-        self._prices = prices
+        self.prices = prices
         self._subjects: dict[str, str] = {}
         self.refused: dict[Limit, int] = {}
         self.degraded = 0
@@ -79,7 +79,7 @@ class Quotas:
         cost = 0
         if limits.has_money:
             pools = allow.pools if allow.canary is None else (*allow.pools, allow.canary.pool)
-            cost = self._prices.dearest_micros(pools, prompt, completion, request.model)
+            cost = self.prices.dearest_micros(pools, prompt, completion, request.model)
         subject = self._subjects.get(tenant.id)
         if subject is None:
             subject = self._subjects[tenant.id] = subject_of(tenant.id)
@@ -112,7 +112,7 @@ class Quotas:
         prompt, completion = self._took(call, quota, ending)
         pool, cost = call.pool, 0
         if quota.limits.has_money and pool is not None:
-            cost = self._prices.cost_micros(pool, prompt, completion, call.request.model if call.request else "")
+            cost = self.prices.cost_micros(pool, prompt, completion, call.request.model if call.request else "")
         reservation, quota.reservation = quota.reservation, None
         self.live -= 1
         self._store.settle(reservation, Ask(prompt + completion, cost, 0))

@@ -8,7 +8,7 @@ stored, and what opens, is in `cache_keys.py` and `core/`; a store that is down 
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
@@ -113,7 +113,6 @@ class ReplyCache:
         near: NearStore,
         far: CacheStore | None,
         keys: CacheKeys,
-        bundle: str,
         label_name: Callable[[Label], str],
         rules: CacheRules,
         clock: Clock,
@@ -134,7 +133,7 @@ class ReplyCache:
         self.waiting = 0
 
         @functools.lru_cache(maxsize=_MOST_SCOPES)
-        def scope(tenant: str, label: Label, route: str, pools: tuple[str, ...]) -> Scope:
+        def scope(bundle: str, tenant: str, label: Label, route: str, pools: tuple[str, ...]) -> Scope:
             return scope_of(tenant=tenant, bundle=bundle, label=label_name(label), route=route, pools=pools)
 
         self._scope = scope
@@ -159,7 +158,7 @@ class ReplyCache:
                 raise NotStored
             go_on()
             return
-        scope = self._scope(tenant.id, allow.label, allow.route, allow.pools)
+        scope = self._scope(call.bundle, tenant.id, allow.label, allow.route, allow.pools)
         asked = _Asked(
             call,
             relay,
@@ -193,6 +192,14 @@ class ReplyCache:
     def size(self) -> tuple[int, int]:
         """How many answers this worker has in memory, and about how many bytes they take."""
         return self._near.size
+
+    def make_keys(self, tenants: Iterable[str]) -> None:
+        """See to it that each of `tenants` has a key, before they are adopted. Waits for the disk."""
+        self._keys.make_for(tenants)
+
+    def adopt(self, tenants: Iterable[str]) -> None:
+        """From now on there are these `tenants`."""
+        self._keys.adopt(tenants)
 
     def tick(self) -> None:
         """Look whether keys have changed, and drop what has expired; called a few times a second."""

@@ -23,18 +23,20 @@ WORTH_TELLING_S: Final = 0.001
 
 
 class Staying:
-    """Looks at the requests of one bundle. `is_spent` says whether the money for the cloud is, for a tenant."""
+    """Looks at requests. `is_spent` says whether the money for the cloud is, for a tenant."""
 
-    __slots__ = ("_admission", "_cloud", "_is_spent", "_policy")
+    __slots__ = ("_admission", "_cloud", "_is_spent")
 
-    def __init__(self, policy: CompiledPolicy, admission: Admission, *, is_spent: Callable[[str], bool]) -> None:
-        self._policy = policy
+    def __init__(self, admission: Admission, *, is_spent: Callable[[str], bool]) -> None:
         self._admission = admission
         self._cloud = admission.cloud
         self._is_spent = is_spent
 
-    def why(self, call: Call, error: TidegateError | None) -> Stayed | None:
-        """Why `call`, which is over, did not leave although it had to wait or was turned away; None if it did not."""
+    def why(self, call: Call, policy: CompiledPolicy, error: TidegateError | None) -> Stayed | None:
+        """Why `call`, which is over, did not leave although it had to wait or was turned away; None if it did not.
+
+        `policy` is what it was decided by.
+        """
         was_turned_away = isinstance(error, Overloaded | Unavailable)
         decision, facts = call.decision, call.facts
         if call.queued_s < WORTH_TELLING_S and not was_turned_away:
@@ -45,13 +47,13 @@ class Staying:
             return call.stayed
         permitted = self._cloud.intersection(decision.pools)
         if not permitted:
-            return Stayed.LABEL if self._might_leave(facts) else Stayed.POLICY
+            return Stayed.LABEL if self._might_leave(facts, policy) else Stayed.POLICY
         if self._is_spent(call.tenant.id):
             return Stayed.BUDGET
         is_shut = all(self._admission.is_kept_shut(pool) for pool in permitted)
         return Stayed.OPERATIONS if is_shut else None
 
-    def _might_leave(self, facts: RequestFacts) -> bool:
+    def _might_leave(self, facts: RequestFacts, policy: CompiledPolicy) -> bool:
         """Whether it would have had a pool in the cloud with the lowest label."""
-        decision = decide(self._policy, replace(facts, label_low=LOWEST, label_high=LOWEST))
+        decision = decide(policy, replace(facts, label_low=LOWEST, label_high=LOWEST))
         return isinstance(decision, Allow) and not self._cloud.isdisjoint(decision.pools)

@@ -60,6 +60,11 @@ class Tokens:
         for one in self._issuers.values():
             one.keys.changed = self._known.clear
 
+    def adopt(self, tenants: Mapping[str, Tenant]) -> None:
+        """From now on there are these `tenants`; what was found out before is forgotten."""
+        self._tenants = tenants
+        self._known.clear()
+
     def holder_of(self, token: bytes, digest: bytes) -> Holder | Reason:
         """Whose `token` is, or why it is nobody's."""
         now = self._clock.wall()

@@ -103,6 +103,10 @@ class Walk:
         left = choices.left(self.to), choices.left(spill) if spill else spill
         return choices.last_of(*left) if choices.tries else left
 
+    def lists(self, pool: str) -> bool:
+        """Whether `pool` is one of those that it may go to."""
+        return pool in self.to or pool in self.allow.spill or pool == self.canary
+
     def sending(self, pool: Pool, trial: Trial) -> Callable[[UpstreamConnection], None]:
         """Who is told just before the first byte leaves for `pool`."""
         return partial(self.relay.sending, timeouts=pool.timeouts, trial=trial)

@@ -511,7 +511,7 @@ async def test_a_stored_answer_is_on_the_record_of_replies_as_its_first_was(tmp_
             response = await gateway.chat("请总结这份机密材料", **SAME)
         assert response.headers["x-tidegate-cache"] == "hit"
         # Forgotten, so that only the hit can have put it there.
-        gateway.worker._pipeline._replies._store._marks.clear()
+        gateway.worker._pipeline.generation.replies._store._marks.clear()
         await gateway.chat("请总结这份机密材料", **SAME)
         body = {
             "model": "chat",

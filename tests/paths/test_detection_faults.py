@@ -346,7 +346,7 @@ async def test_threads_that_cannot_scan_keep_requests_home(tmp_path, monkeypatch
     scanner, _ = switched
     async with gateway(tmp_path, monkeypatch, scanner, "in a thread") as went:
         assert await went() == OUT
-        classifier = went.worker._pipeline._classifier
+        classifier = went.worker._pipeline.generation.classifier
         with monkeypatch.context() as patched:
             patched.setattr(classifier, "_executor", executor)
             assert await went() == HELD
@@ -366,7 +366,7 @@ async def test_a_stuck_thread_keeps_home_what_waits_for_it_and_what_comes_behind
 
     async with gateway(tmp_path, monkeypatch, scanner, "in a thread") as went:
         assert await went() == OUT
-        classifier = went.worker._pipeline._classifier
+        classifier = went.worker._pipeline.generation.classifier
         with ThreadPoolExecutor(1) as single, monkeypatch.context() as patched:
             patched.setattr(classifier, "_executor", single)
             patched.setattr(classifier, "_scanner", Stuck())
@@ -390,7 +390,7 @@ async def test_a_scanner_that_breaks_its_promise_keeps_requests_home(tmp_path, m
             raise failure
 
     async with gateway(tmp_path, monkeypatch, scanner, place) as went:
-        monkeypatch.setattr(went.worker._pipeline._classifier, "_scanner", Broken())
+        monkeypatch.setattr(went.worker._pipeline.generation.classifier, "_scanner", Broken())
         assert await went() == HELD
 
 

@@ -131,7 +131,8 @@ async def test_what_was_cleared_before_something_was_taken_away_does_not_leave(t
         await order(gateway, SetBurst(0.0))
         closed.set()
         answer = await asking
-    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "clearance_refused")
+    # It is decided again, and goes where it still may.
+    assert pool_of(answer) == "home"
     assert burst.requests == []
 
 

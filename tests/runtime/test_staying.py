@@ -39,7 +39,8 @@ def ended(decision, *, label=1, tenant_class="default", queued_s=2.0, pool="home
 def why(call: Call, error=None, *, is_spent=False, share=None, drained=()):
     admission = Admission(POOLS, FakeClock())
     admission.control(share, drained)
-    return Staying(RULES, admission, is_spent=lambda tenant: is_spent and tenant == "bank").why(call, error)
+    staying = Staying(admission, is_spent=lambda tenant: is_spent and tenant == "bank")
+    return staying.why(call, RULES, error)
 
 
 @pytest.mark.parametrize(
