@@ -30,6 +30,7 @@ from gateway.core.written import Document, Place, Unreadable
 from gateway.detect import ner_models, registry
 from gateway.detect.ner_models import INSTALL
 from gateway.detect.registry import Registry
+from gateway.detect.scanner import scanner_digest
 from gateway.policy import compile as policy_compile
 from gateway.policy import form
 from gateway.policy.compiled import CompiledPolicy
@@ -119,6 +120,17 @@ def load_bundle(directory: Path, environ: Mapping[str, str]) -> tuple[Path, Bund
     return directory / files.policy, read.bundle(read.policy, ())
 
 
+def load_candidate(directory: Path, files: gateway_file.Files) -> Bundle:
+    """What would be in force in `directory` if the candidate stood in the policy's place, without secrets and keys;
+    raises Problems."""
+    loader = _Loader(directory, {})
+    read = loader.read(replace(files, policy=files.shadow))
+    loader.reader.finish()
+    policy = read.policy
+    assert policy is not None  # noqa: S101 -- nothing is missing without a problem
+    return read.bundle(policy, ()).with_scanner(scanner_digest(policy.markers, read.recognizers))
+
+
 def load_state(directory: Path, environ: Mapping[str, str]) -> tuple[Path, Bundle]:
     """Where the state of the gateway in `directory` is, and what it decides by, without secrets and keys; raises
     Problems."""
@@ -140,6 +152,13 @@ def load_admin(directory: Path, environ: Mapping[str, str]) -> tuple[Listen, Sec
     loader.reader.finish()
     assert gateway is not None  # noqa: S101 -- nothing is missing without a problem
     return gateway.admin.listen, secret
+
+
+def load_names(directory: Path, environ: Mapping[str, str]) -> gateway_file.Files:
+    """What the other files are called; the usual names where gateway.yaml does not say it, and never a problem."""
+    loader = _Loader(directory, environ)
+    gateway = loader.gateway()
+    return gateway.files if gateway is not None else gateway_file.Files()
 
 
 def load_state_dir(directory: Path, environ: Mapping[str, str]) -> Path:

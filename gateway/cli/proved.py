@@ -22,6 +22,10 @@ LOG_EVERY_S: Final = 5.0
 log = EventLog(__name__)
 
 
+class NotProved(Problems):
+    """The files are in order, and what they say does not hold or could not be shown to."""
+
+
 def load_proved(
     directory: Path, environ: Mapping[str, str], telling: AbstractContextManager[Progress]
 ) -> tuple[Settings, Proved]:
@@ -41,6 +45,8 @@ def load_proved(
             with telling as progress:
                 proved = proof.result(progress)
         except Problems as found:
+            if settings is not None:
+                raise NotProved(found.problems) from None
             # What is wrong with the files themselves was found twice.
             raise Problems(problems | frozenset(found.problems)) from None
     if settings is None:

@@ -5,7 +5,7 @@ where that is at hand.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,7 +15,7 @@ from gateway.cli.approval_words import of_objection, of_raise
 from gateway.config import signers_file
 from gateway.config.gateway_file import Files
 from gateway.core import written
-from gateway.core.approval import Content, Memory, Objection, Signature, objections, remembered
+from gateway.core.approval import Content, Fault, Memory, Objection, Signature, objections, remembered
 from gateway.core.keyed_hash import KeyedHash
 from gateway.core.problems import Problem, Problems
 from gateway.core.reading import Reader
@@ -29,6 +29,19 @@ from gateway.settings import RECOGNIZERS_FILE
 SIGNERS: Final = "signers.yaml"
 SIGNATURES: Final = "signatures.yaml"
 _UNSIGNED_KEYS: Final = frozenset({"version", "restores"})
+
+
+class NotApproved(Problems):
+    """Those who must have signed have not, or the version cannot be. Without `faults`, what was in force before cannot
+    be believed, so that nobody can say."""
+
+    def __init__(self, problems: Iterable[Problem], faults: tuple[Fault, ...]) -> None:
+        super().__init__(problems)
+        self.faults = faults
+
+
+class Changed(Problems):
+    """The files changed while they were read: nobody knows what was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +101,7 @@ def read_signed(directory: Path, files: Files, bundle: Bundle) -> Signed:
     if (content.pools, content.tenants) != (bundle.pools_digest, bundle.tenants_digest) or (
         content.policy != bundle.policy.digest
     ):
-        raise Problems([Problem(str(directory), 0, 0, "The files changed while they were read.", "Try again.")])
+        raise Changed([Problem(str(directory), 0, 0, "The files changed while they were read.", "Try again.")])
     terms = terms_of(bundle.policy, bundle.topology, bundle.tenants)
     return Signed(directory, directory / files.policy, content, terms, signers, signatures)
 
@@ -102,14 +115,14 @@ def approved(signed: Signed, state_dir: Path, key: KeyedHash) -> Entry:
         reason = exc.reason if isinstance(exc, BadBook) else f"it cannot be read ({type(exc).__name__})"
         book = state_dir / activation_book.FILE
         message = f"What was in force here cannot be believed: {reason}."
-        raise Problems(
-            [Problem(str(book), 0, 0, message, "Restore it, or have two signers look before it is removed.")]
-        ) from None
+        mend = "Restore it, or have two signers look before it is removed."
+        raise NotApproved([Problem(str(book), 0, 0, message, mend)], ()) from None
     found = signed.objections(before)
     if found:
         rises = signed.raised(before.terms if before is not None else None) or ()
         told = [of_objection(one, "en") for one in found] + [of_raise(one, "en") for one in rises]
-        raise Problems([Problem(place, 0, 0, sentence) for sentence in told])
+        faults = tuple(dict.fromkeys(one.fault for one in found))
+        raise NotApproved([Problem(place, 0, 0, sentence) for sentence in told], faults)
     return signed.entry(before.memory if before is not None else None)
 
 

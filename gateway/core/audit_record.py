@@ -27,6 +27,7 @@ from gateway.core.records import (
     Mirrored,
     Outcome,
     Override,
+    Refusal,
     Scored,
     Stayed,
     Usage,
@@ -73,7 +74,7 @@ def segment_name(booted_at: float, worker: int, boot: str, part: int) -> str:
     return f"{stamp}-w{worker}-{boot}-{part:04d}"
 
 
-Entry = Header | Activation | Override | Intent | Outcome | Mirrored
+Entry = Header | Activation | Refusal | Override | Intent | Outcome | Mirrored
 
 
 class Unreadable(Exception):
@@ -90,6 +91,7 @@ _KINDS: Final[dict[type[Entry], bytes]] = {
     Mirrored: b"mirrored",
     Intent: b"intent",
     Activation: b"activation",
+    Refusal: b"refusal",
     Override: b"override",
     Header: b"header",
 }
@@ -152,6 +154,7 @@ class _WrittenOutcome(msgspec.Struct, frozen=True):
     held: Held | None = None
     reckoned: Usage | None = None
     scored: Scored | None = None
+    canary: bool = False
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -159,6 +162,7 @@ class _Line(msgspec.Struct, frozen=True):
     seq: int
     header: Header | None = None
     activation: Activation | None = None
+    refusal: Refusal | None = None
     override: Override | None = None
     intent: Intent | None = None
     outcome: _WrittenOutcome | None = None
@@ -194,7 +198,7 @@ def read(line: bytes) -> Entry:
         raise Unreadable("not a record of this version") from None
     if parsed.outcome is not None:
         return _outcome(parsed.outcome)
-    entry = parsed.intent or parsed.activation or parsed.override or parsed.header or parsed.mirrored
+    entry = parsed.intent or parsed.activation or parsed.override or parsed.header or parsed.mirrored or parsed.refusal
     if entry is None:
         raise Unreadable("a record of no known kind")
     return entry
@@ -229,6 +233,7 @@ def _outcome(written: _WrittenOutcome) -> Outcome:
         held=written.held,
         reckoned=written.reckoned,
         scored=written.scored,
+        canary=written.canary,
     )
 
 

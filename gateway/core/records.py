@@ -15,11 +15,13 @@ from gateway.core.facts import Complexity, RequestFacts
 from gateway.core.findings import Evidence
 from gateway.core.labels import Label
 
-RECORD_VERSION = 3
+RECORD_VERSION = 4
 """2 added what a policy may ask about since, what it may order, the certificate of a bundle, full scans, overrides.
 
 3 added what a request cost, for which app, why it waited at home instead of leaving, and what it held of limits;
 how hard it looked, where the policy asks.
+
+4 added refusals, and what an activation says of who approved it and with which detectors.
 """
 
 
@@ -125,11 +127,11 @@ class FullScan(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     label_high: Label | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
+class Intent(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Written and synced before bytes may leave for a cloud pool (threats.md I8).
 
     An intent without an outcome reads "may have been sent". `digest` is a keyed hash of the message that was cleared.
+    `canary` says of this and of other records that they are of a request of our own (policy/live_canary.py).
     """
 
     request_id: str
@@ -142,6 +144,7 @@ class Intent:
     bundle: str
     epoch: int
     digest: str
+    canary: bool = False
 
 
 class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -183,6 +186,7 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     held: Held | None = None
     reckoned: Usage | None = None
     scored: Scored | None = None
+    canary: bool = False
 
 
 class Mirrored(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -205,6 +209,7 @@ class Mirrored(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     usage: Usage | None = None
     error: str | None = None
     cost_micros: int = 0
+    canary: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +223,48 @@ class Override:
     by: str
     change: str
     until: float | None = None
+
+
+class RefusalCode(StrEnum):
+    """Why files did not come into force. Those after `CHANGED` and before `BOOK` are `core/approval.Fault`'s."""
+
+    UNREADABLE = "unreadable"  # one of the files is not there, or is not what can be read as one
+    PROBLEMS = "problems"  # something in them cannot be meant
+    NOT_PROVED = "not_proved"  # something does not hold, or could not be shown to
+    CHANGED = "changed"  # they changed while they were read
+    UNSIGNED = "unsigned"
+    STRANGER = "stranger"
+    INVALID = "invalid"
+    ALONE = "alone"  # what lets more out takes two signatures, and there is one
+    VERSION_BELOW = "version_below"
+    VERSION_TAKEN = "version_taken"
+    RESTORES_UNKNOWN = "restores_unknown"
+    RESTORES_OTHER = "restores_other"
+    BOOK = "book"  # what was in force before cannot be believed
+    STATE = "state"  # the state folder cannot be written
+    FAILED = "failed"  # whoever was to load them ended otherwise, or said nothing that can be read
+    LATE = "late"  # whoever was to load them took too long
+    RESTART = "restart"  # they change what is the supervisor's for life
+    TOO_MANY = "too_many"  # more workers than there are places for
+    WORKER = "worker"  # a worker would not take them, or was not ready in time
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Files did not come into force, and what was in force before stays so. Nothing of the files is here.
+
+    `files` is a digest of them as they were; `bundle`, `version` and `certificate`, the hash of one, are there if it
+    got so far. `problems` counts what was wrong. `in_force` is the bundle that stays, empty where nothing was served.
+    """
+
+    at: float
+    codes: tuple[RefusalCode, ...]
+    problems: int = 0
+    files: str = ""
+    bundle: str = ""
+    version: int = 0
+    certificate: str = ""
+    in_force: str = ""
 
 
 Record = Intent | Outcome

@@ -23,7 +23,7 @@ from typing import Final
 
 from gateway.core.audit_chain import START, Head, seal
 from gateway.core.audit_record import Activation, Entry, Header, segment_name
-from gateway.core.records import Intent, Mirrored, Outcome, Override
+from gateway.core.records import Intent, Mirrored, Outcome, Override, Refusal
 from gateway.errors import AuditUnavailable
 from gateway.ports import Clock
 from gateway.runtime.keyring import Keyring, Purpose
@@ -49,6 +49,10 @@ class _Commit:
 
     record: Intent | Override
     done: "asyncio.Future[None]"
+
+
+_Kept = Outcome | Mirrored | Activation | Refusal
+"""What is written again to the next segment unless it was synced."""
 
 
 @dataclass(slots=True)
@@ -99,7 +103,7 @@ class AuditLog:
         self._booted_at = clock.wall()
 
         # Shared between the threads: the deque's operations are atomic, the rest is written by one side only.
-        self._queue: deque[Outcome | Mirrored | Activation | _Commit] = deque()
+        self._queue: deque[_Kept | _Commit] = deque()
         self._wake = threading.Event()
         self._is_closing = False
         self._is_writable = False
@@ -110,10 +114,12 @@ class AuditLog:
         self._early = max(1, buffer // 4)
 
         # The writer thread's own.
-        self._unsynced: deque[Outcome | Mirrored] = deque()
+        self._unsynced: deque[_Kept] = deque()
         self._commits: list[_Commit] = []
         self._segment: _Segment | None = None
+        # The last one that is on disk, which every later segment begins with, and one that is on its way there.
         self._activation: Activation | None = None
+        self._coming: Activation | None = None
         self._part = 0
         self._follows = START
         self._synced_at = clock.monotonic()
@@ -176,6 +182,10 @@ class AuditLog:
         `certificate` is the hash of what proves it.
         """
         self._queue.append(Activation(self._clock.wall(), bundle, tuple(labels), certificate))
+
+    def refused(self, refusal: Refusal) -> None:
+        """Note that files did not come into force."""
+        self._queue.append(refusal)
 
     async def committed(self, record: Intent | Override) -> None:
         """Return once `record` is on disk; AuditUnavailable if it is not there within five seconds."""
@@ -261,9 +271,11 @@ class AuditLog:
                         _settle([item], is_synced=False)
                     else:
                         self._commits.append(item)
-                case Activation():
-                    self._activation = item
+                case Activation() | Refusal():
+                    self._unsynced.append(item)
                     lines.append(self._line(segment, item))
+                    if isinstance(item, Activation):
+                        self._coming = item
         _write(segment, b"".join(lines))
 
     def _line(self, segment: _Segment, entry: Entry) -> bytes:
@@ -291,6 +303,7 @@ class AuditLog:
             raise FileNotFoundError(errno.ENOENT, "audit segment")
         self._synced_at = self._clock.monotonic()
         self._unsynced.clear()
+        self._activation, self._coming = self._coming or self._activation, None
         self._follows = segment.seal
         commits, self._commits = self._commits, []
         _settle(commits, is_synced=True)
@@ -316,12 +329,12 @@ class AuditLog:
         while self._queue:
             item = self._queue.popleft()
             match item:
-                case Outcome() | Mirrored():
-                    self._unsynced.append(item)
                 case _Commit():
                     self._commits.append(item)
-                case Activation():
-                    self._activation = item
+                case _:
+                    self._unsynced.append(item)
+                    if isinstance(item, Activation):
+                        self._coming = item
         commits, self._commits = self._commits, []
         _settle(commits, is_synced=False)
 

@@ -3,6 +3,7 @@
 A folder for each bundle, by its digest, beside its certificate. Nothing here is secret: files name where secrets are.
 """
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -27,6 +28,12 @@ def shelve(state_dir: Path, bundle: str, files: Mapping[str, bytes]) -> None:
         path = folder / name
         if not path.exists() or path.read_bytes() != data:
             replace_file(path, data)
+
+
+def digest_of(files: Mapping[str, bytes]) -> str:
+    """One name for `files` as they are, whether or not they are any good."""
+    named = (f"{name} {hashlib.sha256(data).hexdigest()}\n" for name, data in sorted(files.items()))
+    return hashlib.sha256(("tidegate/v1 files\n" + "".join(named)).encode()).hexdigest()
 
 
 def folder_of(state_dir: Path, bundle: str) -> Path | None:

@@ -29,6 +29,8 @@ from gateway.core.records import (
     Intent,
     Outcome,
     Override,
+    Refusal,
+    RefusalCode,
     ScanEnding,
     ScanReason,
     Stayed,
@@ -133,12 +135,24 @@ outcomes = st.builds(
     cached=st.none() | st.builds(Cached, seconds, number, number),
     held=st.none() | st.builds(Held, number, number, number, number, st.booleans()),
     reckoned=st.none() | st.builds(Usage, number, number),
+    canary=st.booleans(),
 )
-intents = st.builds(Intent, text, seconds, text, text, text, text, text, text, number, text)
+intents = st.builds(Intent, text, seconds, text, text, text, text, text, text, number, text, st.booleans())
 activations = st.builds(Activation, seconds, text, names, text)
 overrides = st.builds(Override, seconds, text, text, st.none() | seconds)
 headers = st.builds(Header, text, number, text, number, seconds, seconds, text)
-entries = outcomes | intents | activations | overrides
+refusals = st.builds(
+    Refusal,
+    seconds,
+    st.lists(st.sampled_from(RefusalCode), min_size=1, max_size=3).map(tuple),
+    number,
+    text,
+    text,
+    number,
+    text,
+    text,
+)
+entries = outcomes | intents | activations | overrides | refusals
 
 
 def outcome(request_id="req_1", **changes):

@@ -5,13 +5,14 @@ import json
 import pytest
 from hypothesis import given
 
+from gateway.core.approval import Fault
 from gateway.core.audit_chain import START, seal
 from gateway.core.audit_record import Activation, Header, Unreadable, read, read_seq, segment_name, starts_of, write
 from gateway.core.decision import Allow, Deny, DenyCode
 from gateway.core.facts import Capability, RequestFacts
 from gateway.core.findings import Coverage, Evidence, Tier
 from gateway.core.labels import Label
-from gateway.core.records import Override
+from gateway.core.records import Override, Refusal, RefusalCode
 from tests.core.audit_values import KEY, entries, headers, intent, outcome
 
 
@@ -59,8 +60,8 @@ def test_a_line_of_the_version_before_is_read_with_defaults_for_what_it_did_not_
         (b"\xff\xfe", "not a JSON record"),
         (b'{"v":1}', "not a JSON record"),
         (b'{"v":"secret","seq":0}', "not a JSON record"),
-        (b'{"v":4,"seq":0,"outcome":{}}', "version 4 of the record format; this build reads up to 3"),
-        (b'{"v":0,"seq":0}', "version 0 of the record format; this build reads up to 3"),
+        (b'{"v":5,"seq":0,"outcome":{}}', "version 5 of the record format; this build reads up to 4"),
+        (b'{"v":0,"seq":0}', "version 0 of the record format; this build reads up to 4"),
         (b'{"v":1,"seq":0}', "a record of no known kind"),
         (b'{"v":1,"seq":0,"secret":{}}', "a record of no known kind"),
         (b'{"v":1,"seq":0,"intent":{"request_id":"secret"}}', "not a record of this version"),
@@ -95,8 +96,14 @@ def test_a_decision_that_is_neither_allow_nor_deny_is_unreadable():
 
 def test_the_kinds_are_told_apart():
     override = Override(1.0, "ops", "burst off", 61.0)
-    for entry in (intent(), Activation(1.0, "b", ("low", "high")), override, Header("s", 0, "b", 0, 1.0, 2.0, "00")):
+    refusal = Refusal(1.0, (RefusalCode.PROBLEMS,), 3, "f" * 64)
+    header = Header("s", 0, "b", 0, 1.0, 2.0, "00")
+    for entry in (intent(), Activation(1.0, "b", ("low", "high")), override, header, refusal):
         assert type(read(write(3, entry) + b"}")) is type(entry)
+
+
+def test_every_fault_of_an_approval_has_a_code_of_its_own():
+    assert {fault.value for fault in Fault} <= {code.value for code in RefusalCode}
 
 
 def test_segments_of_one_boot_sort_by_part():

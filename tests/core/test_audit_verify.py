@@ -157,7 +157,7 @@ def test_a_number_out_of_order_is_named():
 
 
 def test_a_record_of_a_newer_version_is_named_as_such():
-    line = LINES[1].replace(b'{"v":3', b'{"v":9')
+    line = LINES[1].replace(b'{"v":4', b'{"v":9')
     verdict = one(judge(segments=[(NAME, LINES[0] + line)], signed=None, public=None))
     assert "version 9" in verdict.reason
 
@@ -168,9 +168,9 @@ def test_a_segment_of_the_version_before_is_sound_and_may_be_torn(monkeypatch):
         name, data, heads = segment([outcome("req_0")])
     assert data.count(b'{"v":1,') == 2
     assert one(judge(segments=[(name, data)], signed=checkpoints(heads))).state is State.INTACT
-    for start in (b'{"v":1,"seq":2,"out', b'{"v":3,"seq":2,"out', b'{"v'):
+    for start in (b'{"v":1,"seq":2,"out', b'{"v":4,"seq":2,"out', b'{"v'):
         assert one(judge(segments=[(name, data + start)], signed=None)).state is State.TORN
-    for start in (b'{"v":1,"seq":3,"out', b'{"v":4', b"x"):
+    for start in (b'{"v":1,"seq":3,"out', b'{"v":5', b"x"):
         assert one(judge(segments=[(name, data + start)], signed=None)).state is State.FORGED
 
 

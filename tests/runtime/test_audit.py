@@ -17,7 +17,7 @@ import pytest
 
 from gateway.core.audit_record import Activation, Header, read
 from gateway.core.audit_verify import State, verify
-from gateway.core.records import Ending, Intent, Mirrored, Outcome, Override
+from gateway.core.records import Ending, Intent, Mirrored, Outcome, Override, Refusal, RefusalCode
 from gateway.errors import AuditUnavailable
 from gateway.runtime import audit
 from gateway.runtime.audit import AuditLog, open_segment
@@ -174,6 +174,22 @@ async def test_a_segment_that_is_long_enough_is_followed_by_the_next(make, tmp_p
     assert state(tmp_path / "audit") is State.INTACT
 
 
+async def test_what_came_into_force_and_what_did_not_are_on_disk_without_anybody_asking(make, tmp_path):
+    heads = Heads()
+    log = make(on_head=heads)
+    log.open()
+    refusal = Refusal(5.0, (RefusalCode.NOT_PROVED,), 1, "f" * 64, in_force="b1")
+    heads.came.clear()
+    log.activated("b1", ["low", "high"])
+    log.refused(refusal)
+    assert await asyncio.to_thread(heads.came.wait, 10)
+    log.activated("b2", ["low", "high"])
+    assert log.flush_and_close()
+    _, first, second, third = entries(tmp_path / "audit")
+    assert (first.bundle, second, third.bundle) == ("b1", refusal, "b2")
+    assert state(tmp_path / "audit") is State.INTACT
+
+
 # The buffer.
 
 
@@ -301,6 +317,9 @@ async def test_a_disk_that_fails_refuses_intents_at_once_and_loses_no_outcome(ma
     disk.break_with({"full": "/dev/full", "sync": broken_sync}[fault])
     log.reserve()
     log.record(outcome("req_held"))
+    log.activated("b1", ["low"])
+    log.refused(Refusal(5.0, (RefusalCode.PROBLEMS,)))
+    log.activated("b2", ["low"])
     with pytest.raises(AuditUnavailable):
         await log.committed(intent("req_refused"))
     with pytest.raises(AuditUnavailable):
@@ -316,6 +335,9 @@ async def test_a_disk_that_fails_refuses_intents_at_once_and_loses_no_outcome(ma
     assert log.flush_and_close()
     found = [entry.request_id for entry in entries(tmp_path / "audit") if isinstance(entry, Intent | Outcome)]
     assert found == ["req_before", "req_held", "req_later", "req_after"]
+    # Each of them once in the segment that came after, in the order in which they came.
+    after = [entry for entry in entries(tmp_path / "audit") if isinstance(entry, Activation | Refusal)][-3:]
+    assert [getattr(entry, "bundle", None) for entry in after] == ["b1", "", "b2"]
     assert state(tmp_path / "audit") is State.INTACT
 
 

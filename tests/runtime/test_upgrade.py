@@ -18,7 +18,9 @@ import pytest
 
 from gateway.config.addresses import Tcp, Unix
 from gateway.core.controls import Drain
-from gateway.runtime.upgrade import NotPrepared, Preparation, Prepared, written
+from gateway.core.problems import Problem
+from gateway.core.records import Refusal, RefusalCode
+from gateway.runtime.upgrade import NotLoaded, NotPrepared, Preparation, Prepared, written
 from tests.runtime import supervised
 from tests.runtime.test_supervisor import ask, gone, order, start, told_by_all
 
@@ -116,6 +118,9 @@ def test_what_takes_a_restart_is_refused_and_the_old_ones_stay(upgradable, chang
 
 def test_files_that_are_refused_change_nothing_and_the_next_upgrade_may_succeed(upgradable, tmp_path):
     running, port, before, upgrade = upgradable
+    running.process.send_signal(signal.SIGHUP)
+    assert running.until("upgrade_refused")["reason"] == "the files were not loaded"
+    (tmp_path / "next.json").write_bytes(written(NotLoaded((RefusalCode.PROBLEMS,), 1)))
     running.process.send_signal(signal.SIGHUP)
     assert running.until("upgrade_refused")["reason"] == "the files were refused"
     assert ask(port)[1] in before
@@ -218,3 +223,50 @@ def heard(child):
 def test_what_is_prepared_is_one_json_object(tmp_path):
     assert msgspec.json.decode(written(prepared(tmp_path)), type=Prepared) == prepared(tmp_path)
     assert json.loads(written(prepared(tmp_path)))["bundle"] == "b2"
+
+
+REFUSED = NotLoaded(
+    (RefusalCode.ALONE, RefusalCode.VERSION_BELOW),
+    2,
+    (Problem("signatures.yaml", 0, 0, "Only `chen` signed.", "Sign."),),
+    "f" * 64,
+    "b" * 64,
+    7,
+    "c" * 64,
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "expected"),
+    [
+        (written(REFUSED), 1, REFUSED),
+        (b"", 0, NotLoaded((RefusalCode.FAILED,))),
+        (b"", 9, NotLoaded((RefusalCode.FAILED,))),
+        (b"nonsense", 1, NotLoaded((RefusalCode.FAILED,))),
+        (b'{"type":"not_loaded","codes":["of another build"]}', 1, NotLoaded((RefusalCode.FAILED,))),
+    ],
+)
+def test_what_was_not_loaded_says_why_and_a_child_that_says_nothing_has_failed(tmp_path, said, status, expected):
+    (tmp_path / "said").write_bytes(said)
+    child = Preparation(["sh", "-c", f"cat {tmp_path / 'said'}; exit {status}"], 0.0)
+    with contextlib.closing(child), pytest.raises(NotPrepared) as caught:
+        heard(child)
+    assert caught.value.not_loaded == expected
+
+
+def test_a_child_that_fails_after_it_has_said_what_it_prepared_has_prepared_nothing(tmp_path):
+    (tmp_path / "said").write_bytes(written(prepared(tmp_path)))
+    child = Preparation(["sh", "-c", f"cat {tmp_path / 'said'}; exit 3"], 0.0)
+    with contextlib.closing(child), pytest.raises(NotPrepared) as caught:
+        heard(child)
+    assert caught.value.not_loaded.code is RefusalCode.FAILED
+
+
+def test_a_refusal_counts_the_problems_and_holds_none_of_them():
+    refusal = REFUSED.refusal(5.0, "in force")
+    assert refusal == Refusal(
+        5.0, (RefusalCode.ALONE, RefusalCode.VERSION_BELOW), 2, "f" * 64, "b" * 64, 7, "c" * 64, "in force"
+    )
+    assert "chen" not in repr(refusal)
+    late = prepared(Path(), files="f" * 64, version=7, proof="c" * 64).refused(RefusalCode.RESTART)
+    assert late == NotLoaded((RefusalCode.RESTART,), 0, (), "f" * 64, "b2", 7, "c" * 64)
