@@ -60,13 +60,16 @@ def to_be_signed(manifest: bytes) -> bytes:
 @dataclass(slots=True)
 class Month:
     """What the records of one month add up to. `attempts` counts by zone and label (`-`: of a bundle whose labels the
-    log does not name); `unanswered` are attempts in the cloud of which nobody knows how they ended."""
+    log does not name); `unanswered` are attempts in the cloud of which nobody knows how they ended. Canaries, which are
+    requests of our own, are counted apart."""
 
     since: float
     until: float
     requests: int = 0
     refused: int = 0
     attempts: dict[str, dict[str, int]] = field(default_factory=dict)
+    canaries: int = 0
+    canary_attempts: dict[str, dict[str, int]] = field(default_factory=dict)
     intents: int = 0
     unreadable: int = 0
     activations: list[dict[str, object]] = field(default_factory=list)
@@ -88,7 +91,7 @@ class Month:
                     self._before = max(self._before, (at, bundle))
             case Override(at=at, by=by, change=change, until=until) if self._holds(at):
                 self.overrides.append({"at": at, "by": by, "change": change, "until": until})
-            case Intent(request_id=request_id, at=at) if self._holds(at):
+            case Intent(request_id=request_id, at=at, canary=False) if self._holds(at):
                 self.intents += 1
                 self._open.add(request_id)
             case Outcome(request_id=request_id):
@@ -102,14 +105,21 @@ class Month:
         return self.since <= at < self.until
 
     def _count(self, outcome: Outcome) -> None:
+        if outcome.canary:
+            self.canaries += 1
+            self._place(outcome, self.canary_attempts)
+            return
         self.requests += 1
         if isinstance(outcome.decision, Deny) or (outcome.decision is None and outcome.ending is Ending.REFUSED):
             self.refused += 1
+        self._place(outcome, self.attempts)
+
+    def _place(self, outcome: Outcome, attempts: dict[str, dict[str, int]]) -> None:
         names = self._names.get(outcome.bundle, ())
         high = outcome.facts.label_high if outcome.facts is not None else len(names)
         label = names[high] if high < len(names) else "-"
         for attempt in outcome.attempts:
-            by_label = self.attempts.setdefault(attempt.zone, {})
+            by_label = attempts.setdefault(attempt.zone, {})
             by_label[label] = by_label.get(label, 0) + 1
 
     @property
@@ -125,6 +135,8 @@ class Month:
                 "requests": self.requests,
                 "refused": self.refused,
                 "attempts": self.attempts,
+                "canaries": self.canaries,
+                "canary_attempts": self.canary_attempts,
                 "intents": self.intents,
                 "intents_without_outcome": len(self._open),
                 "unreadable_lines": self.unreadable,

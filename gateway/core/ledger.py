@@ -60,7 +60,8 @@ class Sums(msgspec.Struct):
 NAMES: Final = Sums.__struct_fields__
 HOME: Final = "onprem"
 MIRROR: Final = "(mirror)"
-"""The app of copies: not a name that a key could have."""
+CANARY: Final = "(canary)"
+"""The apps of copies and of our own canaries, which are nobody's: not names that a key could have."""
 
 Book = dict[Where, Sums]
 
@@ -107,6 +108,7 @@ class Finished(msgspec.Struct):
     stayed: str | None = None
     cached: _Cached | None = None
     reckoned: _Usage | None = None
+    canary: bool = False
 
 
 class Begun(msgspec.Struct):
@@ -172,7 +174,8 @@ def enter_copy(book: Book, copied: Copied) -> None:
 
 
 def enter(book: Book, done: Finished, labels: Mapping[str, Sequence[str]]) -> None:
-    """Enter a finished request. `labels` names the labels of bundles; whoever was nobody's is not entered."""
+    """Enter a finished request. `labels` names the labels of bundles; whoever was nobody's is not entered, and a canary
+    under no tenant and the app `CANARY`."""
     if not done.tenant or done.facts is None:
         return
     facts, last = done.facts, done.attempts[-1] if done.attempts else None
@@ -180,8 +183,8 @@ def enter(book: Book, done: Finished, labels: Mapping[str, Sequence[str]]) -> No
     label = names[facts.label_high] if facts.label_high < len(names) else str(facts.label_high)
     where = Where(
         int(done.at) // HOUR_S,
-        done.tenant,
-        done.app,
+        "" if done.canary else done.tenant,
+        CANARY if done.canary else done.app,
         facts.model,
         last.pool if last is not None else "",
         last.zone if last is not None else "",

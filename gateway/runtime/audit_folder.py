@@ -73,12 +73,12 @@ def find(directory: Path, request_id: str) -> Told | None:
 
 def outcomes(directory: Path, since: float = 0.0) -> Iterator[tuple[Outcome | None, tuple[str, ...] | None]]:
     """Every finished request that ended at or after `since` (Unix time), oldest segment first, with the names of its
-    bundle's labels if the log says them; None for a line that nobody can read."""
+    bundle's labels if the log says them; None for a line that nobody can read. Canaries are left out."""
     names: dict[str, tuple[str, ...]] = {}
     for entry in entries(directory, since):
         match entry:
             case Outcome():
-                if entry.at >= since:
+                if entry.at >= since and not entry.canary:
                     yield entry, names.get(entry.bundle)
             case Activation():
                 names[entry.bundle] = entry.labels

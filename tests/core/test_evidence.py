@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.core.audit_record import Activation, Header
 from gateway.core.decision import Allow, Deny, DenyCode
@@ -55,6 +55,8 @@ def test_records_add_up():
         outcome("who", at=NOW, bundle="gone", facts=facts(1), decision=allow, attempts=(attempt("onprem"),)),
         outcome("bad", at=NOW, bundle="b", ending=Ending.REFUSED),
         outcome("no", at=NOW, bundle="b", facts=facts(0), decision=Deny(DenyCode.UNMATCHED, "", "")),
+        outcome("ours", at=NOW, bundle="b", facts=facts(2), decision=allow, attempts=(attempt("onprem"),), canary=True),
+        replace(intent("ours"), at=NOW, canary=True),
         outcome("late", at=UNTIL, bundle="b"),
         outcome("before", at=SINCE - 1.0, bundle="b"),
     ):  # fmt: skip
@@ -64,6 +66,8 @@ def test_records_add_up():
         "requests": 5,
         "refused": 2,
         "attempts": {"cloud": {"mid": 1}, "onprem": {"top": 2, "-": 1}},
+        "canaries": 1,
+        "canary_attempts": {"onprem": {"top": 1}},
         "intents": 2,
         "intents_without_outcome": 1,
         "unreadable_lines": 1,

@@ -9,6 +9,7 @@ from gateway.core.audit_record import Activation, write
 from gateway.core.facts import RequestFacts
 from gateway.core.labels import Label
 from gateway.core.ledger import (
+    CANARY,
     MIRROR,
     NAMES,
     Book,
@@ -107,6 +108,13 @@ def test_a_copy_for_a_mirror_costs_what_it_costs_and_is_nobodys(more, expected):
     book: Book = {}
     enter_copy(book, line.mirrored)
     assert list(book.items()) == [expected]
+
+
+def test_a_canary_is_no_tenants_and_costs_what_it_costs():
+    took = {"attempts": tried(), "usage": Usage(20, 1), "cost_micros": 7}
+    expected = Where(HOUR, "", CANARY, "chat", "home", "onprem", "internal", "")
+    book = entered(outcome(facts=facts(), app="till", canary=True, **took))
+    assert book == {expected: Sums(1, prompt_tokens=20, completion_tokens=1, cost_micros=7)}
 
 
 def test_whoever_was_nobody_and_what_was_no_request_for_a_model_is_not_entered():

@@ -67,6 +67,7 @@ mirrored = st.builds(
     attempts=st.lists(attempts, max_size=2).map(tuple),
     usage=st.none() | st.builds(Usage, st.integers(0, 1 << 40), st.integers(0, 1 << 40)),
     error=st.none() | text,
+    canary=st.booleans(),
 )
 
 
