@@ -160,6 +160,14 @@ class Saturated(Unavailable):
     """A model server said that it is full, and perhaps until when: it is well, and others may have room."""
 
 
+class ColdStart(Saturated):
+    """A model is being started from nothing, or nobody has started it yet: only time helps, and it is minutes."""
+
+    code = "cold_start"
+    default_message = "The model server that could take this request is being started. Retry later."
+    default_retry_after_s = 30.0
+
+
 class Unreachable(Unavailable):
     """No connection to a model server could be had, so that nothing was sent."""
 

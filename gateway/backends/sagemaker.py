@@ -232,6 +232,8 @@ class _Call:
         self._inner.abort()
         self._status = sagemaker_errors.busy_status(kind)
         self._headers = (*self._headers, (sagemaker_errors.ERROR_TYPE, kind.encode()))
+        if sagemaker_errors.is_cold(kind):
+            self._status, self._headers = 503, (sagemaker_errors.COLD, *self._headers)
         self._open()
         receiver, self._receiver = self._receiver, None
         if receiver is not None:

@@ -191,6 +191,8 @@ class Story:
             yield self._say("attempts")
             for number, attempt in enumerate(outcome.attempts, 1):
                 yield self._attempt(number, attempt)
+                if attempt.detail.startswith("cold start"):
+                    yield self._say("attempt_cold")
         yield from self._whereabouts(outcome)
         cached = outcome.cached
         if cached is not None:

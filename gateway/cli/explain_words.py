@@ -107,6 +107,10 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "  {number}. {pool} ({zone}), endpoint {endpoint}: {ending}, status {status}, {ms} ms",
             "  {number}. {pool}（{zone}），端点 {endpoint}：{ending}，状态 {status}，{ms} 毫秒",
         ),
+        "attempt_cold": (
+            "     its model was being started from nothing, which takes minutes; nothing was wrong with it",
+            "     模型正从零启动，需要数分钟，并非故障",
+        ),
         "no_attempt": ("It was sent nowhere.", "没有发往任何地方。"),
         "cached": (
             "Its answer was a stored one, {age} s old; making it had taken {prompt} tokens in and {completion} out.",

@@ -11,6 +11,7 @@ from typing import Final
 from gateway.config import connection_block
 from gateway.config.addresses import origin
 from gateway.config.secret_source import SecretSource, secret_source
+from gateway.core.cold_start import LONGEST_S, SHORTEST_S
 from gateway.core.reading import Fields, Reader, Word
 from gateway.core.topology import DataCapture, Endpoint, Invoke, Payload, SageMakerTarget, Tls, Zone
 from gateway.core.written import Listing, Node
@@ -44,7 +45,7 @@ def read_block(node: Node, reader: Reader, zone: Zone | None) -> Block | None:
     """The block's meaning; None if it cannot have one."""
     known = (
         *("region", "invoke", "payload", "data_capture", "check_every", "credentials", "proxy", "control"),
-        "inference_component",
+        *("inference_component", "cold_start"),
     )
     fields = reader.fields(node, "`sagemaker`", known, ("region",))
     region = reader.text(fields.get("region"), "`sagemaker.region`")
@@ -54,6 +55,7 @@ def read_block(node: Node, reader: Reader, zone: Zone | None) -> Block | None:
     payload = reader.one_of(fields.get("payload"), "`sagemaker.payload`", tuple(Payload))
     capture = reader.one_of(fields.get("data_capture"), "`sagemaker.data_capture`", tuple(DataCapture))
     every = reader.duration(fields.get("check_every"), "`sagemaker.check_every`", least=1.0, most=3600.0)
+    start = reader.duration(fields.get("cold_start"), "`sagemaker.cold_start`", least=SHORTEST_S, most=LONGEST_S)
     keys = _keys(reader, fields.get("credentials"))
     target = SageMakerTarget(
         region=region.text if region is not None else "",
@@ -65,6 +67,7 @@ def read_block(node: Node, reader: Reader, zone: Zone | None) -> Block | None:
         proxy=connection_block.proxy(reader, fields.get("proxy"), "`sagemaker.proxy`", zone),
         control=_control(reader, fields.get("control"), zone),
         inference_component=_component(reader, fields.get("inference_component")),
+        cold_start_s=start if start is not None else _USUAL.cold_start_s,
     )
     asked = fields.get("payload")
     if asked is not None and target.payload is Payload.HUGGINGFACE and target.invoke is not Invoke.INVOCATIONS:

@@ -140,11 +140,17 @@ BUDGET_REFUSED: Final = _counter(
     "burst_budget_refused", "", "Attempts in the cloud for which there was no money, so that they were not made."
 )
 ENDPOINTS: Final = _state(
-    "endpoints", "zone pool endpoint state", "Workers by how they see an endpoint: well, full, broken or unwell."
+    "endpoints", "zone pool endpoint state", "Workers by how they see an endpoint: well, full, cold, broken or unwell."
 )
 ENDPOINT_IN_FLIGHT: Final = _state("endpoint_in_flight", "zone pool endpoint", "Requests under way at an endpoint.")
 BREAKERS_OPENED: Final = _counter("breakers_opened", "zone pool", "Times that the breaker of a pool's server opened.")
 SAID_FULL: Final = _counter("said_full", "zone pool", "Answers of model servers that they are full.")
+SAID_COLD: Final = _counter(
+    "said_cold", "zone pool", "Answers of SageMaker that a model is being started, or has no copy that could be."
+)
+COLD_START: Final = _most(
+    "cold_start_seconds", "zone pool endpoint", "How long the last start of a model took that was seen to its end."
+)
 SERVER_REQUESTS: Final = _most(
     "server_requests",
     "zone pool endpoint state",

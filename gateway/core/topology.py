@@ -13,6 +13,7 @@ import msgspec
 from gateway.core.balance import BalanceRules
 from gateway.core.breaker import BreakerRules
 from gateway.core.burst import SpillRules
+from gateway.core.cold_start import USUAL_S
 from gateway.core.facts import Capability
 from gateway.core.labels import Label
 
@@ -160,7 +161,8 @@ class SageMakerTarget:
 
     `has_keys` says that the pool names its own AWS keys; otherwise botocore looks where it always does. `control` is
     the address of the control plane when it is not AWS's own for the region. An endpoint that scales to zero is served
-    by an `inference_component`, which requests have to name.
+    by an `inference_component`, which requests have to name; `cold_start_s` is how long it takes from there to its
+    first answer, until one has been seen.
     """
 
     region: str
@@ -172,6 +174,7 @@ class SageMakerTarget:
     proxy: Proxy | None = None
     control: str | None = None
     inference_component: str | None = None
+    cold_start_s: float = USUAL_S
 
 
 @dataclass(frozen=True, slots=True)

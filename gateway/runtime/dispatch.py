@@ -246,7 +246,7 @@ class Dispatcher:
             to = walk.choices.resort(walk.allow.pools)
         if walk.choices.is_over or (not to and not spill):
             if walk.error is None:
-                raise walk.refused or Unavailable(retry_after_s=self._endpoints.retry_after_s(walk.allow.pools))
+                raise walk.refused or self._endpoints.unavailable(walk.allow.pools)
             return None
         began = self._clock.monotonic()
         try:

@@ -10,10 +10,11 @@ from typing import Final
 
 from gateway.core.balance import pick_by_load, pick_by_prefix
 from gateway.core.breaker import BreakerState, Ticket
+from gateway.core.cold_start import ColdStart as Start
 from gateway.core.records import Ending
 from gateway.core.retry_budget import FLOOR, RetryBudget
 from gateway.core.topology import Endpoint, Timeouts, Topology, Zone
-from gateway.errors import Saturated, TidegateError, UpstreamTimeout
+from gateway.errors import ColdStart, Saturated, TidegateError, Unavailable, UpstreamTimeout
 from gateway.ports import STALE, Clock
 from gateway.runtime.standing import EndpointView, Standing
 from gateway.telemetry import EventLog
@@ -52,13 +53,18 @@ class Trial:
             self._has_answered = True
             standing = self._standing
             standing.first_token.saw(now - self._began_at)
+            if standing.cold is not None:
+                self._endpoints.is_up(standing, standing.cold, now)
             self._heard(standing.breaker.answered, now)
 
     def failed(self, error: TidegateError, now: float) -> None:
         """The attempt is over before any content, and another place may be tried."""
         if self._end():
             standing = self._standing
-            if isinstance(error, Saturated):
+            if isinstance(error, ColdStart) and standing.cold is not None:
+                error.retry_after_s = self._endpoints.is_starting(standing, standing.cold, now)
+                standing.breaker.dropped(self._ticket)
+            elif isinstance(error, Saturated):
                 self._endpoints.saturate(standing, now, error.retry_after_s)
                 standing.breaker.dropped(self._ticket)
             elif error.detail == STALE:
@@ -77,6 +83,8 @@ class Trial:
         breaker = self._standing.breaker
         if ending is Ending.COMPLETED or ending is Ending.UPSTREAM_REJECTED:
             # A server that refuses a request has understood it: it is well.
+            if self._standing.cold is not None:
+                self._endpoints.is_up(self._standing, self._standing.cold, now)
             if self._has_answered:
                 breaker.completed(self._ticket, now)
             elif breaker.state is BreakerState.CLOSED:
@@ -136,8 +144,9 @@ class Endpoints:
             pool.name: tuple(Standing(pool, endpoint) for endpoint in pool.endpoints) for pool in topology.pools
         }
         self._resorts = 0
-        # Per pool: breakers opened, servers that said they are full.
+        # Per pool: breakers opened, servers that said they are full, or that they are being started.
         self.opened = dict.fromkeys(self._pools, 0)
+        self.said_cold = dict.fromkeys(self._pools, 0)
         self.said_full = dict.fromkeys(self._pools, 0)
         # Those against which something may speak; a pool without endpoints stands here by its name.
         self._troubled: set[Standing | str] = {name for name, found in self._standings.items() if not found}
@@ -210,14 +219,23 @@ class Endpoints:
         return found.pool.name, found.endpoint
 
     def retry_after_s(self, pools: Iterable[str]) -> float:
-        """When to ask again, if none of `pools` admits anything now: in a second at least, in a minute at most."""
+        """When to ask again, if none of `pools` admits anything now: in a second at least, and in a minute at most if
+        none of them is being started."""
         now = self._clock.monotonic()
         waits = [self._wait_s(one, now) for pool in pools for one in self._standings[pool]]
-        return min(max(min(waits, default=1.0), 1.0), SATURATED_MOST_S)
+        return max(min(waits, default=1.0), 1.0)
 
     def _wait_s(self, one: Standing, now: float) -> float:
         open_s = one.breaker.until - now if one.breaker.state is not BreakerState.CLOSED else 0.0
-        return max(one.saturated_until - now, open_s)
+        wait_s = min(max(one.saturated_until - now, open_s), SATURATED_MOST_S)
+        return wait_s if one.cold is None else max(wait_s, one.cold.left_s(now))
+
+    def unavailable(self, pools: Collection[str]) -> Unavailable:
+        """Why none of `pools` admits anything now, and when to ask again: where all that is left of them is being
+        started, that."""
+        found = [one for pool in pools for one in self._standings[pool]]
+        is_starting = bool(found) and all(one.is_starting for one in found)
+        return (ColdStart if is_starting else Unavailable)(retry_after_s=self.retry_after_s(pools))
 
     def _is_shut(self, pool: str) -> bool:
         shut = self._shut.get(pool)
@@ -250,6 +268,24 @@ class Endpoints:
         until = now + min(seconds if seconds else 1.0, SATURATED_MOST_S)
         one.saturated_until = max(one.saturated_until, until)
         self._trouble(one)
+
+    def is_starting(self, one: Standing, cold: Start, now: float) -> float:
+        """The server said that it is being started; how long that may still take. Until it is asked again it counts as
+        full: it has not failed, and its breaker hears nothing of it."""
+        self.said_cold[one.pool.name] += 1
+        if cold.refused(now):
+            left_s = round(cold.left_s(now), 1)
+            log.info("endpoint_cold", pool=one.pool.name, endpoint=one.endpoint.name, after_s=left_s)
+        one.saturated_until = max(one.saturated_until, now + cold.ask_again_s)
+        self._trouble(one)
+        return cold.left_s(now)
+
+    def is_up(self, one: Standing, cold: Start, now: float) -> None:
+        """The server has answered."""
+        if cold.since is not None:
+            took_s = round(cold.answered(now), 1)
+            one.saturated_until = min(one.saturated_until, now)
+            log.info("endpoint_up", pool=one.pool.name, endpoint=one.endpoint.name, after_s=took_s)
 
     def failed(self, one: Standing, ticket: Ticket, now: float) -> None:
         """An attempt failed before its answer began."""
@@ -364,6 +400,8 @@ class Endpoints:
                 is_healthy=one.is_healthy,
                 in_flight=one.in_flight,
                 saturated_s=max(0.0, round(one.saturated_until - now, 3)),
+                is_starting=one.is_starting,
+                start_s=one.cold.took_s if one.cold is not None else None,
                 server=one.server,
             )
             for standings in self._standings.values()

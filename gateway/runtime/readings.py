@@ -81,10 +81,13 @@ def of_endpoints(topology: Topology, endpoints: Endpoints) -> Iterator[Reading]:
     for pool in topology.pools:
         yield measures.BREAKERS_OPENED, (pool.zone, pool.name), endpoints.opened[pool.name]
         yield measures.SAID_FULL, (pool.zone, pool.name), endpoints.said_full[pool.name]
+        yield measures.SAID_COLD, (pool.zone, pool.name), endpoints.said_cold[pool.name]
     for view in endpoints.views():
         labels = view.zone, view.pool, view.endpoint
         yield measures.ENDPOINTS, (*labels, str(view.state)), 1
         yield measures.ENDPOINT_IN_FLIGHT, labels, view.in_flight
+        if view.start_s is not None:
+            yield measures.COLD_START, labels, view.start_s
         if view.server is not None:
             yield measures.SERVER_REQUESTS, (*labels, "running"), view.server.running
             yield measures.SERVER_REQUESTS, (*labels, "waiting"), view.server.waiting

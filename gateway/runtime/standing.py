@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from gateway.core.balance import seed_of
 from gateway.core.breaker import Breaker, BreakerState
+from gateway.core.cold_start import ColdStart
 from gateway.core.first_token import FirstToken
 from gateway.core.topology import Endpoint, Pool
 from gateway.wire.metrics_text import ServerLoad
@@ -18,6 +19,7 @@ class State(StrEnum):
 
     UNWELL = "unwell"
     BROKEN = "broken"
+    COLD = "cold"
     FULL = "full"
     WELL = "well"
 
@@ -34,6 +36,8 @@ class EndpointView:
     in_flight: int
     saturated_s: float
     server: ServerLoad | None
+    is_starting: bool = False
+    start_s: float | None = None
 
     @property
     def state(self) -> State:
@@ -42,6 +46,8 @@ class EndpointView:
             return State.UNWELL
         if self.breaker is not BreakerState.CLOSED:
             return State.BROKEN
+        if self.is_starting:
+            return State.COLD
         return State.FULL if self.saturated_s else State.WELL
 
 
@@ -51,6 +57,7 @@ class Standing:
     __slots__ = (
         "_said_at_in_flight",
         "breaker",
+        "cold",
         "endpoint",
         "first_token",
         "in_flight",
@@ -70,6 +77,8 @@ class Standing:
         self.seed = seed_of(endpoint.name)
         self.breaker = Breaker(pool.breaker)
         self.first_token = FirstToken()
+        # Only SageMaker's endpoints are ever started from nothing while we look on.
+        self.cold = ColdStart(pool.sagemaker.cold_start_s) if pool.sagemaker is not None else None
         self.in_flight = 0
         self.saturated_until = 0.0
         self.is_healthy = True
@@ -97,6 +106,11 @@ class Standing:
 
     def admits(self, now: float) -> bool:
         return self.is_healthy and self.saturated_until <= now and self.breaker.admits(now)
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether it is being started from nothing."""
+        return self.cold is not None and self.cold.since is not None
 
     @property
     def is_ejected(self) -> bool:

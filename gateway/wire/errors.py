@@ -13,7 +13,16 @@ from typing import Any, Final
 import msgspec
 
 from gateway.core.message import Headers
-from gateway.errors import Saturated, TidegateError, Unauthenticated, Unavailable, UpstreamFailed, UpstreamRejected
+from gateway.errors import (
+    ColdStart,
+    Saturated,
+    TidegateError,
+    Unauthenticated,
+    Unavailable,
+    UpstreamFailed,
+    UpstreamRejected,
+)
+from gateway.wire.sagemaker_errors import COLD
 
 MAX_SHOWN: Final = 300
 MAX_RETRY_AFTER_S: Final = 3600.0
@@ -78,6 +87,8 @@ def from_upstream(
     `private` are names, such as the pool's own model name, that a sentence must not hold if it is to be shown.
     """
     detail = f"upstream status {status}{aws_detail(headers)}"
+    if status == 503 and COLD in headers:
+        return ColdStart(detail=f"cold start: {detail}")
     if status in _BUSY:
         retry_after_s = _retry_after(headers, now)
         # A 503 without a date may be a server that is dead behind its proxy; with one it speaks for itself.

@@ -16,6 +16,13 @@ MAX_BODY: Final = 6 << 20
 """The longest body that `InvokeEndpoint` takes."""
 
 ERROR_TYPE: Final = b"x-amzn-errortype"
+COLD: Final = (b"x-tidegate-cold", b"1")
+"""Stands beside the status of an answer that says that a model is being started: a header of ours, from nobody's."""
+
+_NOT_READY: Final = "ModelNotReadyException"
+# What SageMaker says of an inference component without a copy, as a `ValidationError`. Nothing else tells it apart.
+_NO_COPY: Final = "has no capacity to process this request"
+
 MODEL_ERROR: Final = "ModelError"
 
 BUSY: Final = frozenset(
@@ -45,6 +52,8 @@ class _Body(msgspec.Struct):
     type: str | None = msgspec.field(name="__type", default=None)
     OriginalStatusCode: int | None = None
     OriginalMessage: str | None = None
+    Message: str | None = None
+    message: str | None = None
 
 
 _BODY: Final = msgspec.json.Decoder(_Body)
@@ -66,13 +75,15 @@ def from_container(status: int, headers: Headers, body: bytes, *, sent: int) -> 
     if kind is None:
         return status, headers, body
     told = (ERROR_TYPE, kind.encode())
-    headers = (told, *(header for header in headers if header[0] != ERROR_TYPE))
+    headers = (told, *(header for header in headers if header[0] not in (ERROR_TYPE, COLD[0])))
     if kind == MODEL_ERROR:
         written = _decoded(body)
         original = written.OriginalStatusCode or 0
         if 400 <= original <= 599:
             return original, headers, (written.OriginalMessage or "").encode()
         return 502, headers, b""
+    if is_cold(kind, body):
+        return 503, (COLD, *headers), b""
     if kind in BUSY:
         return busy_status(kind, status), headers, b""
     if kind in DENIED:
@@ -81,6 +92,16 @@ def from_container(status: int, headers: Headers, body: bytes, *, sent: int) -> 
         return 413, headers, b""
     # What is not valid about our request (an endpoint that is gone, say) is not the caller's to mend.
     return (status if status >= 500 else 502), headers, b""
+
+
+def is_cold(kind: str, body: bytes = b"") -> bool:
+    """Whether an error of this `kind` says that the model is being started, or is not even that: it has no copy."""
+    if kind == _NOT_READY:
+        return True
+    if kind != "ValidationError":
+        return False
+    written = _decoded(body)
+    return _NO_COPY in (written.Message or written.message or "")
 
 
 def busy_status(kind: str, status: int = 0) -> int:

@@ -210,10 +210,17 @@ async def test_an_error_arrives_as_the_container_would_have_given_it(message, fa
         )
 
 
-async def test_a_model_that_is_not_ready_is_busy():
+NO_COPY = "Inference Component has no capacity to process this request. ApplicationAutoScaling may be in-progress."
+
+
+@pytest.mark.parametrize("message", [WHOLE, STREAM])
+@pytest.mark.parametrize("fault", [Refused("ModelNotReadyException"), Refused("ValidationError", message=NO_COPY)])
+async def test_a_model_that_is_being_started_says_so_and_nothing_else(fault, message):
     async with site() as here:
-        here.standin.faults.add(Refused("ModelNotReadyException"))
-        assert (await here.ask(WHOLE)).heard == [429, "end"]
+        here.standin.faults.add(fault)
+        ear = await here.ask(message)
+        assert (ear.heard, ear.data) == ([503, "end"], b"")
+        assert ear.headers[b"x-tidegate-cold"] == b"1"
 
 
 async def test_what_the_container_itself_refuses_is_unwrapped():

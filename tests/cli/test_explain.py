@@ -326,3 +326,11 @@ def test_what_a_request_cost_is_told_and_that_its_tokens_were_reckoned(explain):
     _, shown = explain([told(usage=None, reckoned=Usage(30, 4), cost_micros=1_250_000)])
     assert "reckoned here since no model server counted them: 30 in, 4 out" in shown.out
     assert "Cost: 1.250000." in shown.out
+
+
+def test_a_model_that_was_being_started_is_told_apart_from_one_that_failed(explain):
+    cold = replace(CLOUD, status=503, detail="cold start: upstream status 503 ModelNotReadyException")
+    _, shown = explain([sent(), told(attempts=(cold, replace(CLOUD, status=503, detail="upstream status 503"), HOME))])
+    assert shown.out.count("its model was being started from nothing") == 1
+    _, shown = explain([sent(), told(attempts=(cold, HOME))], "--language", "zh")
+    assert "模型正从零启动" in shown.out

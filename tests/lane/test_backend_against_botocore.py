@@ -266,7 +266,8 @@ async def test_a_container_that_dies_midway_is_a_failure_on_every_route():
     [
         (Refused("ThrottlingException"), 429),
         (Refused("ThrottlingException", status=429), 429),
-        (Refused("ModelNotReadyException"), 429),
+        (Refused("ModelNotReadyException"), 503),
+        (Refused("ValidationError", message="Inference Component has no capacity to process this request."), 503),
         (Refused("ServiceUnavailable"), 503),
         (Refused("InternalFailure"), 500),
         (Refused("InternalDependencyException"), 530),

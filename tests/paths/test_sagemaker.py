@@ -240,6 +240,22 @@ async def test_every_error_of_the_service_is_one_of_ours(tmp_path, block, fault,
         await here.settled()
 
 
+NO_COPY = "Inference Component has no capacity to process this request. ApplicationAutoScaling may be in-progress."
+
+
+@pytest.mark.parametrize("block", [OPENAI, INVOKED])
+async def test_an_endpoint_that_is_being_started_is_told_apart_from_one_that_is_broken(tmp_path, block):
+    async with gateway(tmp_path, block + ", cold_start: 90s") as (here, _, standin):
+        standin.faults.add(Refused("ValidationError", message=NO_COPY), times=1)
+        for _ in range(10):
+            answer = await ask(here)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (503, "cold_start")
+            assert 80 <= int(answer.headers["retry-after"]) <= 90
+        assert len(standin.received) == 1, "the others were told without asking AWS again"
+        await here.settled()
+        assert here.worker._endpoints.views()[-1].state == "cold"
+
+
 # Data capture
 
 

@@ -5,11 +5,20 @@ import pytest
 from gateway.core.breaker import BreakerRules, BreakerState
 from gateway.core.labels import Label
 from gateway.core.records import Ending
-from gateway.core.topology import Endpoint, Pool, Timeouts, Topology, Zone
-from gateway.errors import AuditUnavailable, Saturated, Unavailable, Unreachable, UpstreamFailed, UpstreamTimeout
+from gateway.core.topology import Endpoint, Pool, SageMakerTarget, Timeouts, Topology, Zone
+from gateway.errors import (
+    AuditUnavailable,
+    ColdStart,
+    Saturated,
+    Unavailable,
+    Unreachable,
+    UpstreamFailed,
+    UpstreamTimeout,
+)
 from gateway.ports import STALE
 from gateway.runtime.choices import MAX_TRIES, Choices
 from gateway.runtime.endpoints import Endpoints
+from gateway.runtime.standing import State
 from gateway.wire.metrics_text import ServerLoad
 from tests.fakes.clock import FakeClock
 
@@ -451,3 +460,70 @@ def test_what_answers_as_a_last_resort_is_trusted_again():
     world.succeed("home", A, 3)
     assert world.view(A).breaker is BreakerState.CLOSED
     assert world.chosen("home") == {"a"}
+
+
+# Models that are started from nothing
+
+
+def starting() -> World:
+    target = SageMakerTarget("eu-central-1", cold_start_s=200.0)
+    return World(pool("home", A), pool("burst", B, C, zone="cloud", sagemaker=target))
+
+
+def test_a_start_is_no_failure_and_nobody_is_sent_there_meanwhile():
+    world = starting()
+    error = ColdStart()
+    world.fail("burst", B, times=1, error=error)
+    assert error.retry_after_s == 200.0
+    assert (world.view(B).state, world.view(B).breaker) == (State.COLD, BreakerState.CLOSED)
+    assert world.chosen("burst") == {"c"}
+    assert world.endpoints.said_cold["burst"] == 1
+    assert world.endpoints.opened["burst"] == world.endpoints.said_full["burst"] == 0
+    world.clock.now += 10
+    assert world.chosen("burst") == {"b", "c"}, "one looks whether it is up"
+
+
+def test_however_often_a_start_is_met_no_breaker_opens():
+    world = starting()
+    for _ in range(20):
+        world.fail("burst", B, times=1, error=ColdStart())
+        world.clock.now += 10
+    assert world.view(B).breaker is BreakerState.CLOSED
+    assert world.view(B).state is State.COLD
+    assert world.endpoints.opened["burst"] == 0
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_the_first_answer_ends_a_start_and_tells_how_long_one_takes(streamed):
+    world = starting()
+    for _ in range(10):
+        world.fail("burst", B, times=1, error=ColdStart())
+        world.clock.now += 10
+    trial = world.trial("burst", B)
+    if streamed:
+        trial.answers(world.clock.now)
+    else:
+        trial.ended(Ending.COMPLETED, world.clock.now)
+    assert (world.view(B).state, world.view(B).start_s) == (State.WELL, 100.0)
+    error = ColdStart()
+    world.fail("burst", B, times=1, error=error)
+    assert error.retry_after_s == 150.0, "between what was thought and what was seen"
+
+
+def test_while_all_are_being_started_the_caller_hears_that_and_for_how_long():
+    world = starting()
+    assert type(world.endpoints.unavailable(("burst",))) is Unavailable
+    for endpoint in (B, C):
+        world.fail("burst", endpoint, times=1, error=ColdStart())
+    world.clock.now += 50
+    error = world.endpoints.unavailable(("burst",))
+    assert isinstance(error, ColdStart)
+    assert error.retry_after_s == 150.0
+    assert type(world.endpoints.unavailable(("home", "burst"))) is Unavailable
+
+
+def test_what_is_not_sagemakers_is_merely_full_if_it_speaks_of_a_start():
+    world = starting()
+    world.fail("home", A, times=1, error=ColdStart(retry_after_s=7.0))
+    assert world.view(A).state is State.FULL
+    assert world.endpoints.retry_after_s(("home",)) == 7.0

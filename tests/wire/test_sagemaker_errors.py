@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from gateway.errors import Saturated, Unavailable, UpstreamFailed, UpstreamRejected
+from gateway.errors import ColdStart, Saturated, Unavailable, UpstreamFailed, UpstreamRejected
 from gateway.wire.errors import from_upstream
-from gateway.wire.sagemaker_errors import MAX_BODY, from_container, kind_of
+from gateway.wire.sagemaker_errors import COLD, MAX_BODY, from_container, kind_of
 
 TYPE = b"x-amzn-errortype"
 
@@ -54,8 +54,6 @@ def test_who_speaks_is_read_from_header_or_body(headers, body, kind):
         # Full, and well.
         (400, "ThrottlingException", b"{}", (429, b"")),
         (503, "SlowDown", b"{}", (429, b"")),
-        (503, "ModelNotReadyException", b"{}", (503, b"")),
-        (429, "ModelNotReadyException", b"{}", (429, b"")),
         (503, "ServiceUnavailable", b"{}", (503, b"")),
         (400, "ExpiredTokenException", b"{}", (403, b"")),
         (403, "AccessDeniedException", b'{"Message": "User: arn:aws:iam"}', (403, b"")),
@@ -71,6 +69,37 @@ def test_only_the_containers_own_words_remain(status, kind, body, expected):
     got, kept, said = from_container(status, headers, body, sent=10)
     assert (got, said) == expected
     assert sorted(kept) == [(b"retry-after", b"3"), (TYPE, kind.encode())]
+
+
+NO_COPY = (
+    "Inference Component has no capacity to process this request. ApplicationAutoScaling may be in-progress (if "
+    "configured) or try to increase the capacity by invoking UpdateInferenceComponentRuntimeConfig API."
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "body"),
+    [
+        (429, "ModelNotReadyException", b"{}"),
+        (503, "ModelNotReadyException", b"{}"),
+        (400, "ValidationError", json.dumps({"Message": NO_COPY}).encode()),
+        (400, "ValidationError", json.dumps({"message": NO_COPY}).encode()),
+    ],
+)
+def test_a_model_that_is_being_started_is_neither_full_nor_broken(status, kind, body):
+    got, headers, said = from_container(status, ((TYPE, kind.encode()),), body, sent=10)
+    assert (got, said) == (503, b"")
+    error = from_upstream(got, headers, said, now=0.0)
+    assert isinstance(error, ColdStart)
+    assert (error.http_status, error.error_code, error.retry_after_s) == (503, "cold_start", 30.0)
+    assert error.detail == f"cold start: upstream status 503 {kind}"
+    assert "capacity" not in error.message
+
+
+def test_only_sagemaker_says_that_a_model_is_being_started():
+    headers = (COLD, (TYPE, b"ServiceUnavailable"))
+    assert COLD not in from_container(503, headers, b"{}", sent=10)[1]
+    assert not isinstance(from_upstream(429, (COLD,), b"", now=0.0), ColdStart)
 
 
 def test_a_body_that_was_too_long_is_the_callers_to_mend():
