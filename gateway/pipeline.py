@@ -28,7 +28,7 @@ from gateway.policy.decide import decide
 from gateway.policy.labelling import label
 from gateway.ports import AuditSink, Clock, Downstream, Inbound
 from gateway.runtime.authn import Authenticator
-from gateway.runtime.call import Call, Ids
+from gateway.runtime.call import Call, Ids, Planted
 from gateway.runtime.dispatch import Dispatcher, Later
 from gateway.runtime.full_scan import Decided, SecondDecision, refusal_of
 from gateway.runtime.generation import Generation
@@ -95,10 +95,22 @@ class Pipeline:
         self._live: dict[Call, Relay] = {}
         self._ids = Ids()
 
-    def serve(self, dialect: Dialect, inbound: Inbound, downstream: Downstream, spawn: Spawn) -> None:
-        """Answer one request for a model: at once as far as nothing has to be waited for, the rest in one task."""
+    def serve(
+        self,
+        dialect: Dialect,
+        inbound: Inbound,
+        downstream: Downstream,
+        spawn: Spawn,
+        planted: Planted | None = None,
+    ) -> None:
+        """Answer one request for a model: at once as far as nothing has to be waited for, the rest in one task.
+
+        Who it is of stands in its credential; but a canary, which has none, is `planted`.
+        """
         generation = self.generation
         call = Call(self._ids.new(), inbound, path=str(dialect), order=generation.order, generation=generation)
+        if planted is not None:
+            call.id, call.planted = planted.request_id, planted
         relay = self._relay(call, downstream)
         self._live[call] = relay
         later = partial(self._later, call, relay, spawn)
@@ -254,7 +266,9 @@ class Pipeline:
         call.conversation = conversation
         call.generation, call.epoch = decided.generation, decided.epoch
         high, replies = decided.facts.label_high, _of(call).replies
-        relay.remember(partial(replies.remember, conversation, high) if replies.wants(high) else None)
+        # What a canary is answered is nobody's, and no one can bring it along.
+        is_kept = call.planted is None and replies.wants(high)
+        relay.remember(partial(replies.remember, conversation, high) if is_kept else None)
 
     async def _decide_anew(self, call: Call, relay: Relay) -> Decision:
         """Something was tightened since `call` was decided, or another bundle activated: everything that it was decided
@@ -367,7 +381,7 @@ class Pipeline:
     ) -> None:
         """To what is stored first, then to a model server."""
         dispatch = self._dispatcher.dispatch
-        if self._cache is None:
+        if self._cache is None or call.planted is not None:
             dispatch(call, relay, request, tenant, allow, later=later, second=second)
         else:
             go_on = partial(dispatch, call, relay, request, tenant, allow, later=later, second=second)
@@ -442,6 +456,9 @@ class Pipeline:
 
     def _caller(self, call: Call) -> Tenant:
         """Whose credential `call` came with; raises Unauthenticated."""
+        if call.planted is not None:
+            call.scopes = call.planted.scopes
+            return call.planted.tenant
         inbound = call.inbound
         caller = self._authenticator.identify(inbound.authorization, inbound.client)
         tenant, call.key_id, call.scopes, call.app = caller
@@ -459,7 +476,8 @@ class Pipeline:
             call.cost_micros = call.cost(generation.prices)
         if call.queued_s or error is not None:
             call.stayed = self._staying.why(call, generation.policy, error)
-        self._instruments.settled(call, ending, error, now=now)
+        if call.planted is None:
+            self._instruments.settled(call, ending, error, now=now)
         if call.on_settled is not None:
             call.on_settled(ending)
             call.on_settled = None

@@ -5,7 +5,7 @@ A `Call` is filled in as the request moves through the pipeline, by one task onl
 
 import secrets
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from gateway.core.access import Scope
 from gateway.core.decision import Decision
@@ -50,6 +50,17 @@ class Ids:
 _LEFT_WORKING: Final = frozenset({Ending.CLIENT_GONE, Ending.DEADLINE, Ending.SEND_FAILED, Ending.CANCELLED})
 
 
+class Planted(NamedTuple):
+    """A canary: a request of our own, of a tenant whose credential it did not come with (runtime/live_canary.py).
+
+    Nothing that comes in over a connection is one, whatever is in it: only who calls the pipeline can say so.
+    """
+
+    request_id: str
+    tenant: Tenant
+    scopes: tuple[Scope, ...] = ()
+
+
 class Call:
     """What is known of one request. Times are monotonic seconds."""
 
@@ -79,6 +90,7 @@ class Call:
         "on_settled",
         "order",
         "path",
+        "planted",
         "pool",
         "queued_s",
         "quota",
@@ -105,6 +117,7 @@ class Call:
         # What it is decided with, and what had been tightened by then.
         self.generation = generation
         self.epoch = 0
+        self.planted: Planted | None = None
         self.tenant: Tenant | None = None
         self.key_id = ""
         # What its credential reaches, as alternatives; none limit nothing.
@@ -246,4 +259,5 @@ class Call:
             self.held,
             self.reckoned,
             self.scored,
+            self.planted is not None,
         )

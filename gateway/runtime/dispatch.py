@@ -425,6 +425,7 @@ class Dispatcher:
             bundle=call.bundle,
             epoch=epoch,
             digest=self._digest_of(message),
+            canary=call.planted is not None,
         )
 
 

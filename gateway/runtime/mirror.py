@@ -132,7 +132,7 @@ class Mirrors:
             return
         now = self._clock.monotonic()
         copy = Call(self._ids.new(), call.inbound, path=call.path, order=call.order, generation=call.generation)
-        copy.epoch = call.epoch
+        copy.epoch, copy.planted = call.epoch, call.planted
         copy.tenant, copy.key_id, copy.request, copy.decision = tenant, call.key_id, request, copied
         exchange = Exchange(streamed=request.streamed, now=now, patience=self._patience)
         # As a client's own time: that it was too short says nothing of the server, which others are served by.
@@ -219,6 +219,7 @@ class Mirrors:
                 usage=call.usage,
                 error=error.error_code if error is not None else None,
                 cost_micros=call.cost(prices),
+                canary=call.planted is not None,
             )
         )
 
