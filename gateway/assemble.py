@@ -37,7 +37,15 @@ from gateway.core.message import Message
 from gateway.detect.memo import Memos, MemoStore
 from gateway.detect.ner import ModelScanner
 from gateway.detect.scanner import build_scanner
-from gateway.parts import backend_of, budget_desk_of, models_of, reply_cache_of, scanned_inline, shut_by_capture
+from gateway.parts import (
+    backend_of,
+    budget_desk_of,
+    models_of,
+    reply_cache_of,
+    scanned_inline,
+    shadow_of,
+    shut_by_capture,
+)
 from gateway.pipeline import Pipeline
 from gateway.ports import Clock, FullScanner, Scanner
 from gateway.runtime import readings
@@ -198,7 +206,9 @@ class Worker:
             workers=gateway.workers,
         )
         self._cache = reply_cache_of(settings, bundle, self._keyring, self._clock, chance, self._stores.cache)
+        self._shadow = shadow_of(settings, lambda: self._pipeline.generation.bundle, self._outlook_of)
         self._pipeline = Pipeline(
+            shadow=self._shadow,
             generation=self._generation(bundle, scanner, certificate),
             epoch=self._epoch,
             authenticator=self._credentials.authenticator,
@@ -253,17 +263,20 @@ class Worker:
                 took_in_full=meter(measures.SCAN, "models"),
             ),
             replies=ReplyRecord(self._replies, self._keyring.keyed_hash(Purpose.TAINT), policy),
-            outlook=Outlook(
-                policy.layout,
-                bundle.topology,
-                self._clock,
-                has_place=self._admission.has_place,
-                is_closed=self._takes_nothing,
-                is_spent=lambda: self._budget.is_spent,
-            ),
+            outlook=self._outlook_of(bundle),
             scoring=scoring_of(policy),
             prices=bundle.prices if bundle.prices.pools else None,
             certificate=certificate,
+        )
+
+    def _outlook_of(self, bundle: Bundle) -> Outlook:
+        return Outlook(
+            bundle.policy.layout,
+            bundle.topology,
+            self._clock,
+            has_place=self._admission.has_place,
+            is_closed=self._takes_nothing,
+            is_spent=lambda: self._budget.is_spent,
         )
 
     def activate(self, bundle: Bundle, scanner: Scanner, certificate: str) -> None:
@@ -296,6 +309,7 @@ class Worker:
         ask(lambda: readings.of_audit(self._audit))
         ask(lambda: readings.of_memo(self._memo))
         ask(self._quotas.readings)
+        ask(self._shadow.readings)
         ask(self._budget.readings)
         ask(lambda: readings.of_replies(self._replies))
         ask(self._mirrors.readings)
@@ -352,6 +366,7 @@ class Worker:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._tick())
                 group.create_task(self._credentials.run(drained))
+                group.create_task(self._shadow.run(drained))
                 group.create_task(self._budget.run(drained))
                 group.create_task(self._mirrors.run(drained))
                 for poller in self._pollers:

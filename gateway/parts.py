@@ -22,7 +22,9 @@ from gateway.runtime.cache_keys import CacheKeys
 from gateway.runtime.kept_budget import KeptBudget
 from gateway.runtime.keyring import Keyring, Purpose
 from gateway.runtime.reply_cache import CacheRules, ReplyCache
-from gateway.settings import Settings
+from gateway.runtime.shadow import Shadow
+from gateway.runtime.surroundings import Outlook
+from gateway.settings import RECOGNIZERS_FILE, Settings, load_candidate
 from gateway.stores.memory_cache import MemoryCacheStore
 from gateway.stores.memory_quota import MemoryQuotaStore
 from gateway.stores.redis_cache import RedisCacheStore
@@ -116,4 +118,17 @@ def reply_cache_of(
         rules=CacheRules(block.largest, block.wait_s, block.ceiling(order)),
         clock=clock,
         draw=draw,
+    )
+
+
+def shadow_of(settings: Settings, live: Callable[[], Bundle], outlook_of: Callable[[Bundle], Outlook]) -> Shadow:
+    """What compares a candidate for the policy with the bundle in force, wherever one stands."""
+    folder, files = settings.directory, settings.gateway.files
+    beside = (files.pools, files.tenants, files.recognizers or RECOGNIZERS_FILE)
+    return Shadow(
+        folder / files.shadow,
+        [folder / name for name in beside],
+        read=partial(load_candidate, folder, files),
+        live=live,
+        outlook_of=outlook_of,
     )

@@ -28,7 +28,7 @@ from gateway.policy.decide import decide
 from gateway.policy.labelling import label
 from gateway.ports import AuditSink, Clock, Downstream, Inbound
 from gateway.runtime.authn import Authenticator
-from gateway.runtime.call import Call, Ids, Planted
+from gateway.runtime.call import Call, Ids
 from gateway.runtime.dispatch import Dispatcher, Later
 from gateway.runtime.full_scan import Decided, SecondDecision, refusal_of
 from gateway.runtime.generation import Generation
@@ -38,6 +38,7 @@ from gateway.runtime.quotas import Quotas
 from gateway.runtime.reach import check_reach, no_such_model
 from gateway.runtime.relay import Relay
 from gateway.runtime.reply_cache import ReplyCache
+from gateway.runtime.shadow import Shadow
 from gateway.runtime.staying import Staying
 from gateway.telemetry import EventLog
 from gateway.wire.control_tokens import strip_control_tokens
@@ -75,6 +76,7 @@ class Pipeline:
         staying: Staying,
         quotas: Quotas | None = None,
         cache: ReplyCache | None = None,
+        shadow: Shadow | None = None,
         started_at: int,
     ) -> None:
         self.generation = generation
@@ -91,26 +93,15 @@ class Pipeline:
         self._staying = staying
         self._quotas = quotas
         self._cache = cache
+        self._shadow = shadow
         self._started_at = started_at
         self._live: dict[Call, Relay] = {}
         self._ids = Ids()
 
-    def serve(
-        self,
-        dialect: Dialect,
-        inbound: Inbound,
-        downstream: Downstream,
-        spawn: Spawn,
-        planted: Planted | None = None,
-    ) -> None:
-        """Answer one request for a model: at once as far as nothing has to be waited for, the rest in one task.
-
-        Who it is of stands in its credential; but a canary, which has none, is `planted`.
-        """
+    def serve(self, dialect: Dialect, inbound: Inbound, downstream: Downstream, spawn: Spawn) -> None:
+        """Answer one request for a model: at once as far as nothing has to be waited for, the rest in one task."""
         generation = self.generation
         call = Call(self._ids.new(), inbound, path=str(dialect), order=generation.order, generation=generation)
-        if planted is not None:
-            call.id, call.planted = planted.request_id, planted
         relay = self._relay(call, downstream)
         self._live[call] = relay
         later = partial(self._later, call, relay, spawn)
@@ -224,11 +215,14 @@ class Pipeline:
     ) -> None:
         if found is not NOTHING:
             evidence = _with_history(evidence, found)
-        first, second = self._decided(_of(call), call, request, tenant, evidence, self._epoch()), None
+        generation = _of(call)
+        first, second = self._decided(generation, call, request, tenant, evidence, self._epoch()), None
         decision = first.decision
+        if self._shadow is not None:
+            self._shadow.see(generation.bundle, tenant, request, first, call.scored)
         self._act_on(call, relay, conversation, first)
         if decision.if_scanned:
-            again = partial(self._scan_fully, request, tenant, first, _of(call))
+            again = partial(self._scan_fully, request, tenant, first, generation)
             act_on = partial(self._act_on, call, relay, conversation)
             second = SecondDecision(call, first, again, act_on, self._clock)
         match decision:
@@ -266,9 +260,7 @@ class Pipeline:
         call.conversation = conversation
         call.generation, call.epoch = decided.generation, decided.epoch
         high, replies = decided.facts.label_high, _of(call).replies
-        # What a canary is answered is nobody's, and no one can bring it along.
-        is_kept = call.planted is None and replies.wants(high)
-        relay.remember(partial(replies.remember, conversation, high) if is_kept else None)
+        relay.remember(partial(replies.remember, conversation, high) if replies.wants(high) else None)
 
     async def _decide_anew(self, call: Call, relay: Relay) -> Decision:
         """Something was tightened since `call` was decided, or another bundle activated: everything that it was decided
@@ -381,7 +373,7 @@ class Pipeline:
     ) -> None:
         """To what is stored first, then to a model server."""
         dispatch = self._dispatcher.dispatch
-        if self._cache is None or call.planted is not None:
+        if self._cache is None:
             dispatch(call, relay, request, tenant, allow, later=later, second=second)
         else:
             go_on = partial(dispatch, call, relay, request, tenant, allow, later=later, second=second)
@@ -456,9 +448,6 @@ class Pipeline:
 
     def _caller(self, call: Call) -> Tenant:
         """Whose credential `call` came with; raises Unauthenticated."""
-        if call.planted is not None:
-            call.scopes = call.planted.scopes
-            return call.planted.tenant
         inbound = call.inbound
         caller = self._authenticator.identify(inbound.authorization, inbound.client)
         tenant, call.key_id, call.scopes, call.app = caller
@@ -476,8 +465,7 @@ class Pipeline:
             call.cost_micros = call.cost(generation.prices)
         if call.queued_s or error is not None:
             call.stayed = self._staying.why(call, generation.policy, error)
-        if call.planted is None:
-            self._instruments.settled(call, ending, error, now=now)
+        self._instruments.settled(call, ending, error, now=now)
         if call.on_settled is not None:
             call.on_settled(ending)
             call.on_settled = None

@@ -204,6 +204,28 @@ STORE_FAILURES: Final = _counter(
 )
 STORE_DOWN: Final = _state("store_down_workers", "store", "Workers whose commands to a store fail at once, for now.")
 
+# A candidate beside the policy.
+SHADOW: Final = _counter(
+    "shadow_requests",
+    "candidate bundle route new_route new_label direction",
+    "Requests that a candidate would have sent: by the route that they took, the candidate's own route and label, and "
+    "which way that goes; `same` is none.",
+)
+SHADOW_GAINED: Final = _counter(
+    "shadow_gained_requests", "candidate bundle pool", "Requests for which a candidate opens a pool in the cloud."
+)
+SHADOW_UNDECIDED: Final = _counter(
+    "shadow_undecided_requests",
+    "candidate bundle gap",
+    "Requests of which nobody knows where a candidate would send them, by what is not known.",
+)
+SHADOW_WORKERS: Final = _state(
+    "shadow_workers", "candidate bundle state", "Workers by how they stand to the candidate's file."
+)
+SHADOW_SINCE: Final = _most(
+    "shadow_since_seconds", "candidate version", "Since when a candidate stands beside the policy, in Unix time."
+)
+
 # Credentials.
 CREDENTIALS_REFUSED: Final = _counter(
     "credentials_refused", "reason", "Requests that were refused for their credential, by what was wrong with it."
