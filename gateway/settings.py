@@ -12,7 +12,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from gateway.config import cache_block, gateway_file, keys_file, pools_file, recognizers_file, tenants_file
+from gateway.config import (
+    cache_block,
+    canary_block,
+    gateway_file,
+    keys_file,
+    pools_file,
+    recognizers_file,
+    tenants_file,
+)
 from gateway.config.addresses import Listen
 from gateway.config.connection_block import TlsBlock
 from gateway.config.gateway_file import GatewayFile
@@ -241,6 +249,8 @@ class _Loader:
         stores = self._stores(gateway)
         if gateway is not None and read.policy is not None:
             cache_block.check(self.reader, gateway.cache, read.policy.order)
+            takes_any = read.policy.any_alias is not None
+            canary_block.check(self.reader, gateway.canary, read.policy.aliases, takes_any=takes_any)
         self.reader.finish()
         # Nothing is missing without a problem, and `finish` has raised those.
         assert gateway is not None  # noqa: S101

@@ -11,6 +11,7 @@ from pathlib import Path
 from gateway.cli.problem_report import as_json, report
 from gateway.cli.proved import load_proved, shown
 from gateway.config.cache_block import CacheBlock
+from gateway.config.canary_block import CanaryBlock
 from gateway.config.gateway_file import GatewayFile
 from gateway.core.problems import Problems
 from gateway.core.topology import Endpoint, Pool
@@ -115,6 +116,7 @@ def _gateway(gateway: GatewayFile, settings: Settings) -> list[str]:
         f"history: keep {gateway.history_s:g} s",
         f"ner: workers {ner.workers}, queue {ner.queue}, deadline {ner.deadline_s:g} s, longest {ner.longest}",
         _cache(gateway.cache, settings),
+        _canary(gateway.canary),
         f"stores: state {_store(settings.stores.state)}; cache {_store(settings.stores.cache)}",
     ]
 
@@ -144,6 +146,13 @@ def _cache(block: CacheBlock | None, settings: Settings) -> str:
         f"cache: memory {block.memory} B, share {block.share:.0%}, largest {block.largest} B, wait {block.wait_s:g} s, "
         f"clearance {order.name(block.ceiling(order))}, keys in {cache_keys_file(settings)}"
     )
+
+
+def _canary(block: CanaryBlock | None) -> str:
+    if block is None:
+        return "canary: off"
+    model = block.model.text if block.model is not None else "each in turn"
+    return f"canary: every {block.every_s:g} s, model {model}"
 
 
 def _pool(pool: Pool) -> str:

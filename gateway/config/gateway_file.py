@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
-from gateway.config import cache_block, stores_block
+from gateway.config import cache_block, canary_block, stores_block
 from gateway.config.addresses import Listen, Tcp, listen
 from gateway.config.cache_block import CacheBlock
+from gateway.config.canary_block import CanaryBlock
 from gateway.config.clients_block import Clients, clients
 from gateway.config.oidc_block import OidcIssuer, issuers
 from gateway.config.secret_source import SecretFile, SecretSource, secret_source
@@ -54,6 +55,8 @@ OVERRIDES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             ("cache", "wait"),
             ("cache", "clearance"),
             ("cache", "keys"),
+            ("canary", "every"),
+            ("canary", "model"),
             ("stores", "state", "address"),
             ("stores", "state", "username"),
             ("stores", "state", "prefix"),
@@ -150,6 +153,7 @@ class GatewayFile:
     oidc: tuple[OidcIssuer, ...] = ()
     stores: Stores = field(default_factory=Stores)
     cache: CacheBlock | None = None
+    canary: CanaryBlock | None = None
     are_signatures_required: bool = False
 
 
@@ -160,7 +164,7 @@ def read(root: Node, reader: Reader, environ: Mapping[str, str]) -> GatewayFile 
             root = _with(root, path, Scalar(environ[name], is_plain=True, at=Place(f"environment variable {name}")))
     known = (
         "apiVersion", "listen", "admin", "state_dir", "root_secret", "workers", "files", "limits", "tls", "audit",
-        "history", "replicas", "ner", "clients", "oidc", "stores", "cache", "signatures",
+        "history", "replicas", "ner", "clients", "oidc", "stores", "cache", "canary", "signatures",
     )  # fmt: skip
     top = reader.fields(root, "The gateway file", known, ("apiVersion", "admin", "root_secret"))
     reader.api_version(top)
@@ -195,6 +199,7 @@ def read(root: Node, reader: Reader, environ: Mapping[str, str]) -> GatewayFile 
         oidc=issuers(reader, top.get("oidc")),
         stores=stores_block.read(reader, top.get("stores")),
         cache=cache_block.read(reader, top.get("cache")),
+        canary=canary_block.read(reader, top.get("canary")),
         are_signatures_required=bool(reader.flag(signatures.get("required"), "`signatures.required`")),
     )
 

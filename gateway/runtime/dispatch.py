@@ -105,7 +105,7 @@ class Dispatcher:
 
         At once where a place and a connection are free and nothing has to be on disk first; `later` gets what waits.
         `second` is the way to another decision, if a full scan could open more. What `is_copy` is nobody's: it is
-        tried once, and no tenant's money pays for it.
+        tried once, and no tenant's money pays for it, nor for a canary.
         """
         choices = Choices(self._endpoints, partial(self._prefix, request, tenant))
         asker = self._admission.asker(tenant, allow, is_undecided=second is not None and second.is_open)
@@ -316,8 +316,9 @@ class Dispatcher:
         if self._budget is None or not self._zones[pool.zone].is_cloud:
             return await self._paid_attempt(walk, pool, endpoint)
         # Before the intent: what there is no money for is not recorded as something that may have been sent.
+        payer = "" if walk.is_copy or walk.call.planted is not None else walk.tenant.id
         try:
-            hold = await self._budget.reserve(walk.call, pool, walk.request, "" if walk.is_copy else walk.tenant.id)
+            hold = await self._budget.reserve(walk.call, pool, walk.request, payer)
         except BudgetSpent as error:
             return error
         walk.is_out = False

@@ -1,0 +1,114 @@
+"""What a live canary should have met with, and what its records say that it did.
+
+A canary is a request of ours with an identifier in it that must stay home. Here is which identifiers a policy keeps
+home for a tenant, where such a request may go, and the verdict on what the audit log holds of it. The text is
+`detect/synthetic.py`'s, sending and reading back `runtime/live_canary.py`'s. Pure.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from gateway.core.facts import Tenant
+from gateway.core.findings import Coverage, Evidence, Finding, Tier
+from gateway.core.labels import Label
+from gateway.core.records import Ending, Intent, Mirrored, Outcome
+from gateway.core.topology import Topology
+from gateway.policy.compiled import CompiledPolicy
+from gateway.policy.labelling import label
+
+
+class Verdict(StrEnum):
+    """What became of one canary."""
+
+    HELD = "held"  # labelled as it should be, and nowhere but where that may be seen; or refused, or turned away
+    LEFT = "left"  # it went, or may have gone, where it must not be seen
+    UNLABELLED = "unlabelled"  # its label is below the one that the policy gives what was in it
+    UNSEEN = "unseen"  # the audit log has no record of it
+    FAILED = "failed"  # nobody could answer, so that little was tried; nothing was let out
+
+
+ALARMS: Final = frozenset((Verdict.LEFT, Verdict.UNLABELLED, Verdict.UNSEEN))
+"""The verdicts that somebody must be woken for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bait:
+    """An identifier that must stay home: which kind, and the label that one of them gives a request."""
+
+    entity: str
+    label: Label
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """What the audit log holds of one canary: how it ended, the attempts in the cloud that it announced, and the copies
+    that were made of it."""
+
+    outcome: Outcome | None = None
+    intents: tuple[Intent, ...] = ()
+    copies: tuple[Mirrored, ...] = ()
+
+    @property
+    def places(self) -> Iterator[str]:
+        """Every pool that it was sent to, or may have been."""
+        for intent in self.intents:
+            yield intent.pool
+        for sent in (self.outcome, *self.copies):
+            if sent is not None:
+                for attempt in sent.attempts:
+                    yield attempt.pool
+
+
+def baits(policy: CompiledPolicy, tenant: Tenant, scores: Mapping[str, float]) -> tuple[Bait, ...]:
+    """Of the entities in `scores`, found with those scores, the ones with the highest label; none if even that one may
+    leave. What a class attests is said of texts in which nothing is found, and plays no part."""
+    found = tuple(Bait(entity, _label_of(policy, entity, score)) for entity, score in scores.items())
+    highest = max((bait.label for bait in found), default=None)
+    if highest is None or (tenant.ceiling is not None and highest <= tenant.ceiling):
+        return ()
+    return tuple(bait for bait in found if bait.label == highest)
+
+
+def homes(policy: CompiledPolicy, topology: Topology, highest: Label) -> frozenset[str]:
+    """The pools that may see what has the label `highest`, none of them in the cloud whatever its clearance."""
+    return frozenset(
+        pool.name for pool in topology.pools if pool.clearance >= highest and not policy.zones[pool.zone].is_cloud
+    )
+
+
+def judge(records: Records, expected: Label, may_see: Iterable[str]) -> Verdict:
+    """The verdict on a canary of the label `expected`, which the pools `may_see` and no others."""
+    allowed = frozenset(may_see)
+    if not allowed.issuperset(records.places):
+        return Verdict.LEFT
+    outcome = records.outcome
+    if outcome is None:
+        return Verdict.UNSEEN
+    if outcome.facts is None:
+        return Verdict.FAILED
+    # What was found, not what tiers that have not run yet might add: that is high where nothing was found, too.
+    if outcome.facts.label_low < expected:
+        return Verdict.UNLABELLED
+    return Verdict.HELD if outcome.ending in _KEPT else Verdict.FAILED
+
+
+def place_in_time(now: float, every_s: float, classes: int) -> tuple[int, int, float]:
+    """Whose turn it is of `classes` at `now` (Unix time), how many turns it has had, and when the next one comes.
+
+    Turns lie by the clock and not by when somebody began, so that a gateway that is started again and again does not
+    always ask for the first.
+    """
+    step_s = every_s / classes
+    slot = int(now // step_s)
+    return slot % classes, slot // classes, (slot + 1) * step_s
+
+
+_KEPT: Final = frozenset((Ending.COMPLETED, Ending.REFUSED))
+_SCANNED: Final = Coverage(frozenset(Tier))
+
+
+def _label_of(policy: CompiledPolicy, entity: str, score: float) -> Label:
+    finding = Finding(entity, score, "messages[0].content", 0, 1, "canary")
+    return label(policy, Evidence((finding,), _SCANNED))[0]
