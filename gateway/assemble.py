@@ -63,7 +63,7 @@ from gateway.runtime.forward import Door, Forwarder
 from gateway.runtime.generation import Generation
 from gateway.runtime.instruments import Instruments
 from gateway.runtime.keyring import Purpose
-from gateway.runtime.lifeline import Told
+from gateway.runtime.lifeline import InForce, Told
 from gateway.runtime.mint import Mint, new_key
 from gateway.runtime.mirror import Mirrors
 from gateway.runtime.polling import Poller
@@ -163,6 +163,7 @@ class Worker:
         self._models = models_of(settings) if full_scanner is None else None
         self._full_scanner = self._own_full_scanner() if full_scanner is None else full_scanner
         self._activations = 0
+        self._in_force: InForce | None = None
         self._endpoints = Endpoints(
             bundle.topology, policy.zones, self._clock, chance=chance, shut=shut_by_capture(self._clouds())
         )
@@ -297,6 +298,18 @@ class Worker:
         self._activations += 1
         self._audit.activated(bundle.digest, bundle.policy.order.names, certificate)
         log.info("bundle_activated", worker=self._number, bundle=bundle.digest, epoch=self._epoch())
+
+    def make_ready(self, bundle: Bundle) -> None:
+        """Make on disk what `bundle` needs before it is activated; waits for it."""
+        if self._cache is not None:
+            self._cache.make_keys(bundle.tenants)
+
+    def supersede(self) -> None:
+        """Something governs that this worker cannot take over: whoever comes or waits here is asked to come again."""
+        if not self._pipeline.is_superseded:
+            self._pipeline.is_superseded = True
+            self._activations += 1
+            log.info("worker_superseded", worker=self._number, bundle=self.bundle)
 
     def _let_read(self) -> None:
         """Whose readings are among the figures."""
@@ -442,8 +455,15 @@ class Worker:
         return _Face(config)
 
     def told(self, told: Told) -> None:
-        """The supervisor says which overrides of operations stand."""
+        """The supervisor says which overrides of operations stand, and what of the files does not come into force."""
         self._desk.told(told)
+        before, now = self._in_force, told.in_force
+        if now is None:
+            return
+        self._in_force = now
+        is_new = before is None or now.refusals > before.refusals
+        if is_new and now.refused is not None and self._number == 0:
+            self._audit.refused(now.refused.refusal(now.refused_at, now.bundle))
 
     def _takes_nothing(self, pool: str) -> bool:
         return self._endpoints.is_closed(pool) or self._admission.is_drained(pool)

@@ -265,6 +265,16 @@ class ClearanceRefused(TidegateError):
     default_message = "The gateway refused to send this request. Retry."
 
 
+class Superseded(TidegateError):
+    """What governs has changed, and this worker, which is leaving, cannot decide by it."""
+
+    status = 503
+    type = "server_error"
+    code = "configuration_changed"
+    default_message = "The gateway's configuration has just changed. Send the request again."
+    default_retry_after_s = 0.5
+
+
 class ClearanceStale(ClearanceRefused):
     """The door did not open because something was tightened, or another bundle activated, since the clearance was
     made. The request is decided again."""

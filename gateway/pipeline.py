@@ -23,7 +23,7 @@ from gateway.core.findings import Evidence, Unscanned
 from gateway.core.labels import Label
 from gateway.core.records import Ending, FullScan, ScanEnding, ScanReason
 from gateway.core.taint import NOTHING, Provenance
-from gateway.errors import AuditUnavailable, TidegateError, Unauthenticated, Unavailable
+from gateway.errors import AuditUnavailable, Superseded, TidegateError, Unauthenticated, Unavailable
 from gateway.policy.decide import decide
 from gateway.policy.labelling import label
 from gateway.ports import AuditSink, Clock, Downstream, Inbound
@@ -95,6 +95,9 @@ class Pipeline:
         self._cache = cache
         self._shadow = shadow
         self._started_at = started_at
+        self.is_superseded = False
+        """Whether something governs elsewhere that takes away what is permitted here."""
+
         self._live: dict[Call, Relay] = {}
         self._ids = Ids()
 
@@ -109,6 +112,8 @@ class Pipeline:
             relay.watch()
             if relay.exchange.is_over:
                 return
+            if self.is_superseded:
+                raise Superseded
             tenant = call.tenant = self._identify(call)
             size = len(inbound.body)
             if size > READ_INLINE:
@@ -268,6 +273,8 @@ class Pipeline:
         request, evidence, before = call.request, call.evidence, call.generation
         if request is None or evidence is None:
             raise Unavailable
+        if self.is_superseded:
+            raise Superseded
         # Before anything that waits: should there be a third, this is decided once more.
         generation, epoch = self.generation, self._epoch()
         tenant = self._caller(call)

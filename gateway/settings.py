@@ -117,6 +117,12 @@ def load(directory: Path, environ: Mapping[str, str], *, bundle: str = "") -> Se
     return _Loader(directory, environ, bundle).settings()
 
 
+def foundation_of(settings: Settings, bundle: Bundle) -> str:
+    """What takes other workers if it changes: what lies deeper than a decision in `bundle`, and gateway.yaml."""
+    data = _read(settings.directory / GATEWAY_FILE, written.LARGEST_FILE)
+    return hashlib.sha256(data + bundle.foundation.encode()).hexdigest()
+
+
 def load_bundle(directory: Path, environ: Mapping[str, str]) -> tuple[Path, Bundle]:
     """Where the policy is, and what `directory` decides by, without secrets and keys; raises Problems."""
     loader = _Loader(directory, environ)

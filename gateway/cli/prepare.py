@@ -28,7 +28,7 @@ from gateway.runtime.lifeline import die_with_parent, forbid_core_files
 from gateway.runtime.proving import Progress
 from gateway.runtime.supervisor import Plan
 from gateway.runtime.upgrade import MOST_PROBLEMS, NotLoaded, Prepared
-from gateway.settings import GATEWAY_FILE, RECOGNIZERS_FILE, Settings, load_names
+from gateway.settings import GATEWAY_FILE, RECOGNIZERS_FILE, Settings, foundation_of, load_names
 from gateway.telemetry import EventLog, log_to
 
 _NEEDED: Final = frozenset({GATEWAY_FILE, "policy.yaml", "pools.yaml", "tenants.yaml"})
@@ -61,6 +61,9 @@ def plan_of(directory: Path, telling: AbstractContextManager[Progress]) -> Plan:
         workers=prepared.workers,
         drain_s=prepared.drain_s,
         bundle=prepared.bundle,
+        files=prepared.files,
+        watched=prepared.watched,
+        foundation=prepared.foundation,
     )
 
 
@@ -96,6 +99,8 @@ def loaded(directory: Path, telling: AbstractContextManager[Progress]) -> tuple[
         files=so_far.files,
         version=version,
         proof=proof,
+        watched={name: str(path) for name, path in _watched(directory).items()},
+        foundation=foundation_of(settings, settings.bundle),
     )
     return settings, prepared
 
@@ -117,6 +122,17 @@ def _keep(settings: Settings, bundle: str, sealed: bytes, seen: Mapping[str, byt
 def _seen(directory: Path) -> Mapping[str, bytes]:
     """The files that decide, as they are, under the names that they usually have; what cannot be read is left out, for
     the loader to say so."""
+    found = {}
+    for name, path in _watched(directory).items():
+        with contextlib.suppress(OSError):
+            if path.is_file():
+                with path.open("rb") as opened:
+                    found[name] = opened.read(written.LARGEST_FILE + 1)
+    return found
+
+
+def _watched(directory: Path) -> Mapping[str, Path]:
+    """Where the files that decide are, by the names that they usually have."""
     files = load_names(directory, os.environ)
     names = {
         GATEWAY_FILE: GATEWAY_FILE,
@@ -127,14 +143,7 @@ def _seen(directory: Path) -> Mapping[str, bytes]:
         SIGNERS: SIGNERS,
         SIGNATURES: SIGNATURES,
     }
-    found = {}
-    for name, file in names.items():
-        path = directory / file
-        with contextlib.suppress(OSError):
-            if path.is_file():
-                with path.open("rb") as opened:
-                    found[name] = opened.read(written.LARGEST_FILE + 1)
-    return found
+    return {name: directory / file for name, file in names.items()}
 
 
 def _codes(found: Problems, seen: Mapping[str, bytes]) -> tuple[RefusalCode, ...]:

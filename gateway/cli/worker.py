@@ -1,7 +1,8 @@
 """One worker process, started by the supervisor and by nobody else: `python -m gateway.cli.worker`.
 
 It reads the configuration itself, so that no secret passes through an argument, starts only if that is what was proved,
-takes over the sockets that the supervisor opened, and drains when it is told to or when the supervisor is gone.
+takes over the sockets that the supervisor opened, follows when another bundle is to govern, and drains when it is told
+to or when the supervisor is gone.
 """
 
 import argparse
@@ -10,21 +11,20 @@ import gc
 import os
 import signal
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import uvloop
 
 from gateway.assemble import Worker
+from gateway.cli import loaded
+from gateway.cli.activating import Activating
+from gateway.cli.loaded import Loaded
 from gateway.core.problems import Problems
-from gateway.detect.scanner import scanner_digest
-from gateway.runtime import certified
 from gateway.runtime.board import Board
-from gateway.runtime.keyring import Purpose
+from gateway.runtime.certified import Unproved
 from gateway.runtime.lifeline import REPLACED, Inherited, die_with_parent, forbid_core_files
 from gateway.runtime.supervisor import REFUSED, UNPROVED
-from gateway.settings import Settings, load
 from gateway.telemetry import EventLog, log_to
 
 log = EventLog(__name__)
@@ -44,25 +44,21 @@ def main() -> int:
     forbid_core_files()
     log_to(sys.stderr)
     sys.setswitchinterval(SWITCH_S)
+    inherited = Inherited.from_argument(arguments.fds)
     try:
-        settings = load(arguments.config, os.environ)
+        first = loaded.started(arguments.config, os.environ, inherited.certificate)
     except Problems as exc:
         # The supervisor has loaded the same files a moment ago, so this is an edit in between.
         log.error("configuration_refused", worker=arguments.worker, count=len(exc.problems))
         return REFUSED
-    inherited = Inherited.from_argument(arguments.fds)
-    bundle = settings.bundle.with_scanner(scanner_digest(settings.bundle.policy.markers, settings.bundle.recognizers))
-    key = settings.keyring().keyed_hash(Purpose.CERTIFICATES)
-    try:
-        certificate = certified.check(inherited.certificate, key, bundle.digest)
-    except certified.Unproved as unproved:
-        log.error("bundle_unproved", worker=arguments.worker, bundle=bundle.digest, reason=unproved.reason)
+    except Unproved as unproved:
+        log.error("bundle_unproved", worker=arguments.worker, reason=unproved.reason)
         return UNPROVED
-    uvloop.run(_serve(replace(settings, bundle=bundle), arguments.worker, inherited, certificate))
+    uvloop.run(_serve(first, arguments.config, arguments.worker, inherited))
     return 0
 
 
-async def _serve(settings: Settings, number: int, inherited: Inherited, certificate: str) -> None:
+async def _serve(first: Loaded, directory: Path, number: int, inherited: Inherited) -> None:
     loop = asyncio.get_running_loop()
     stop, replaced = asyncio.Event(), asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -70,16 +66,18 @@ async def _serve(settings: Settings, number: int, inherited: Inherited, certific
     loop.add_signal_handler(REPLACED, replaced.set)
     lifeline = inherited.lifeline
     worker = Worker(
-        settings,
+        first.settings,
         number=number,
+        scanner=first.scanner,
         on_head=lifeline.synced,
-        certificate=certificate,
+        certificate=first.certificate,
         ask=lifeline.ask,
         board=Board.inherited(inherited.figures),
         place=inherited.place,
     )
     # What the supervisor has said lies there already, so that no request is served without it.
-    lifeline.when_cut(loop, stop.set, worker.told)
+    activating = Activating(worker, first, lifeline, directory, os.environ)
+    lifeline.when_cut(loop, stop.set, activating.told)
     # What was built so far lives as long as the process: no reason to walk it in every collection.
     gc.collect()
     gc.freeze()

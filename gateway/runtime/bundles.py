@@ -11,11 +11,16 @@ from typing import Self
 from gateway.core.burst_budget import BurstBudget
 from gateway.core.facts import Tenant
 from gateway.core.prices import UNPRICED, Prices
-from gateway.core.topology import Topology
+from gateway.core.topology import Pool, Topology
 from gateway.policy.compiled import CompiledPolicy
 from gateway.policy.prove import PROVER_VERSION
 from gateway.ports import Recognizer
 from gateway.runtime.authn import StoredKey
+
+
+def _is_kept(old: Pool, new: Pool) -> bool:
+    is_no_higher = old.clearance <= new.clearance
+    return old.zone == new.zone and is_no_higher and set(old.endpoints) <= set(new.endpoints)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,30 @@ class Bundle:
         if self.models_digest:
             parts += (self.models_digest,)
         return hashlib.sha256("\n".join(("tidegate/v1 bundle", *parts)).encode()).hexdigest()
+
+    @property
+    def foundation(self) -> str:
+        """A digest of what lies deeper than a decision, and therefore takes other workers if it changes: the pools, the
+        zones, the order of labels, the models, whether there is a budget, and in what money."""
+        policy = self.policy
+        deep = (
+            self.pools_digest,
+            sorted(policy.zones.items()),
+            policy.order.names,
+            self.models_digest,
+            self.budget is None,
+            self.prices.currency,
+        )
+        return hashlib.sha256(repr(deep).encode()).hexdigest()
+
+    def is_kept_by(self, new: "Bundle") -> bool:
+        """Whether `new` takes nothing away: the same decisions, over pools that have what they had. In doubt, no."""
+        ours = self.policy.digest, self.tenants_digest, self.scanner_digest, self.models_digest, self.policy.zones
+        theirs = new.policy.digest, new.tenants_digest, new.scanner_digest, new.models_digest, new.policy.zones
+        if ours != theirs:
+            return False
+        found = {pool.name: pool for pool in new.topology.pools}
+        return all(pool.name in found and _is_kept(pool, found[pool.name]) for pool in self.topology.pools)
 
     def with_scanner(self, digest: str) -> Self:
         """This bundle with the scanner that reads for it."""

@@ -25,7 +25,8 @@ class Fds:
 
 @dataclass(slots=True)
 class Worker:
-    """A running worker process, seen from here. `place` is where it tells its figures."""
+    """A running worker process, seen from here. `place` is where it tells its figures; `bundle` is what is to govern in
+    it, and `is_active` whether it does."""
 
     number: int
     place: int
@@ -33,7 +34,9 @@ class Worker:
     channel: socket.socket
     started_at: float
     is_ready: bool = False
-    told_revision: int = -1
+    told_revision: tuple[int, int] = (-1, -1)
+    bundle: str = ""
+    is_active: bool = True
     kill_at: float | None = None
 
 

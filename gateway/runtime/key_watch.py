@@ -14,12 +14,11 @@ from gateway.config.keys_file import KeyRecord
 from gateway.core.facts import Tenant
 from gateway.core.problems import Problems
 from gateway.runtime.authn import Authenticator, StoredKey
+from gateway.runtime.file_mark import Mark, mark_of
 from gateway.runtime.key_file import read_keys
 from gateway.telemetry import EventLog
 
 LOOK_EVERY_S: Final = 0.5
-
-_Mark = tuple[int, int, int, int] | None
 
 log = EventLog(__name__)
 
@@ -40,7 +39,7 @@ class KeyWatch:
         # What the file says, whoever's it is: other tenants may come.
         self._records: tuple[KeyRecord, ...] | None = None
         # Nothing yet: what was written between the start's reading and now is read once more.
-        self._seen: _Mark | int = -1
+        self._seen: Mark | int = -1
         self.epoch = 0
         """A number that rises whenever a key is taken away or may do less."""
 
@@ -71,7 +70,7 @@ class KeyWatch:
 
     async def look(self) -> None:
         """Read the file if it is another one than before."""
-        mark = _mark_of(self._path)
+        mark = mark_of(self._path)
         if mark == self._seen:
             return
         try:
@@ -106,12 +105,3 @@ class KeyWatch:
         if self._keys or reason != "the file is gone":
             self.is_stale = True
             log.error("keys_unreadable", reason=reason)
-
-
-def _mark_of(path: Path) -> _Mark:
-    """What tells one state of a file from the next; None if it is not there or cannot be asked about."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns

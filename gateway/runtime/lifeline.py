@@ -19,9 +19,11 @@ from signal import SIGKILL, SIGUSR1
 from typing import Final, Protocol, Self
 
 import msgspec
+from msgspec.structs import replace
 
 from gateway.core.audit_chain import Head
 from gateway.core.controls import Controls, Order
+from gateway.runtime.upgrade import NotLoaded
 
 LONGEST_MESSAGE: Final = 1 << 16
 REPLACED: Final = SIGUSR1
@@ -48,7 +50,31 @@ class Asked(msgspec.Struct, frozen=True, tag="asked"):
     order: Order
 
 
-Message = Ready | Synced | Asked
+class Activated(msgspec.Struct, frozen=True, tag="activated"):
+    """The bundle called `bundle` governs in this worker from now on."""
+
+    bundle: str
+
+
+class NotActivated(msgspec.Struct, frozen=True, tag="not_activated"):
+    """This worker goes on as before. `reason` says why in fixed words."""
+
+    bundle: str
+    reason: str
+
+
+Message = Ready | Synced | Asked | Activated | NotActivated
+
+
+class InForce(msgspec.Struct, frozen=True):
+    """What is to govern, since when in Unix seconds, and what of the files has been refused since: the newest of
+    `refusals`, at `refused_at`."""
+
+    bundle: str
+    since: float = 0.0
+    refusals: int = 0
+    refused: NotLoaded | None = None
+    refused_at: float = 0.0
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -61,6 +87,7 @@ class Told(msgspec.Struct, frozen=True):
     answers: int | None = None
     refused: str = ""
     is_kept: bool = True
+    in_force: InForce | None = None
 
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -77,8 +104,16 @@ def read_message(data: bytes) -> Message | None:
 
 
 def written(told: Told) -> bytes:
-    """`told` as one message."""
-    return _encode(told)
+    """`told` as one message. Of what is wrong with files so much is told as there is room for."""
+    data = _encode(told)
+    while len(data) > LONGEST_MESSAGE and told.in_force is not None and told.in_force.refused is not None:
+        refused = told.in_force.refused
+        if not refused.problems:
+            break
+        fewer = replace(refused, problems=refused.problems[: len(refused.problems) // 2])
+        told = replace(told, in_force=replace(told.in_force, refused=fewer))
+        data = _encode(told)
+    return data
 
 
 def _read_told(data: bytes) -> Told | None:
@@ -109,6 +144,14 @@ class Lifeline:
     def synced(self, head: Head) -> None:
         """Tell the supervisor how far the audit segment is; `on_head` of the audit log."""
         self._send(Synced(head))
+
+    def activated(self, bundle: str) -> None:
+        """Tell the supervisor that `bundle` governs here."""
+        self._send(Activated(bundle))
+
+    def not_activated(self, bundle: str, reason: str) -> None:
+        """Tell the supervisor that `bundle` does not govern here, and why."""
+        self._send(NotActivated(bundle, reason))
 
     def ask(self, number: int, order: Order) -> bool:
         """Pass `order` on; whether it could be sent."""

@@ -3,8 +3,9 @@
 Connections wait in the sockets while a worker is replaced, so none is lost. A worker that keeps dying is started ever
 more slowly, and when nothing serves and one has died five times in a row the supervisor says so and ends, for the
 system above it to see. Each worker gets the certificate of what was proved before any of them started; one that was
-started on other files refuses. A hang-up has the files as they are now proved, by a child, and new workers take the
-places of those that serve once all of them are ready. Overrides of operations are kept here and told to all workers.
+started on other files refuses. Files that have changed are proved by a child: what lies in a bundle then governs in
+the workers that serve (`reloading.py`), what lies deeper takes new ones, and so does a hang-up; they take the places of
+those that serve once all of them are ready. Overrides of operations are kept here and told to all workers.
 It handles no request and has no secret but the signing key.
 """
 
@@ -14,14 +15,15 @@ import selectors
 import signal
 import socket
 import subprocess
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from gateway.config.addresses import Listen
 from gateway.core.audit_chain import Head
 from gateway.core.controls import Order, Refused
+from gateway.core.records import RefusalCode
 from gateway.ports import Clock
 from gateway.runtime.board import Board
 from gateway.runtime.checkpoints import Checkpoints
@@ -32,7 +34,9 @@ from gateway.runtime.control_book import ControlBook
 from gateway.runtime.lifeline import (
     LONGEST_MESSAGE,
     REPLACED,
+    Activated,
     Asked,
+    NotActivated,
     Ready,
     Synced,
     Told,
@@ -44,7 +48,15 @@ from gateway.runtime.lifeline import (
     written,
 )
 from gateway.runtime.listening import has_terminal, listen, place_of, signals
-from gateway.runtime.upgrade import PREPARED_WITHIN_S, NotPrepared, Preparation, prepare_command
+from gateway.runtime.reloading import Reloading
+from gateway.runtime.upgrade import (
+    PREPARED_WITHIN_S,
+    NotLoaded,
+    NotPrepared,
+    Preparation,
+    Prepared,
+    prepare_command,
+)
 from gateway.telemetry import EventLog
 
 QUICK_S: Final = 10.0
@@ -64,7 +76,8 @@ log = EventLog(__name__)
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What to run. `certificate` is what workers are handed, sealed. `command` makes a worker's argument list from the
-    configuration folder, its number and its fds; `prepare` that of the child that gets an upgrade ready.
+    configuration folder, its number and its fds; `prepare` that of the child that gets an upgrade ready. `files` is the
+    digest of those that are `watched`, by their names on the shelf.
     """
 
     config_dir: Path
@@ -77,6 +90,9 @@ class Plan:
     command: Callable[[str, int, str], Sequence[str]] = worker_command
     bundle: str = ""
     prepare: Callable[[str], Sequence[str]] = prepare_command
+    files: str = ""
+    watched: Mapping[str, str] = field(default_factory=dict)
+    foundation: str = ""
 
     @property
     def controls_file(self) -> Path:
@@ -134,6 +150,7 @@ class Supervisor:
         self._status = 0
         self._had_terminal = has_terminal()
         self._is_upgrade_wanted = False
+        self._reloading = Reloading(plan.watched, plan.files, plan.bundle, plan.foundation, clock)
         self._upgrade: Preparation | Next | None = None
         self._replaced: list[Worker] = []
         self._selector = selectors.DefaultSelector()
@@ -152,6 +169,7 @@ class Supervisor:
                     else:
                         self._hear(key.data)
                 self._reap()
+                self._look_at_files()
                 self._go_on_upgrading()
                 self._sign(is_last=False)
                 self._book.end_due()
@@ -179,6 +197,8 @@ class Supervisor:
             due.append(self._stop_by)
         if self._book.ends_at is not None:
             due.append(now + self._book.ends_at - self._clock.wall())
+        if self._stop_by is None:
+            due.append(now + self._reloading.every_s)
         # A second at most: SIGCHLD wakes us, and should one be missed, a dead worker is noticed all the same.
         return max(0.0, min([*due, now + 1.0]) - now)
 
@@ -188,21 +208,21 @@ class Supervisor:
         now = self._clock.monotonic()
         for place in self._places:
             if place.worker is None and place.start_at <= now:
-                place.worker = self._start(place.number, self._fds.certificate)
+                place.worker = self._start(place.number, self._fds.certificate, self._reloading.bundle)
 
     def _free(self) -> list[int]:
         """Places on the board that are nobody's, the first ones first."""
         taken = {worker.place for worker in self._workers()}
         return [place for place in self._board_places if place not in taken]
 
-    def _start(self, number: int, certificate: int) -> Worker:
+    def _start(self, number: int, certificate: int, bundle: str) -> Worker:
         place = self._free()[0]
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             ours.setblocking(False)
             controls = self._book.controls
             # Before there is anybody to hear it, so that no worker serves a moment without it.
-            ours.send(written(Told(controls)))
+            ours.send(written(Told(controls, in_force=self._reloading.told(bundle))))
             # The admin port has one owner; what the others count it reads on the board that all of them share.
             admin = self._fds.admin if number == 0 else None
             fds = self._fds.data, admin, theirs.fileno(), certificate, self._fds.figures
@@ -213,7 +233,8 @@ class Supervisor:
                 # A group of its own: Ctrl-C in a terminal reaches us alone, and we say when to drain.
                 process_group=0,
             )
-        worker = Worker(number, place, process, ours, self._clock.monotonic(), told_revision=controls.revision)
+        revision = controls.revision, self._reloading.revision
+        worker = Worker(number, place, process, ours, self._clock.monotonic(), told_revision=revision, bundle=bundle)
         self._selector.register(ours, selectors.EVENT_READ, worker)
         log.info("worker_started", worker=number, pid=process.pid)
         return worker
@@ -236,6 +257,10 @@ class Supervisor:
                     self._heads[head.segment] = head
                 case Asked(asked, order):
                     self._order(worker, asked, order)
+                case Activated(bundle):
+                    worker.is_active = worker.is_active or bundle == worker.bundle
+                case NotActivated(bundle, reason):
+                    self._not_activated(worker, bundle, reason)
                 case None:
                     log.warning("worker_message_unreadable", worker=worker.number)
 
@@ -245,19 +270,21 @@ class Supervisor:
             self._book.order(order)
         except Refused as exc:
             refused = exc.reason
-        self._tell(worker, Told(self._book.controls, number, refused, self._book.is_kept))
+        self._tell(worker, number, refused)
 
     def _tell_workers(self) -> None:
         """Whoever has not heard it yet. A worker that does not listen is told again in a second at the latest."""
-        controls = self._book.controls
+        revision = self._book.controls.revision, self._reloading.revision
         for worker in self._workers():
-            if worker.told_revision != controls.revision:
-                self._tell(worker, Told(controls, is_kept=self._book.is_kept))
+            if worker.told_revision != revision:
+                self._tell(worker)
 
-    def _tell(self, worker: Worker, told: Told) -> None:
+    def _tell(self, worker: Worker, answers: int | None = None, refused: str = "") -> None:
+        controls, revision = self._book.controls, self._reloading.revision
+        told = Told(controls, answers, refused, self._book.is_kept, self._reloading.told(worker.bundle))
         with contextlib.suppress(OSError):  # full, or hung up
             worker.channel.send(written(told))
-            worker.told_revision = told.controls.revision
+            worker.told_revision = controls.revision, revision
 
     def _hang_up(self, worker: Worker) -> None:
         if worker.channel.fileno() >= 0:
@@ -319,6 +346,42 @@ class Supervisor:
             elif number == signal.SIGINT:
                 self._stop_by = self._clock.monotonic()  # Ctrl-C again: now
 
+    def _look_at_files(self) -> None:
+        """Have files that have changed proved. While something else is under way they wait, as they are then."""
+        now = self._clock.monotonic()
+        if self._stop_by is not None or self._upgrade is not None or self._is_upgrade_wanted:
+            return
+        if (late := self._reloading.overdue(now)) is not None:
+            self._not_taken(late)
+        elif self._reloading.is_wanted(now):
+            log.info("reload_begun")
+            self._prepare(now)
+
+    def _prepare(self, now: float) -> None:
+        command = self._plan.prepare(str(self._plan.config_dir))
+        self._upgrade = Preparation(command, now + PREPARED_WITHIN_S)
+        self._selector.register(self._upgrade, selectors.EVENT_READ)
+
+    def _activate(self, prepared: Prepared) -> None:
+        """What was proved governs from now on, in workers that are started and in those that serve."""
+        os.close(self._fds.certificate)
+        self._fds = replace(self._fds, certificate=handed_over(prepared.certificate))
+        for worker in self._workers():
+            worker.bundle, worker.is_active = prepared.bundle, False
+        serving = [place.worker for place in self._places if place.worker is not None]
+        self._reloading.activate(prepared, serving, self._clock.monotonic() + READY_WITHIN_S)
+
+    def _not_activated(self, worker: Worker, bundle: str, reason: str) -> None:
+        """A worker that serves and cannot take what governs is replaced, with all others; one that leaves, leaves."""
+        log.warning("bundle_not_activated", worker=worker.number, bundle=bundle, reason=reason)
+        if bundle == worker.bundle and any(place.worker is worker for place in self._places):
+            self._not_taken(reason)
+
+    def _not_taken(self, reason: str) -> None:
+        log.warning("reload_by_new_workers", reason=reason)
+        self._reloading.give_up()
+        self._is_upgrade_wanted = True
+
     def _go_on_upgrading(self) -> None:
         """One step: from what was asked for to a child at work, and from new workers that are all ready to the switch.
 
@@ -329,38 +392,51 @@ class Supervisor:
             case None if self._is_upgrade_wanted and self._stop_by is None:
                 self._is_upgrade_wanted = False
                 log.info("upgrade_begun")
-                self._upgrade = Preparation(self._plan.prepare(str(self._plan.config_dir)), now + PREPARED_WITHIN_S)
-                self._selector.register(self._upgrade, selectors.EVENT_READ)
+                self._reloading.by_workers()
+                self._prepare(now)
             case Preparation(until=until) if now >= until:
-                self._give_up_upgrade("the files were not prepared in time")
+                late = NotLoaded((RefusalCode.LATE,))
+                self._give_up_upgrade("the files were not prepared in time", late)
             case Next(prepared=prepared, workers=workers) if len(workers) < prepared.workers:
-                self._give_up_upgrade("a new worker ended before all were ready")
+                refused = prepared.refused(RefusalCode.WORKER)
+                self._give_up_upgrade("a new worker ended before all were ready", refused)
             case Next(workers=workers) if all(worker.is_ready for worker in workers):
                 self._switch(self._upgrade)
-            case Next(until=until) if now >= until:
-                self._give_up_upgrade("the new workers were not ready in time")
+            case Next(prepared=prepared, until=until) if now >= until:
+                refused = prepared.refused(RefusalCode.WORKER)
+                self._give_up_upgrade("the new workers were not ready in time", refused)
 
     def _prepared(self, preparation: Preparation) -> None:
         try:
             prepared = preparation.hear()
         except NotPrepared as exc:
-            self._give_up_upgrade(exc.reason)
+            self._give_up_upgrade(exc.reason, exc.not_loaded)
             return
         if prepared is None:
             return
         objection = prepared.objection(self._plan.data, self._plan.admin, self._plan.audit_dir)
-        if prepared.workers > len(self._free()):
-            objection = objection or "too many workers, those that still drain included"
         if objection:
-            self._give_up_upgrade(objection)
+            self._give_up_upgrade(objection, prepared.refused(RefusalCode.RESTART))
+            return
+        is_in_place = self._reloading.is_in_place(prepared)
+        if not is_in_place and prepared.workers > len(self._free()):
+            reason = "too many workers, those that still drain included"
+            self._give_up_upgrade(reason, prepared.refused(RefusalCode.TOO_MANY))
             return
         self._selector.unregister(preparation)
         preparation.close()
+        if is_in_place:
+            self._upgrade = None
+            if prepared.bundle == self._reloading.bundle:
+                self._reloading.unchanged(prepared)
+            else:
+                self._activate(prepared)
+            return
         # All of them at once beside those that serve: either every one of them can, or nothing has changed.
         certificate = handed_over(prepared.certificate)
         self._upgrade = coming = Next(prepared, certificate, self._clock.monotonic() + READY_WITHIN_S)
         for number in range(prepared.workers):
-            coming.workers.append(self._start(number, certificate))
+            coming.workers.append(self._start(number, certificate, prepared.bundle))
 
     def _switch(self, coming: Next) -> None:
         """The new workers serve: they are the ones that count, and the others let their clients go."""
@@ -372,6 +448,10 @@ class Supervisor:
         self._fds = replace(self._fds, certificate=coming.certificate)
         self._plan = replace(self._plan, workers=coming.prepared.workers, drain_s=coming.prepared.drain_s)
         self._upgrade = None
+        self._reloading.switched(coming.prepared)
+        for worker in self._replaced:
+            # Whoever still waits there is decided by what governs now, or asked to come again.
+            worker.bundle = coming.prepared.bundle
         log.info("upgraded", bundle=coming.prepared.bundle, count=len(self._places))
 
     def _replace(self, worker: Worker) -> None:
@@ -379,7 +459,8 @@ class Supervisor:
         worker.process.send_signal(REPLACED)
         self._replaced.append(worker)
 
-    def _give_up_upgrade(self, reason: str) -> None:
+    def _give_up_upgrade(self, reason: str, refused: NotLoaded | None = None) -> None:
+        """`refused` says of the files why; None where nothing is wrong with them."""
         upgrade, self._upgrade = self._upgrade, None
         if isinstance(upgrade, Preparation):
             self._selector.unregister(upgrade)
@@ -388,7 +469,8 @@ class Supervisor:
             for worker in upgrade.workers:
                 self._replace(worker)  # a ready one may have accepted somebody
             os.close(upgrade.certificate)
-        log.error("upgrade_refused", reason=reason)
+        is_by_files = self._reloading.refused(refused)
+        log.error("reload_refused" if is_by_files else "upgrade_refused", reason=reason)
 
     def _stop(self) -> None:
         if self._upgrade is not None:

@@ -53,7 +53,9 @@ class NotLoaded(msgspec.Struct, frozen=True, tag="not_loaded"):
 class Prepared(msgspec.Struct, frozen=True, tag="prepared"):
     """Files that were proved: the sealed certificate, and what of them is the supervisor's.
 
-    `files`, `version` and `proof`, the hash of the certificate, are what a refusal after this says of them.
+    `files`, `version` and `proof`, the hash of the certificate, are what a refusal after this says of them. `watched`
+    is where they are, by the names that they have on the shelf; what has the same `foundation` as what is in force can
+    take its place without another worker.
     """
 
     certificate: bytes
@@ -66,6 +68,8 @@ class Prepared(msgspec.Struct, frozen=True, tag="prepared"):
     files: str = ""
     version: int = 0
     proof: str = ""
+    watched: dict[str, str] = msgspec.field(default_factory=dict)
+    foundation: str = ""
 
     def refused(self, code: RefusalCode) -> NotLoaded:
         """They were proved, and do not come into force all the same."""
