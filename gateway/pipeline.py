@@ -6,6 +6,7 @@ happens, the exchange settles exactly once, synchronously, and its record goes i
 
 import asyncio
 import contextlib
+import secrets
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
 from functools import partial
@@ -28,7 +29,7 @@ from gateway.policy.decide import decide
 from gateway.policy.labelling import label
 from gateway.ports import AuditSink, Clock, Downstream, Inbound
 from gateway.runtime.authn import Authenticator
-from gateway.runtime.call import Call, Ids
+from gateway.runtime.call import Call, Ids, Planted
 from gateway.runtime.dispatch import Dispatcher, Later
 from gateway.runtime.full_scan import Decided, SecondDecision, refusal_of
 from gateway.runtime.generation import Generation
@@ -37,6 +38,7 @@ from gateway.runtime.provenance import Conversation, ReplyRecord
 from gateway.runtime.quotas import Quotas
 from gateway.runtime.reach import check_reach, no_such_model
 from gateway.runtime.relay import Relay
+from gateway.runtime.repeats import KEY_BYTES, Repeats
 from gateway.runtime.reply_cache import ReplyCache
 from gateway.runtime.shadow import Shadow
 from gateway.runtime.staying import Staying
@@ -93,6 +95,7 @@ class Pipeline:
         self._staying = staying
         self._quotas = quotas
         self._cache = cache
+        self._repeats = None if cache is None else Repeats(cache, quotas, key=secrets.token_bytes(KEY_BYTES))
         self._shadow = shadow
         self._started_at = started_at
         self.is_superseded = False
@@ -101,10 +104,22 @@ class Pipeline:
         self._live: dict[Call, Relay] = {}
         self._ids = Ids()
 
-    def serve(self, dialect: Dialect, inbound: Inbound, downstream: Downstream, spawn: Spawn) -> None:
-        """Answer one request for a model: at once as far as nothing has to be waited for, the rest in one task."""
+    def serve(
+        self,
+        dialect: Dialect,
+        inbound: Inbound,
+        downstream: Downstream,
+        spawn: Spawn,
+        planted: Planted | None = None,
+    ) -> None:
+        """Answer one request for a model: at once as far as nothing has to be waited for, the rest in one task.
+
+        Who it is of stands in its credential; but a canary, which has none, is `planted`.
+        """
         generation = self.generation
         call = Call(self._ids.new(), inbound, path=str(dialect), order=generation.order, generation=generation)
+        if planted is not None:
+            call.id, call.planted = planted.request_id, planted
         relay = self._relay(call, downstream)
         self._live[call] = relay
         later = partial(self._later, call, relay, spawn)
@@ -115,6 +130,8 @@ class Pipeline:
             if self.is_superseded:
                 raise Superseded
             tenant = call.tenant = self._identify(call)
+            if self._repeats is not None and self._repeats.answer(call, relay, tenant, self._epoch()):
+                return
             size = len(inbound.body)
             if size > READ_INLINE:
                 later(partial(self._serve_beside, call, relay, dialect, tenant, later))
@@ -265,7 +282,9 @@ class Pipeline:
         call.conversation = conversation
         call.generation, call.epoch = decided.generation, decided.epoch
         high, replies = decided.facts.label_high, _of(call).replies
-        relay.remember(partial(replies.remember, conversation, high) if replies.wants(high) else None)
+        # What a canary is answered is nobody's, and no one can bring it along.
+        is_kept = call.planted is None and replies.wants(high)
+        relay.remember(partial(replies.remember, conversation, high) if is_kept else None)
 
     async def _decide_anew(self, call: Call, relay: Relay) -> Decision:
         """Something was tightened since `call` was decided, or another bundle activated: everything that it was decided
@@ -380,7 +399,7 @@ class Pipeline:
     ) -> None:
         """To what is stored first, then to a model server."""
         dispatch = self._dispatcher.dispatch
-        if self._cache is None:
+        if self._cache is None or call.planted is not None:
             dispatch(call, relay, request, tenant, allow, later=later, second=second)
         else:
             go_on = partial(dispatch, call, relay, request, tenant, allow, later=later, second=second)
@@ -455,6 +474,9 @@ class Pipeline:
 
     def _caller(self, call: Call) -> Tenant:
         """Whose credential `call` came with; raises Unauthenticated."""
+        if call.planted is not None:
+            call.scopes = call.planted.scopes
+            return call.planted.tenant
         inbound = call.inbound
         caller = self._authenticator.identify(inbound.authorization, inbound.client)
         tenant, call.key_id, call.scopes, call.app = caller
@@ -472,7 +494,10 @@ class Pipeline:
             call.cost_micros = call.cost(generation.prices)
         if call.queued_s or error is not None:
             call.stayed = self._staying.why(call, generation.policy, error)
-        self._instruments.settled(call, ending, error, now=now)
+        if call.stored is not None and self._repeats is not None:
+            self._repeats.learn(call)
+        if call.planted is None:
+            self._instruments.settled(call, ending, error, now=now)
         if call.on_settled is not None:
             call.on_settled(ending)
             call.on_settled = None

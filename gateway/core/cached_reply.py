@@ -18,6 +18,8 @@ SKEW_S: Final = 5.0
 """How far two gateways' clocks may be apart: what was stored later than that from now was not stored by us."""
 
 _EAGER: Final = 1.0
+_MOST_EAGER: Final = 37.0
+"""-log(1 - draw) is below that for every float from 0 to below 1."""
 
 
 class CachedReply(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -54,6 +56,11 @@ class CachedReply(msgspec.Struct, frozen=True, array_like=True, gc=False):
 def is_drawn(left_s: float, took_s: float, draw: float) -> bool:
     """Whether the request that drew `draw`, from 0 to below 1, makes an answer anew that could be used for `left_s`."""
     return took_s * _EAGER * -math.log(1.0 - draw) >= left_s
+
+
+def may_be_drawn(left_s: float, took_s: float) -> bool:
+    """Whether `is_drawn` could say yes, whatever is drawn."""
+    return took_s * _EAGER * _MOST_EAGER >= left_s
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode

@@ -21,6 +21,7 @@ from gateway.ports import Inbound
 from gateway.runtime.generation import Generation
 from gateway.runtime.held import Quota
 from gateway.runtime.provenance import Conversation
+from gateway.runtime.stored import Stored
 from gateway.wire.requests import Dialect, Request
 from gateway.wire.token_demand import prompt_tokens
 
@@ -102,6 +103,7 @@ class Call:
         "scored",
         "status",
         "stayed",
+        "stored",
         "tenant",
         "usage",
         "waited_s",
@@ -150,6 +152,8 @@ class Call:
         self.waited_s = 0.0
         self.cached: Cached | None = None
         self.cache_said = b""
+        # Where that is in this worker's memory, if it was found there by the usual path.
+        self.stored: Stored | None = None
         self.on_settled: Callable[[Ending], None] | None = None
         self._attempt: tuple[str, str, str, float] | None = None
 

@@ -16,7 +16,7 @@ from typing import Final, Protocol
 
 from gateway.core import cached_reply
 from gateway.core.cache_key import Scope, bound_to, key_of, scope_of
-from gateway.core.cached_reply import CachedReply, is_drawn
+from gateway.core.cached_reply import CachedReply, is_drawn, may_be_drawn
 from gateway.core.decision import Allow
 from gateway.core.facts import Tenant
 from gateway.core.labels import Label
@@ -27,6 +27,7 @@ from gateway.runtime.cache_keys import CacheKeys, TenantKey
 from gateway.runtime.call import Call
 from gateway.runtime.flights import Flight, Over
 from gateway.runtime.relay import Relay
+from gateway.runtime.stored import Stored
 from gateway.wire.cache_control import CacheControl, cache_control_of
 from gateway.wire.cacheable import canonical, is_cacheable
 from gateway.wire.replies import id_of
@@ -175,7 +176,8 @@ class ReplyCache:
         if control.reads:
             reply = self._held_near(asked)
             if reply is not None and not self._is_drawn(asked, reply):
-                self._give(asked, reply, Way.NEAR)
+                call.stored = Stored(tenant.id, own, scope, asked.key, allow.cache_s, control)
+                self._give(call, relay, reply, Way.NEAR)
                 return
         if control.only_stored:
             self._look_only(asked)
@@ -183,6 +185,17 @@ class ReplyCache:
             self._ask_alone(asked)
         else:
             self._join(asked)
+
+    def held(self, stored: Stored) -> CachedReply | None:
+        """The answer that is there for a request that is known; None where there is none, or more to look at."""
+        if self._keys.of(stored.tenant) is not stored.own:
+            return None
+        reply = self._held_near(stored)
+        return None if reply is None or may_be_drawn(reply.left_s(self._clock.wall()), reply.took_s) else reply
+
+    def give_again(self, call: Call, relay: Relay, reply: CachedReply) -> None:
+        """Answer with what `held` has just said."""
+        self._give(call, relay, reply, Way.NEAR)
 
     def open(self) -> None:
         """See to it that every tenant has a key. What goes wrong leaves some without stored answers."""
@@ -209,19 +222,19 @@ class ReplyCache:
 
     # What is stored
 
-    def _held_near(self, asked: _Asked) -> CachedReply | None:
+    def _held_near(self, asked: _Asked | Stored) -> CachedReply | None:
         sealed = self._near.read_now(asked.key)
         reply = self._opened(asked, sealed) if sealed is not None else None
         return reply if reply is not None and self._serves(asked, reply) else None
 
-    def _opened(self, asked: _Asked, sealed: bytes) -> CachedReply | None:
+    def _opened(self, asked: _Asked | Stored, sealed: bytes) -> CachedReply | None:
         data = asked.own.open(sealed, bound_to(asked.scope, asked.key))
         reply = cached_reply.read(data) if data is not None else None
         if reply is None:
             self.unopened += 1
         return reply
 
-    def _serves(self, asked: _Asked, reply: CachedReply) -> bool:
+    def _serves(self, asked: _Asked | Stored, reply: CachedReply) -> bool:
         """Whether `reply` may still be used, and is what the client takes."""
         now, control = self._clock.wall(), asked.control
         left_s = min(reply.left_s(now), asked.lives_s - reply.age_s(now))
@@ -237,15 +250,15 @@ class ReplyCache:
         asked.standby = reply
         return True
 
-    def _give(self, asked: _Asked, reply: CachedReply, way: Way) -> None:
+    def _give(self, call: Call, relay: Relay, reply: CachedReply, way: Way) -> None:
         """Answer with `reply`."""
-        call, usage = asked.call, reply.usage
+        usage = reply.usage
         self._note(call, way)
         prompt, completion = (usage.prompt_tokens, usage.completion_tokens) if usage is not None else (0, 0)
         call.cached = Cached(round(reply.age_s(self._clock.wall()), 3), prompt, completion)
         # No model server has counted anything for this request.
         call.usage = Usage(0, 0)
-        asked.relay.answer(reply.as_reply(_id(call)))
+        relay.answer(reply.as_reply(_id(call)))
 
     def _keep(self, asked: _Asked, body: bytes) -> None:
         """The answer is complete: store it, and give it to all who wait for it."""
@@ -281,7 +294,7 @@ class ReplyCache:
         if reply is None or not self._serves(asked, reply):
             self._note(asked.call, Way.MISS)
             raise NotStored
-        self._give(asked, reply, Way.FAR)
+        self._give(asked.call, asked.relay, reply, Way.FAR)
 
     def _ask_alone(self, asked: _Asked) -> None:
         """Ask a model server, for nobody else; what comes of it may be for others later."""
@@ -318,7 +331,7 @@ class ReplyCache:
         self._waits_no_more(asked)
         asked.call.waited_s += self._clock.monotonic() - began
         if isinstance(end, CachedReply) and self._serves(asked, end):
-            self._give(asked, end, Way.WAITED)
+            self._give(asked.call, asked.relay, end, Way.WAITED)
         elif end is Over.NEXT:
             await self._seek(asked)
         else:
@@ -364,13 +377,13 @@ class ReplyCache:
                 lives_s = reply.left_s(self._clock.wall())
                 self._near.write(asked.key, found, lives_s=lives_s, owner=asked.tenant)
                 self._land(asked, reply)
-                self._give(asked, reply, Way.FAR)
+                self._give(asked.call, asked.relay, reply, Way.FAR)
                 return
             if found is not Sought.ANOTHERS:
                 break
             if asked.standby is not None and self._serves(asked, asked.standby):
                 self._land(asked, asked.standby)
-                self._give(asked, asked.standby, Way.NEAR)
+                self._give(asked.call, asked.relay, asked.standby, Way.NEAR)
                 return
             waited_s = self._clock.monotonic() - began
             if waited_s >= self._rules.wait_s:
@@ -414,7 +427,7 @@ class ReplyCache:
             return False
         asked.relay.standby = None
         self._land(asked, reply)
-        self._give(asked, reply, Way.OLD)
+        self._give(asked.call, asked.relay, reply, Way.OLD)
         return True
 
     def _land(self, asked: _Asked, end: CachedReply | Over) -> None:

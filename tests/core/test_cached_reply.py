@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.cached_reply import SKEW_S, VERSION, CachedReply, is_drawn, read, write
+from gateway.core.cached_reply import SKEW_S, VERSION, CachedReply, is_drawn, may_be_drawn, read, write
 from gateway.core.records import Usage
 
 ID = "chatcmpl-" + "0" * 24
@@ -71,3 +71,16 @@ def test_nobody_is_drawn_long_before_the_end_and_hardly_anybody_gets_past_it() -
     assert early == 0
     assert late > 950
     assert is_drawn(0.0, 0.5, 0.0)
+
+
+@given(draw=st.floats(0, 1, exclude_max=True), took=st.floats(0, 60), left=st.floats(0, 3600))
+def test_whoever_is_drawn_may_be_drawn(draw: float, took: float, left: float) -> None:
+    assert may_be_drawn(left, took) or not is_drawn(left, took, draw)
+
+
+def test_nobody_may_be_drawn_long_before_the_end() -> None:
+    assert not may_be_drawn(600.0, 0.5)
+    assert may_be_drawn(0.0, 0.0)
+    last = 1.0 - 2.0**-53
+    assert is_drawn(18.36, 0.5, last)
+    assert may_be_drawn(18.36, 0.5)

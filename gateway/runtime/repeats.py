@@ -1,0 +1,202 @@
+"""What was decided for a request that comes again byte for byte, of the same credential: looked up before it is read.
+
+The usual path reads, scans and decides a request before it finds a stored answer (`reply_cache.py`). All of that is a
+function of the bytes, the caller and a few things around them; here it is remembered, and those few are asked again
+each time. No text and no answer is kept, and nothing is decided: whatever is not exactly as it was takes the usual
+path, from its beginning. What is known ends with the generation that decided it, and with its epoch.
+"""
+
+import hashlib
+from collections import OrderedDict
+from typing import Final
+
+import msgspec
+
+from gateway.core.access import Scope
+from gateway.core.decision import Decision
+from gateway.core.facts import RequestFacts, Tenant
+from gateway.core.findings import Evidence
+from gateway.core.records import Scored
+from gateway.core.taint import Provenance, Sought, Turn
+from gateway.runtime.call import Call
+from gateway.runtime.generation import Generation
+from gateway.runtime.held import Quota
+from gateway.runtime.provenance import Conversation
+from gateway.runtime.quotas import Quotas
+from gateway.runtime.relay import Relay
+from gateway.runtime.reply_cache import ReplyCache
+from gateway.runtime.stored import Stored
+from gateway.wire.requests import Request
+
+MOST: Final = 2_048
+"""Requests of one worker that are known."""
+
+MOST_EACH: Final = 512
+"""… of one tenant."""
+
+MOST_PARTS: Final = 32
+"""Findings, marks and turns that a request may have: each is kept."""
+
+LARGEST: Final = 64 << 10
+"""Requests above this size, in bytes, are not known: their hash would cost all others of their tenant too much."""
+
+KEY_BYTES: Final = 32
+
+Key = tuple[str, str, bytes, bytes]
+
+
+class _Known(msgspec.Struct, frozen=True, gc=False):
+    """What came of a request the last time that it took the usual path. `request` is without its document."""
+
+    tenant: Tenant
+    scopes: tuple[Scope, ...]
+    app: str
+    request: Request
+    evidence: Evidence
+    facts: RequestFacts
+    decision: Decision
+    scored: Scored | None
+    conversation: Conversation
+    found: Provenance
+    quota: Quota | None
+    stored: Stored
+
+
+class Repeats:
+    """One worker's. `key` is random: what is looked up says nothing to anybody without it."""
+
+    def __init__(self, cache: ReplyCache, quotas: Quotas | None, *, key: bytes) -> None:
+        self._cache = cache
+        self._quotas = quotas
+        self._key = key
+        self._generation: Generation | None = None
+        self._epoch = 0
+        # Each tenant's, the one that came last at the end.
+        self._shelves: dict[str, OrderedDict[Key, _Known]] = {}
+        self._size = 0
+        self.given = 0
+
+    def answer(self, call: Call, relay: Relay, tenant: Tenant, epoch: int) -> bool:
+        """Answer `call` from this worker's memory, if it is known and all is as it was; raises what limits say."""
+        generation = call.generation
+        # What a canary is sent for is the whole way.
+        if generation is None or call.planted is not None or len(call.inbound.body) > LARGEST:
+            return False
+        if generation is not self._generation or epoch != self._epoch:
+            self._generation, self._epoch = generation, epoch
+            self._shelves.clear()
+            self._size = 0
+            return False
+        shelf = self._shelves.get(tenant.id)
+        if shelf is None:
+            return False
+        key = self._key_of(call)
+        known = shelf.get(key)
+        if known is None or not _is_as_it_was(call, tenant, generation, known):
+            return False
+        reply = self._cache.held(known.stored)
+        if reply is None:
+            return False
+        shelf.move_to_end(key)
+        call.request, call.evidence, call.facts = known.request, known.evidence, known.facts
+        call.decision, call.scored, call.epoch = known.decision, known.scored, epoch
+        if not self._is_set_aside(call, known):
+            return False
+        if known.request.streamed:
+            relay.exchange.expect_stream()
+        self.given += 1
+        self._cache.give_again(call, relay, reply)
+        return True
+
+    def learn(self, call: Call) -> None:
+        """Remember what was decided for `call`, which has just had its answer from this worker's memory."""
+        tenant, stored, request, evidence = call.tenant, call.stored, call.request, call.evidence
+        facts, decision, conversation, generation = call.facts, call.decision, call.conversation, call.generation
+        if tenant is None or stored is None or request is None or evidence is None or generation is None:
+            return
+        if facts is None or decision is None or conversation is None:
+            return
+        if generation is not self._generation or call.epoch != self._epoch or len(call.inbound.body) > LARGEST:
+            return
+        # A scan that failed may come to its end the next time; and what has to be put on record takes its texts.
+        is_final = evidence.coverage.failure is None and call.full_scan is None
+        if not is_final or generation.replies.wants(facts.label_high):
+            return
+        parts = len(evidence.findings) + len(evidence.coverage.unscanned)
+        if parts + len(conversation.turns) + len(conversation.marked) > MOST_PARTS:
+            return
+        known = _Known(
+            tenant,
+            call.scopes,
+            call.app,
+            msgspec.structs.replace(request, document={}),
+            evidence,
+            facts,
+            decision,
+            call.scored,
+            _without_texts(conversation),
+            Provenance(evidence.history, evidence.taint),
+            call.quota,
+            stored,
+        )
+        self._keep(self._key_of(call), tenant.id, known)
+
+    @property
+    def size(self) -> int:
+        """How many requests are known."""
+        return self._size
+
+    # Inside
+
+    def _key_of(self, call: Call) -> Key:
+        inbound = call.inbound
+        digest = hashlib.blake2b(inbound.body, digest_size=KEY_BYTES, key=self._key).digest()
+        return call.key_id, call.path, inbound.cache_control, digest
+
+    def _is_set_aside(self, call: Call, known: _Known) -> bool:
+        """Whether the tenant's limits allow it, as far as that can be said at once; raises what the client is told."""
+        quotas, before = self._quotas, known.quota
+        if quotas is None or before is None:
+            return True
+        call.quota = Quota(before.subject, before.limits, before.prompt, before.completion, before.ask.cost_micros)
+        if quotas.reserve_now(call):
+            return True
+        call.quota = None
+        return False
+
+    def _keep(self, key: Key, tenant: str, known: _Known) -> None:
+        shelf = self._shelves.setdefault(tenant, OrderedDict())
+        self._size += key not in shelf
+        shelf[key] = known
+        shelf.move_to_end(key)
+        if len(shelf) > MOST_EACH:
+            self._forget_one(tenant)
+        elif self._size > MOST:
+            self._forget_one(max(self._shelves, key=lambda one: len(self._shelves[one])))
+
+    def _forget_one(self, tenant: str) -> None:
+        self._shelves[tenant].popitem(last=False)
+        self._size -= 1
+
+
+def _is_as_it_was(call: Call, tenant: Tenant, generation: Generation, known: _Known) -> bool:
+    """Whether what a decision depends on, apart from its generation and the bytes of the request, is what it was."""
+    return (
+        tenant is known.tenant
+        and call.scopes == known.scopes
+        and call.app == known.app
+        and generation.outlook.now() == known.facts.surroundings
+        # What is on record grows: a text of this request may have turned out to be a reply since.
+        and generation.replies.provenance_now(known.conversation) == known.found
+    )
+
+
+def _without_texts(conversation: Conversation) -> Conversation:
+    """As much of it as the record is asked by: who spoke, and the marks."""
+    return Conversation(
+        conversation.tenant,
+        conversation.credential,
+        tuple(Turn(turn.speaker, ()) for turn in conversation.turns),
+        conversation.is_streamed,
+        tuple((Sought(b"", one.is_reply), mark) for one, mark in conversation.marked),
+    )
