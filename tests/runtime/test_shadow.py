@@ -17,7 +17,7 @@ from gateway.policy.decide import decide
 from gateway.policy.labelling import label
 from gateway.runtime import shadow as shadow_room
 from gateway.runtime.full_scan import Decided
-from gateway.runtime.shadow import Shadow, State, name_of
+from gateway.runtime.shadow import SCORED_IN, Shadow, State, name_of
 from gateway.runtime.surroundings import Outlook
 from gateway.settings import load_bundle, load_candidate
 from gateway.wire.requests import Dialect, parse
@@ -146,13 +146,16 @@ async def test_what_nobody_knows_is_counted_by_what_it_is(desk):
 # What only the candidate asks for
 
 
-async def test_requests_are_scored_for_a_candidate_that_alone_asks(desk):
+async def test_one_request_of_a_few_is_scored_for_a_candidate_that_alone_asks(desk):
     desk.write(COMPLEX)
     await desk.shadow.look()
-    desk.see()
-    desk.see(body=BODY.replace(b"Prove that there are infinitely many primes.", b"Hi"))
-    desk.see(body=b'{"model": "chat", "input": "Hi"}', dialect=Dialect.EMBEDDINGS)
-    assert {key[1]: count for key, count in desk.told().items()} == {"hard": 2, "rest": 1}
+    for _ in range(SCORED_IN):
+        desk.see()
+    for _ in range(2 * SCORED_IN):
+        desk.see(body=BODY.replace(b"Prove that there are infinitely many primes.", b"Hi"))
+    for _ in range(SCORED_IN):
+        desk.see(body=b'{"model": "chat", "input": "Hi"}', dialect=Dialect.EMBEDDINGS)
+    assert {key[1]: count for key, count in desk.told().items()} == {"hard": 2, "rest": 2}
 
 
 async def test_a_score_that_is_there_is_taken(desk):
