@@ -66,6 +66,7 @@ from gateway.runtime.keyring import Purpose
 from gateway.runtime.lifeline import InForce, Told
 from gateway.runtime.mint import Mint, new_key
 from gateway.runtime.mirror import Mirrors
+from gateway.runtime.origins import origin_of
 from gateway.runtime.polling import Poller
 from gateway.runtime.provenance import ReplyRecord
 from gateway.runtime.quotas import Quotas
@@ -296,7 +297,7 @@ class Worker:
         self._pipeline.generation = generation
         # Last: what is cleared from here on was decided by the new one.
         self._activations += 1
-        self._audit.activated(bundle.digest, bundle.policy.order.names, certificate)
+        self._audit.activated(bundle.digest, bundle.policy.order.names, certificate, origin_of(bundle))
         log.info("bundle_activated", worker=self._number, bundle=bundle.digest, epoch=self._epoch())
 
     def make_ready(self, bundle: Bundle) -> None:
@@ -369,7 +370,7 @@ class Worker:
         if self._cache is not None:
             self._cache.open()
         first = self._pipeline.generation
-        self._audit.activated(first.digest, first.order.names, first.certificate)
+        self._audit.activated(first.digest, first.order.names, first.certificate, origin_of(first.bundle))
         await self._credentials.prepare()
         await asyncio.gather(self._stores.open(), *(poller.prepare() for poller in self._pollers))
         server = await loop.create_server(

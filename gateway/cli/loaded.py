@@ -49,6 +49,7 @@ def _loaded(settings: Settings, sealed: bytes, before: Loaded | None) -> Loaded:
     bundle = bundle.with_scanner(digest)
     key = settings.keyring().keyed_hash(Purpose.CERTIFICATES)
     certificate = certified.check(sealed, key, bundle.digest)
+    bundle = replace(bundle, signed_by=certified.signed_by(sealed))
     # Compiled only if it is another one: that takes a second.
     scanner = before.scanner if before is not None and before.scanner.digest == digest else None
     if scanner is None:

@@ -19,6 +19,7 @@ from gateway.cli.problem_report import report
 from gateway.cli.proved import NotProved, load_proved, logged
 from gateway.cli.signed_files import SIGNATURES, SIGNERS, Changed, NotApproved, approved, read_signed
 from gateway.core import written
+from gateway.core.audit_record import SignedBy
 from gateway.core.problems import Problem, Problems
 from gateway.core.records import RefusalCode
 from gateway.runtime import activation_book, bundle_shelf, certified, upgrade
@@ -78,11 +79,12 @@ def loaded(directory: Path, telling: AbstractContextManager[Progress]) -> tuple[
         if _seen(directory) != seen:
             raise Changed([Problem(str(directory), 0, 0, "The files changed while they were read.", "Try again.")])
         keyring = settings.keyring()
-        entry = None
+        entry: Entry | None = None
+        signed_by: tuple[SignedBy, ...] = ()
         if settings.gateway.are_signatures_required:
             signed = read_signed(directory, settings.gateway.files, settings.bundle)
-            entry = approved(signed, settings.state_dir, keyring.keyed_hash(Purpose.ACTIVATIONS))
-        sealed = certified.seal(proved.certificate, keyring.keyed_hash(Purpose.CERTIFICATES))
+            entry, signed_by = approved(signed, settings.state_dir, keyring.keyed_hash(Purpose.ACTIVATIONS))
+        sealed = certified.seal(proved.certificate, keyring.keyed_hash(Purpose.CERTIFICATES), signed_by)
         _keep(settings, proved.bundle, sealed, seen, entry)
     except Problems as found:
         raise Refused(found.problems, _codes(found, seen), so_far) from None

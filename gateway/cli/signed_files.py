@@ -16,6 +16,7 @@ from gateway.config import signers_file
 from gateway.config.gateway_file import Files
 from gateway.core import written
 from gateway.core.approval import Content, Fault, Memory, Objection, Signature, objections, remembered
+from gateway.core.audit_record import SignedBy
 from gateway.core.keyed_hash import KeyedHash
 from gateway.core.problems import Problem, Problems
 from gateway.core.reading import Reader
@@ -28,6 +29,7 @@ from gateway.settings import RECOGNIZERS_FILE
 
 SIGNERS: Final = "signers.yaml"
 SIGNATURES: Final = "signatures.yaml"
+KEY_ID: Final = 16
 _UNSIGNED_KEYS: Final = frozenset({"version", "restores"})
 
 
@@ -64,6 +66,11 @@ class Signed:
         memory = entry.memory if entry is not None else None
         rises = self.raised(entry.terms if entry is not None else None)
         return objections(self.content, self.signatures, self.signers, memory, is_raised=rises is None or bool(rises))
+
+    def signed_by(self, before: Memory | None) -> tuple[SignedBy, ...]:
+        """Who signed, as those who could sign then are known; in the order in which they did."""
+        in_force = before.signers if before is not None and before.signers else self.signers
+        return tuple(SignedBy(one.by, key_id(in_force[one.by])) for one in self.signatures if one.by in in_force)
 
     def entry(self, before: Memory | None) -> Entry:
         """What is to be remembered once these files are in force."""
@@ -106,8 +113,14 @@ def read_signed(directory: Path, files: Files, bundle: Bundle) -> Signed:
     return Signed(directory, directory / files.policy, content, terms, signers, signatures)
 
 
-def approved(signed: Signed, state_dir: Path, key: KeyedHash) -> Entry:
-    """What to remember once `signed` is in force; raises Problems with everything that stands against that."""
+def key_id(key: bytes) -> str:
+    """What records call a signer's public key."""
+    return hashlib.sha256(key).hexdigest()[:KEY_ID]
+
+
+def approved(signed: Signed, state_dir: Path, key: KeyedHash) -> tuple[Entry, tuple[SignedBy, ...]]:
+    """What to remember once `signed` is in force, and who let it in; raises NotApproved with everything that stands
+    against that."""
     place = str(signed.directory / SIGNATURES)
     try:
         before = activation_book.recall(state_dir, key)
@@ -123,7 +136,8 @@ def approved(signed: Signed, state_dir: Path, key: KeyedHash) -> Entry:
         told = [of_objection(one, "en") for one in found] + [of_raise(one, "en") for one in rises]
         faults = tuple(dict.fromkeys(one.fault for one in found))
         raise NotApproved([Problem(place, 0, 0, sentence) for sentence in told], faults)
-    return signed.entry(before.memory if before is not None else None)
+    memory = before.memory if before is not None else None
+    return signed.entry(memory), signed.signed_by(memory)
 
 
 def _restores(policy: Document) -> int | None:

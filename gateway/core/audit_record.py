@@ -6,7 +6,7 @@ Every line names its version; what an older one did not have is read at its defa
 lines hang together is `core/audit_chain.py`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
@@ -53,16 +53,44 @@ class Header:
 
 
 @dataclass(frozen=True, slots=True)
+class SignedBy:
+    """Whose signature let a bundle in. `key` is the beginning of the SHA-256 of that person's public key."""
+
+    name: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a bundle comes from, and what looks for what under it.
+
+    `version` is the policy's, `build` the gateway's own; `build` is empty where nobody said anything. `signed_by` is in
+    the order of the file of signatures. `scanner` and `models` are digests of what finds; `detectors` has for each
+    entity the edition of whatever finds it (`detect/editions.py`).
+    """
+
+    version: int = 0
+    build: str = ""
+    signed_by: tuple[SignedBy, ...] = ()
+    scanner: str = ""
+    models: str = ""
+    detectors: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Activation:
     """A bundle came into force. `labels` names its labels, lowest first, so that ranks can be read back later.
 
-    `certificate` is the hash of the certificate that proves it, empty in records from before there were any.
+    `certificate` is the hash of the certificate that proves it, empty in records from before there were any. `previous`
+    is the bundle that this process served until then, empty for its first one.
     """
 
     at: float
     bundle: str
     labels: tuple[str, ...]
     certificate: str = ""
+    previous: str = ""
+    origin: Origin = field(default_factory=Origin)
 
 
 def segment_name(booted_at: float, worker: int, boot: str, part: int) -> str:

@@ -351,13 +351,14 @@ def _entries(recognizers: Sequence[Recognizer], control: Recognizer) -> list[Ent
 def _digest(recognizers: Sequence[Recognizer], entries: Sequence[Entry]) -> str:
     hasher = hashlib.sha256(b"tidegate-detect-1\n")
     for recognizer in recognizers:
-        hasher.update(f"{_identity(recognizer)}\n".encode())
+        hasher.update(f"{identity(recognizer)}\n".encode())
     for entry in entries:
         hasher.update(f"{entry.index} {entry.pattern}\n".encode())
     return hasher.hexdigest()
 
 
-def _identity(recognizer: Recognizer) -> str:
+def identity(recognizer: Recognizer) -> str:
+    """What a digest knows `recognizer` by: everything about it that decides what it finds, as far as that is data."""
     # Not its repr: that shows addresses of functions, which differ from process to process.
     parts: tuple[object, ...] = (recognizer.name, sorted(recognizer.entities), recognizer.tier)
     if isinstance(recognizer, rules.PatternRecognizer):

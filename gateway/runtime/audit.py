@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.core.audit_chain import START, Head, seal
-from gateway.core.audit_record import Activation, Entry, Header, segment_name
+from gateway.core.audit_record import Activation, Entry, Header, Origin, segment_name
 from gateway.core.records import Intent, Mirrored, Outcome, Override, Refusal
 from gateway.errors import AuditUnavailable
 from gateway.ports import Clock
@@ -101,6 +101,7 @@ class AuditLog:
         self._segment_bytes = segment_bytes
         self._boot = secrets.token_hex(8)
         self._booted_at = clock.wall()
+        self._in_force = ""
 
         # Shared between the threads: the deque's operations are atomic, the rest is written by one side only.
         self._queue: deque[_Kept | _Commit] = deque()
@@ -176,12 +177,17 @@ class AuditLog:
         if len(self._queue) == self._early:
             self._wake.set()
 
-    def activated(self, bundle: str, labels: Iterable[str], certificate: str = "") -> None:
+    def activated(
+        self, bundle: str, labels: Iterable[str], certificate: str = "", origin: Origin | None = None
+    ) -> None:
         """Note that a bundle came into force, and what its labels are called: records hold their ranks.
 
-        `certificate` is the hash of what proves it.
+        `certificate` is the hash of what proves it, `origin` where it comes from and what looks for what under it.
         """
-        self._queue.append(Activation(self._clock.wall(), bundle, tuple(labels), certificate))
+        previous, self._in_force = self._in_force, bundle
+        self._queue.append(
+            Activation(self._clock.wall(), bundle, tuple(labels), certificate, previous, origin or Origin())
+        )
 
     def refused(self, refusal: Refusal) -> None:
         """Note that files did not come into force."""

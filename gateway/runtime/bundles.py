@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 
+from gateway.core.audit_record import SignedBy
 from gateway.core.burst_budget import BurstBudget
 from gateway.core.facts import Tenant
 from gateway.core.prices import UNPRICED, Prices
@@ -27,7 +28,7 @@ def _is_kept(old: Pool, new: Pool) -> bool:
 class Bundle:
     """What a request is decided under. `pools_digest` and `tenants_digest` cover those files as written; the
     customer's own `recognizers` are covered by the digest of the scanner that runs them. `models_digest` is empty where
-    the policy asks for no models.
+    the policy asks for no models. `signed_by` is no part of the digest: it says who let the bundle in.
 
     Keys are no part of the digest: they say who calls, not where anything may go, and are revoked by the epoch.
     """
@@ -44,6 +45,7 @@ class Bundle:
     epoch: int = 0
     prices: Prices = UNPRICED
     budget: BurstBudget | None = None
+    signed_by: tuple[SignedBy, ...] = ()
 
     @property
     def digest(self) -> str:

@@ -14,7 +14,7 @@ from gateway.core.audit_chain import (
     to_be_signed,
     write_checkpoint,
 )
-from gateway.core.audit_record import Activation, Header
+from gateway.core.audit_record import Activation, Header, Origin, SignedBy
 from gateway.core.decision import Allow, AuditLevel, Canary, Deny, DenyCode, Mirror
 from gateway.core.facts import Budget, Capability, Complexity, Modality, Pressure, RequestFacts, Surroundings
 from gateway.core.findings import Coverage, Evidence, Finding, History, Tier, Unscanned
@@ -138,7 +138,16 @@ outcomes = st.builds(
     canary=st.booleans(),
 )
 intents = st.builds(Intent, text, seconds, text, text, text, text, text, text, number, text, st.booleans())
-activations = st.builds(Activation, seconds, text, names, text)
+origins = st.builds(
+    Origin,
+    number,
+    text,
+    st.lists(st.builds(SignedBy, text, text), max_size=2).map(tuple),
+    text,
+    text,
+    st.dictionaries(text, text, max_size=3),
+)
+activations = st.builds(Activation, seconds, text, names, text, text, origins)
 overrides = st.builds(Override, seconds, text, text, st.none() | seconds)
 headers = st.builds(Header, text, number, text, number, seconds, seconds, text)
 refusals = st.builds(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.core.audit_record import Activation, Header, read
+from gateway.core.audit_record import Activation, Header, Origin, read
 from gateway.core.audit_verify import State, verify
 from gateway.core.records import Ending, Intent, Mirrored, Outcome, Override, Refusal, RefusalCode
 from gateway.errors import AuditUnavailable
@@ -183,10 +183,11 @@ async def test_what_came_into_force_and_what_did_not_are_on_disk_without_anybody
     log.activated("b1", ["low", "high"])
     log.refused(refusal)
     assert await asyncio.to_thread(heads.came.wait, 10)
-    log.activated("b2", ["low", "high"])
+    log.activated("b2", ["low", "high"], "c" * 64, Origin(7, "1.2"))
     assert log.flush_and_close()
     _, first, second, third = entries(tmp_path / "audit")
-    assert (first.bundle, second, third.bundle) == ("b1", refusal, "b2")
+    assert (first.bundle, first.previous, second) == ("b1", "", refusal)
+    assert (third.bundle, third.previous, third.origin) == ("b2", "b1", Origin(7, "1.2"))
     assert state(tmp_path / "audit") is State.INTACT
 
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from gateway.core.audit_record import SignedBy
 from gateway.core.keyed_hash import KeyedHash
 from gateway.policy.bans import Kind
 from gateway.policy.certificate import Certificate, Certified
@@ -23,6 +24,23 @@ def changed(**fields):
 def test_a_certificate_for_the_bundle_is_known_by_its_hash():
     assert certified.check(SEALED, KEY, BUNDLE) == certified.hash_of(DATA)
     assert certified.hash_of(DATA) != certified.hash_of(DATA + b" ")
+
+
+NAMES = (SignedBy("li.wei", "0" * 16), SignedBy("chen", "1" * 16))
+SIGNED = certified.seal(DATA, KEY, NAMES)
+
+
+def test_who_signed_is_under_the_seal():
+    assert certified.check(SIGNED, KEY, BUNDLE) == certified.hash_of(DATA)
+    assert certified.signed_by(SIGNED) == NAMES
+    assert certified.signed_by(SEALED) == ()
+    other = SIGNED.replace(b"chen", b"cheng")
+    nobody = {name: value for name, value in json.loads(SIGNED).items() if name != "signed_by"}
+    for changed_seal in (other, json.dumps(nobody | {"v": 1}, separators=(",", ":")).encode()):
+        with pytest.raises(certified.Unproved, match="seal is not ours"):
+            certified.check(changed_seal, KEY, BUNDLE)
+    with pytest.raises(certified.Unproved, match="of another version"):
+        certified.check(SIGNED.replace(b'"v":2', b'"v":1'), KEY, BUNDLE)
 
 
 @pytest.mark.parametrize(
