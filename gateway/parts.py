@@ -19,6 +19,7 @@ from gateway.ports import Clock
 from gateway.runtime.bundles import Bundle
 from gateway.runtime.burst_budget import BudgetDesk
 from gateway.runtime.cache_keys import CacheKeys
+from gateway.runtime.far_answers import FarAnswers
 from gateway.runtime.kept_budget import KeptBudget
 from gateway.runtime.keyring import Keyring, Purpose
 from gateway.runtime.reply_cache import CacheRules, ReplyCache
@@ -98,6 +99,13 @@ def cache_keys_file(settings: Settings) -> Path:
     return settings.state_dir / KEYS_FILE
 
 
+def _far_answers(shared: RedisConnection | None, clock: Clock, draw: Callable[[], float]) -> FarAnswers | None:
+    if shared is None:
+        return None
+    # A fifth of what a command may take at the most: 10 ms, unless the file says more for a store that is far away.
+    return FarAnswers(RedisCacheStore(shared), clock, draw, prompt_s=shared.settings.timeout_s / 5)
+
+
 def reply_cache_of(
     settings: Settings,
     bundle: Bundle,
@@ -112,7 +120,7 @@ def reply_cache_of(
         return None
     return ReplyCache(
         near=MemoryCacheStore(clock, most=block.memory, share=block.share),
-        far=RedisCacheStore(shared) if shared is not None else None,
+        far=_far_answers(shared, clock, draw),
         keys=CacheKeys(cache_keys_file(settings), keyring.key(Purpose.CACHE_KEYS), bundle.tenants, clock),
         label_name=order.name,
         rules=CacheRules(block.largest, block.wait_s, block.ceiling(order)),

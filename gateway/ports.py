@@ -247,13 +247,15 @@ class CacheStore(Protocol):
     if it has been taken, ANOTHERS if somebody else has it. With an empty token it only looks; to make a value `anew`,
     it takes the lead although there is one, and returns that only if somebody else leads. It raises StoreUnavailable if
     it cannot tell. `write` keeps a value for `lives_s` seconds as part of what `owner` may have, and `leave` says that
-    there will be none: both end the lead of `token`, neither wait nor raise.
+    there will be none: both end the lead of `token`, neither wait nor raise. `sound` asks for the value under a key
+    without waiting: `heard` is told whether there was an answer, perhaps at once.
     """
 
     def read_now(self, key: bytes) -> bytes | NotNow | None: ...
     async def seek(self, key: bytes, token: bytes, lease_s: float, *, anew: bool = False) -> bytes | Sought: ...
     def write(self, key: bytes, value: bytes, *, lives_s: float, owner: str, token: bytes = b"") -> None: ...
     def leave(self, key: bytes, token: bytes) -> None: ...
+    def sound(self, key: bytes, heard: Callable[[bool], None]) -> None: ...
 
 
 class Holder(Enum):

@@ -195,6 +195,12 @@ CACHE_WAITING: Final = _state("cache_waiting", "", "Requests that wait for anoth
 CACHE_UNOPENED: Final = _counter(
     "cache_unopened", "", "Stored values that did not open where they were found: changed, misplaced, or another's."
 )
+CACHE_PASSED: Final = _counter(
+    "cache_passed",
+    "why",
+    "Requests that did not wait for the shared store of answers: `slow` (it answers late), `lead` (what others were "
+    "said to be making has not come).",
+)
 REPLIES_LOST: Final = _most(
     "reply_record_lost", "", "1 while the record of replies proves nothing, so that requests with a history stay home."
 )

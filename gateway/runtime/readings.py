@@ -142,6 +142,8 @@ def of_cache(cache: ReplyCache) -> Iterator[Reading]:
     yield measures.CACHE_UNOPENED, (), cache.unopened
     for way, count in cache.counts.items():
         yield measures.CACHE, (way.value,), count
+    for why, count in cache.passed.items():
+        yield measures.CACHE_PASSED, (why,), count
 
 
 def of_process() -> Iterator[Reading]:

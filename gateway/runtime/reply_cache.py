@@ -3,7 +3,8 @@
 A request has its answer from this worker's memory, at once; or from the store that all share; or from whoever is just
 asking the same, in this worker or another; or it asks a model server, and those that ask the same meanwhile wait for
 it. Whoever leads and fails, leaves or dies holds nobody up: the next takes its place, or all go their own way. What is
-stored, and what opens, is in `cache_keys.py` and `core/`; a store that is down is one that has nothing.
+stored, and what opens, is in `cache_keys.py` and `core/`; a store that is down is one that has nothing, and one that is
+slow or keeps everybody waiting is waited for by nobody (`far_answers.py`).
 """
 
 import asyncio
@@ -22,9 +23,10 @@ from gateway.core.facts import Tenant
 from gateway.core.labels import Label
 from gateway.core.records import Cached, Ending, Usage
 from gateway.errors import NotStored, TidegateError
-from gateway.ports import CacheStore, Clock, Sought, StoreUnavailable
+from gateway.ports import Clock, Sought
 from gateway.runtime.cache_keys import CacheKeys, TenantKey
 from gateway.runtime.call import Call
+from gateway.runtime.far_answers import FarAnswers, Wait
 from gateway.runtime.flights import Flight, Over
 from gateway.runtime.relay import Relay
 from gateway.runtime.stored import Stored
@@ -112,7 +114,7 @@ class ReplyCache:
         self,
         *,
         near: NearStore,
-        far: CacheStore | None,
+        far: FarAnswers | None,
         keys: CacheKeys,
         label_name: Callable[[Label], str],
         rules: CacheRules,
@@ -132,6 +134,7 @@ class ReplyCache:
         self.counts = dict.fromkeys(Way, 0)
         self.unopened = 0
         self.waiting = 0
+        self.passed = far.passed if far is not None else {}
 
         @functools.lru_cache(maxsize=_MOST_SCOPES)
         def scope(bundle: str, tenant: str, label: Label, route: str, pools: tuple[str, ...]) -> Scope:
@@ -282,7 +285,7 @@ class ReplyCache:
     # Who asks
 
     def _look_only(self, asked: _Asked) -> None:
-        if asked.control.reads and asked.is_shared:
+        if asked.control.reads and self._asks_far(asked):
             asked.later(partial(self._look_far, asked))
         else:
             self._note(asked.call, Way.MISS)
@@ -290,8 +293,8 @@ class ReplyCache:
 
     async def _look_far(self, asked: _Asked) -> None:
         found = await self._sought(asked, b"")
-        reply = self._opened(asked, found) if isinstance(found, bytes) else None
-        if reply is None or not self._serves(asked, reply):
+        reply = found[1] if isinstance(found, tuple) else None
+        if reply is None:
             self._note(asked.call, Way.MISS)
             raise NotStored
         self._give(asked.call, asked.relay, reply, Way.FAR)
@@ -307,7 +310,7 @@ class ReplyCache:
         flight = self._flights.get(asked.key)
         if flight is None:
             self._lead(asked)
-            if asked.is_shared:
+            if self._asks_far(asked):
                 asked.later(partial(self._seek, asked))
             else:
                 self._ask(asked)
@@ -358,9 +361,16 @@ class ReplyCache:
 
     async def _seek(self, asked: _Asked) -> None:
         """Ask the store that all share, and wait for whoever leads elsewhere; then ask a model server."""
-        if not asked.is_shared:
+        if self._far is None or not self._asks_far(asked):
             self._ask(asked)
             return
+        with self._far.wait() as wait:
+            is_given = await self._found(asked, wait)
+        if not is_given:
+            self._ask(asked)
+
+    async def _found(self, asked: _Asked, wait: Wait) -> bool:
+        """Answer with what the store has, or another says meanwhile; False if the request has to ask for itself."""
         assert asked.flight is not None  # noqa: S101 -- `_lead` comes before
         began, pause_s = self._clock.monotonic(), _LEAST_PAUSE_S
         while True:
@@ -368,43 +378,47 @@ class ReplyCache:
             asked.leads_far = True
             found = await self._sought(asked, asked.flight.token)
             asked.leads_far = found is Sought.OURS
-            if isinstance(found, bytes):
-                reply = self._opened(asked, found)
-                if reply is None or not self._serves(asked, reply):
-                    break
+            if isinstance(found, tuple):
+                sealed, reply = found
+                wait.came(reply.took_s)
                 if asked.standby is None and self._is_drawn_far(asked, reply):
                     continue
                 lives_s = reply.left_s(self._clock.wall())
-                self._near.write(asked.key, found, lives_s=lives_s, owner=asked.tenant)
+                self._near.write(asked.key, sealed, lives_s=lives_s, owner=asked.tenant)
                 self._land(asked, reply)
                 self._give(asked.call, asked.relay, reply, Way.FAR)
-                return
+                return True
             if found is not Sought.ANOTHERS:
-                break
+                return False
             if asked.standby is not None and self._serves(asked, asked.standby):
                 self._land(asked, asked.standby)
                 self._give(asked.call, asked.relay, asked.standby, Way.NEAR)
-                return
+                return True
             waited_s = self._clock.monotonic() - began
-            if waited_s >= self._rules.wait_s:
-                break
+            if waited_s >= self._rules.wait_s or not wait.begins():
+                return False
             await self._pause(pause_s)
             asked.call.waited_s += pause_s
             pause_s = min(2 * pause_s, _MOST_PAUSE_S)
-        self._ask(asked)
 
     def _is_drawn_far(self, asked: _Asked, reply: CachedReply) -> bool:
         if is_drawn(reply.left_s(self._clock.wall()), reply.took_s, self._draw()):
             asked.standby = reply
         return asked.standby is not None
 
-    async def _sought(self, asked: _Asked, token: bytes) -> bytes | Sought | None:
-        """What the store says; None if it says nothing."""
-        assert self._far is not None  # noqa: S101 -- nothing is shared otherwise
-        try:
-            return await self._far.seek(asked.key, token, self._lease_s, anew=asked.standby is not None)
-        except StoreUnavailable:
-            return None
+    def _asks_far(self, asked: _Asked) -> bool:
+        """Whether to wait for what the store that all share has to say."""
+        return self._far is not None and asked.is_shared and self._far.is_worth_asking(asked.key)
+
+    async def _sought(self, asked: _Asked, token: bytes) -> tuple[bytes, CachedReply] | Sought | None:
+        """What the store says; None if that is nothing of use."""
+        assert self._far is not None  # noqa: S101 -- `_asks_far` comes before
+        read = partial(self._read_far, asked)
+        return await self._far.seek(asked.key, token, self._lease_s, anew=asked.standby is not None, read=read)
+
+    def _read_far(self, asked: _Asked, sealed: bytes) -> CachedReply | None:
+        reply = self._opened(asked, sealed)
+        return reply if reply is not None and self._serves(asked, reply) else None
 
     @property
     def _lease_s(self) -> float:

@@ -5,13 +5,14 @@ an answer that many ask for is a lead with a token and an end, so that one who d
 the lead is one script; writing an answer gives the lead back.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from gateway.core.cache_key import VERSION
 from gateway.ports import NOT_NOW, NotNow, Sought
 from gateway.stores.redis_connection import RedisConnection, Script
 from gateway.stores.redis_lane import Lost
-from gateway.wire.resp import Reply
+from gateway.wire.resp import Refused, Reply
 
 _SEEK: Final = Script("""
 local value = redis.call('GET', KEYS[1])
@@ -63,6 +64,12 @@ class RedisCacheStore:
         """Whoever leads with `token` will not write; sent and not waited for."""
         if token:
             self._connection.send_call(_LEAVE, self._keys(key)[1:], (token,), _unheard)
+
+    def sound(self, key: bytes, heard: Callable[[bool], None]) -> None:
+        """Look under `key`; sent and not waited for."""
+        self._connection.send_call(
+            _SEEK, self._keys(key), (b"", 1, 0), lambda reply: heard(not isinstance(reply, Lost | Refused))
+        )
 
     def _keys(self, key: bytes) -> tuple[bytes, bytes]:
         # In braces, so that both are on one node of a cluster.

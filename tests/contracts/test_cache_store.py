@@ -100,6 +100,15 @@ class TestEveryStore:
             assert await kept.look(A) is Sought.OURS
             assert await kept.look(B) == b"long"
 
+    async def test_whoever_only_wants_to_know_whether_it_answers_takes_no_lead(
+        self, made: Stores, valkey: Valkey
+    ) -> None:
+        async with made(valkey) as kept:
+            heard: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+            kept.store.sound(A, heard.set_result)
+            assert await heard
+            assert await kept.seek(token=YOU) is Sought.OURS
+
     async def test_what_has_no_time_to_live_is_not_kept(self, made: Stores, valkey: Valkey) -> None:
         async with made(valkey) as kept:
             kept.write(b"dead", lives_s=0.0)
