@@ -95,8 +95,8 @@ class Pipeline:
         self._staying = staying
         self._quotas = quotas
         self._cache = cache
-        self._repeats = None if cache is None else Repeats(cache, quotas, key=secrets.token_bytes(KEY_BYTES))
         self._shadow = shadow
+        self._repeats = None if cache is None else Repeats(cache, quotas, shadow, secrets.token_bytes(KEY_BYTES))
         self._started_at = started_at
         self.is_superseded = False
         """Whether something governs elsewhere that takes away what is permitted here."""

@@ -25,6 +25,7 @@ from gateway.runtime.provenance import Conversation
 from gateway.runtime.quotas import Quotas
 from gateway.runtime.relay import Relay
 from gateway.runtime.reply_cache import ReplyCache
+from gateway.runtime.shadow import Shadow
 from gateway.runtime.stored import Stored
 from gateway.wire.requests import Request
 
@@ -65,9 +66,10 @@ class _Known(msgspec.Struct, frozen=True, gc=False):
 class Repeats:
     """One worker's. `key` is random: what is looked up says nothing to anybody without it."""
 
-    def __init__(self, cache: ReplyCache, quotas: Quotas | None, *, key: bytes) -> None:
+    def __init__(self, cache: ReplyCache, quotas: Quotas | None, shadow: Shadow | None, key: bytes) -> None:
         self._cache = cache
         self._quotas = quotas
+        self._shadow = shadow
         self._key = key
         self._generation: Generation | None = None
         self._epoch = 0
@@ -79,8 +81,9 @@ class Repeats:
     def answer(self, call: Call, relay: Relay, tenant: Tenant, epoch: int) -> bool:
         """Answer `call` from this worker's memory, if it is known and all is as it was; raises what limits say."""
         generation = call.generation
-        # What a canary is sent for is the whole way.
-        if generation is None or call.planted is not None or len(call.inbound.body) > LARGEST:
+        # What a canary is sent for is the whole way, and a candidate has to see every decision.
+        is_watched = call.planted is not None or (self._shadow is not None and self._shadow.is_comparing)
+        if generation is None or is_watched or len(call.inbound.body) > LARGEST:
             return False
         if generation is not self._generation or epoch != self._epoch:
             self._generation, self._epoch = generation, epoch

@@ -148,6 +148,11 @@ class Shadow:
         """How this worker stands to the candidate; None if there is none."""
         return self._state
 
+    @property
+    def is_comparing(self) -> bool:
+        """Whether there is a candidate that has to see every decision."""
+        return self._comparison is not None
+
     def see(self, live: Bundle, tenant: Tenant, request: Request, decided: Decided, scored: Scored | None) -> None:
         """A request was decided under `live`."""
         comparison = self._comparison

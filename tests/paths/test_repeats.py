@@ -4,6 +4,7 @@ import json
 import random
 from dataclasses import replace
 from ipaddress import ip_network
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -11,9 +12,11 @@ import pytest
 from gateway.config.cache_block import KEYS_FILE
 from gateway.core.access import Access, Scope
 from gateway.core.controls import SetBurst
+from gateway.ports import Inbound
 from gateway.runtime import repeats
 from gateway.runtime.authn import StoredKey, hash_of
 from gateway.runtime.cache_keys import destroy
+from gateway.runtime.call import Call, Planted
 from gateway.runtime.keyring import Keyring, Purpose
 from tests.fakes.model_server import ModelServer, completion, delta
 from tests.paths.test_cache import CACHED, HELLO, SAME, caching, numbered, outcomes, said, sees_the_cache
@@ -350,6 +353,29 @@ async def test_another_bundle_or_epoch_knows_nothing(tmp_path, servers, is_bundl
         assert known(gateway) == 2
     epochs = [one.epoch for one in outcomes(gateway)]
     assert epochs == [epochs[0]] * 3 + [epochs[0] + (not is_bundle)] * 3
+
+
+async def test_a_candidate_for_the_policy_and_a_canary_have_the_whole_way(tmp_path, servers):
+    async with caching(tmp_path, servers) as gateway:
+        await asked_twice(gateway, chat())
+        shadow = gateway.worker._shadow
+        shadow._comparison = SimpleNamespace(live=None)
+        await post(gateway, chat())
+        assert known(gateway) == 0
+        shadow._comparison = None
+        await post(gateway, chat())
+        assert known(gateway) == 1
+        pipeline, body = gateway.worker._pipeline, json.dumps(chat()).encode()
+        credential = f"Bearer {gateway.key}".encode()
+        tenant = pipeline._authenticator.identify(credential).tenant
+        call = Call("0" * 24, inbound_of(body), path="chat", order=pipeline.generation.order)
+        call.generation, call.key_id = pipeline.generation, "key_00000000"
+        call.planted = Planted("0" * 24, tenant)
+        assert not pipeline._repeats.answer(call, None, tenant, pipeline._epoch())
+
+
+def inbound_of(body):
+    return Inbound(b"POST", b"/v1/chat/completions", None, body, 0.0)
 
 
 async def test_what_may_be_about_to_be_made_anew_takes_the_usual_way(tmp_path, servers):
