@@ -64,6 +64,7 @@ from gateway.runtime.generation import Generation
 from gateway.runtime.instruments import Instruments
 from gateway.runtime.keyring import Purpose
 from gateway.runtime.lifeline import InForce, Told
+from gateway.runtime.live_canary import live_canary_of
 from gateway.runtime.mint import Mint, new_key
 from gateway.runtime.mirror import Mirrors
 from gateway.runtime.origins import origin_of
@@ -230,6 +231,15 @@ class Worker:
             Limits(body=gateway.limits.body, head=gateway.limits.headers, receive_s=gateway.limits.receive_s),
             gateway.clients.proxies,
         )
+        self._canary = live_canary_of(
+            gateway.canary,
+            worker=number,
+            state_dir=settings.state_dir,
+            bundle=lambda: self._pipeline.generation.bundle,
+            serve=self._pipeline.serve,
+            clock=self._clock,
+            draw=chance,
+        )
         self._let_read()
 
     @property
@@ -327,6 +337,8 @@ class Worker:
         ask(self._budget.readings)
         ask(lambda: readings.of_replies(self._replies))
         ask(self._mirrors.readings)
+        if self._canary is not None:
+            ask(self._canary.readings)
         if self._cache is not None:
             ask(partial(readings.of_cache, self._cache))
         ask(lambda: readings.of_stores(self._stores.by_name))
@@ -383,6 +395,8 @@ class Worker:
                 group.create_task(self._shadow.run(drained))
                 group.create_task(self._budget.run(drained))
                 group.create_task(self._mirrors.run(drained))
+                if self._canary is not None:
+                    group.create_task(self._canary.run(stop))
                 for poller in self._pollers:
                     group.create_task(poller.run(stop))
                 if isinstance(self._replies, RedisTaintStore):
@@ -514,6 +528,7 @@ class Worker:
             in_flight=self._pipeline.in_flight,
             connections=len(self._plane.connections),
             pools=dict(self._admission.load()),
+            canary=self._canary.told() if self._canary is not None else None,
         )
 
 

@@ -27,6 +27,7 @@ class Fields(TypedDict, total=False):
 
     request_id: str
     tenant: str
+    tenant_class: str
     label: str
     route: str
     pool: str

@@ -20,7 +20,7 @@ from gateway.wire.exposition import CONTENT_TYPE, as_json, render
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What this worker is doing."""
+    """What this worker is doing. `canary` says how the canaries fare; None where none are sent."""
 
     version: str
     bundle: str
@@ -31,6 +31,7 @@ class Status:
     in_flight: int
     connections: int
     pools: dict[str, PoolLoad]
+    canary: dict[str, object] | None = None
 
 
 def build_admin(

@@ -108,6 +108,16 @@ FULL_SCANS: Final = _counter(
 MEMO: Final = _counter("memo_lookups", "result", "Texts that were looked up in the memo of earlier scans: hit or miss.")
 MEMO_ENTRIES: Final = _state("memo_entries", "", "Texts of which the memo remembers what was seen.")
 MEMO_BYTES: Final = _state("memo_bytes", "", "About how many bytes the memo takes.")
+CANARIES: Final = _counter(
+    "canary",
+    "tenant_class verdict",
+    "Canaries by what became of them: held, left, unlabelled, unseen or failed; requests count no canary.",
+)
+CANARY_HELD: Final = _most(
+    "canary_held_timestamp_seconds",
+    "tenant_class",
+    "When a canary of a class was last held, in Unix time; until the first, since when they are sent.",
+)
 
 # Pools and what is behind them.
 IN_FLIGHT: Final = _state("pool_in_flight", "zone pool", "Requests that have a place in a pool now.")

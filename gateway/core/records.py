@@ -21,7 +21,7 @@ RECORD_VERSION = 4
 3 added what a request cost, for which app, why it waited at home instead of leaving, and what it held of limits;
 how hard it looked, where the policy asks.
 
-4 added refusals, and what an activation says of who approved it and with which detectors.
+4 added refusals, what an activation says of who approved it and with which detectors, and who is a canary.
 """
 
 

@@ -6,10 +6,11 @@ home for a tenant, where such a request may go, and the verdict on what the audi
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from gateway.core.access import Scope, allows, reached
 from gateway.core.facts import Tenant
 from gateway.core.findings import Coverage, Evidence, Finding, Tier
 from gateway.core.labels import Label
@@ -61,12 +62,68 @@ class Records:
                     yield attempt.pool
 
 
-def baits(policy: CompiledPolicy, tenant: Tenant, scores: Mapping[str, float]) -> tuple[Bait, ...]:
+class Skipped(StrEnum):
+    """Why a class of tenants has no canary."""
+
+    NO_TENANTS = "no_tenants"  # nobody is of that class
+    NO_MODEL = "no_model"  # nobody of that class may chat with a model that canaries ask for
+    MAY_LEAVE = "may_leave"  # the policy lets everything leave that a canary could hold
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """A tenant in whose name a canary may be sent: which models it may chat with, and how far its credentials reach."""
+
+    tenant: Tenant
+    models: tuple[str, ...]
+    scopes: tuple[Scope, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the canaries of one class are made of."""
+
+    askers: tuple[Asker, ...]
+    baits: tuple[Bait, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The classes that have canaries, in the order of their names, and those that have none."""
+
+    asked: Mapping[str, Asked]
+    skipped: Mapping[str, Skipped]
+
+
+def plan(policy: CompiledPolicy, tenants: Iterable[Tenant], scores: Mapping[str, float], model: str | None) -> Plan:
+    """Who is asked for what: `model`, or any that a tenant may call. `scores` are those of `baits`."""
+    of_class: dict[str, list[Tenant]] = {name: [] for name in policy.class_ceilings}
+    for tenant in tenants:
+        of_class.setdefault(tenant.tenant_class, []).append(tenant)
+    models = (model,) if model is not None else tuple(policy.aliases) or (ANY_MODEL,)
+    asked: dict[str, Asked] = {}
+    skipped: dict[str, Skipped] = {}
+    for name in sorted(of_class):
+        members = of_class[name]
+        askers = tuple(asker for asker in (_asker(tenant, models) for tenant in members) if asker.models)
+        found = baits(policy, members[0].ceiling, scores) if members else ()
+        if not members:
+            skipped[name] = Skipped.NO_TENANTS
+        elif not askers:
+            skipped[name] = Skipped.NO_MODEL
+        elif not found:
+            skipped[name] = Skipped.MAY_LEAVE
+        else:
+            asked[name] = Asked(askers, found)
+    return Plan(asked, skipped)
+
+
+def baits(policy: CompiledPolicy, ceiling: Label | None, scores: Mapping[str, float]) -> tuple[Bait, ...]:
     """Of the entities in `scores`, found with those scores, the ones with the highest label; none if even that one may
-    leave. What a class attests is said of texts in which nothing is found, and plays no part."""
+    leave under the `ceiling` of a class. What a class attests is said of texts in which nothing is found."""
     found = tuple(Bait(entity, _label_of(policy, entity, score)) for entity, score in scores.items())
-    highest = max((bait.label for bait in found), default=None)
-    if highest is None or (tenant.ceiling is not None and highest <= tenant.ceiling):
+    highest = max(bait.label for bait in found)
+    if ceiling is not None and highest <= ceiling:
         return ()
     return tuple(bait for bait in found if bait.label == highest)
 
@@ -105,8 +162,18 @@ def place_in_time(now: float, every_s: float, classes: int) -> tuple[int, int, f
     return slot % classes, slot // classes, (slot + 1) * step_s
 
 
+ANY_MODEL: Final = "canary"
+"""What is asked for where the policy names no model and takes any."""
+
 _KEPT: Final = frozenset((Ending.COMPLETED, Ending.REFUSED))
 _SCANNED: Final = Coverage(frozenset(Tier))
+
+
+def _asker(tenant: Tenant, models: tuple[str, ...]) -> Asker:
+    """The tenant with all that it may ask for. What it asks for is no longer a matter of limits and of what it sees."""
+    scopes = reached((Scope(),), tenant.access.scope)
+    reach = tuple(model for model in models if allows(scopes, "chat", model))
+    return Asker(replace(tenant, limits=None, sees=frozenset()), reach, scopes)
 
 
 def _label_of(policy: CompiledPolicy, entity: str, score: float) -> Label:
