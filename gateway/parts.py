@@ -55,7 +55,7 @@ def shut_by_capture(clouds: Mapping[str, SageMakerBackend]) -> Mapping[str, Call
     def is_closed(cloud: SageMakerBackend) -> bool:
         return cloud.closed is not None
 
-    return {name: partial(is_closed, cloud) for name, cloud in clouds.items() if cloud.preflight}
+    return {name: partial(is_closed, cloud) for name, cloud in clouds.items() if cloud.preflights}
 
 
 def backend_of(pool: Pool, settings: Settings) -> Http1Backend | SageMakerBackend:

@@ -2,20 +2,22 @@
 
 What is sent was encoded and cleared before; here it is only signed. What comes back reaches the receiver as if the
 container had answered by itself: frames become the container's stream, Hugging Face's form becomes OpenAI's, and
-AWS's errors become statuses. A pool that the capture preflight has closed cannot be reached.
+AWS's errors become statuses. An endpoint that the capture preflight has closed cannot be reached.
 """
 
 import asyncio
 import contextlib
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from gateway.backends.http1 import Http1Backend, Http1Settings
 from gateway.backends.sagemaker_capture import CapturePreflight, control_plane
 from gateway.backends.sagemaker_credentials import Credentials, Keys
 from gateway.core.message import Headers, Message
-from gateway.core.topology import Address, DataCapture, Endpoint, Payload, Peer, Pool, SageMakerTarget
+from gateway.core.topology import Address, DataCapture, Endpoint, Payload, Peer, Pool, SageMakerPlace, SageMakerTarget
 from gateway.errors import TidegateError
 from gateway.ports import Receiver, UpstreamConnection, UpstreamUnreachable
 from gateway.wire import sagemaker_errors
@@ -26,45 +28,60 @@ from gateway.wire.huggingface import HuggingFaceStream, completion
 MAX_KEPT_ERROR: Final = 64 << 10
 MAX_KEPT_ANSWER: Final = 64 << 20
 
+Plane = tuple[str, str | None]
+"""A control plane: its region, and its address where that is not AWS's own."""
+
 _SSE: Final = (b"content-type", b"text/event-stream")
 
 
 class SageMakerBackend:
-    """Implements `ports.Backend` for the endpoints of one pool. `preflight` is None where capture is allowed."""
+    """Implements `ports.Backend` for the endpoints of one pool, in whichever regions they are."""
 
     def __init__(self, pool: Pool, target: SageMakerTarget, keys: Keys | None) -> None:
-        self.preflight: CapturePreflight | None = None
+        places = {endpoint.name: target.place(endpoint.name) for endpoint in pool.endpoints}
+        self._places = places
+        self.preflights: dict[Plane, CapturePreflight] = {}
+        """By control plane, who looks whether copies are kept: none where that is allowed."""
+
         if target.data_capture is DataCapture.FORBID:
-            look = control_plane(pool, target, keys)
-            self.preflight = CapturePreflight(pool.name, look, every_s=target.check_every_s)
-        self._credentials = Credentials(target.region, target.invoke, keys)
+            self.preflights = {plane: _preflight(pool, target, keys, plane) for plane in planes_of(pool, target)}
+        regions = {target.region, *(place.region for place in places.values())}
+        self._credentials = Credentials(regions, target.invoke, keys)
         self._is_huggingface = target.payload is Payload.HUGGINGFACE
-        self._http = Http1Backend(
-            Http1Settings(
-                ca_file=pool.ca_file,
-                sign=self._credentials.sign,
-                proxy=target.proxy,
-                certificate=pool.certificate,
-                max_connections=pool.max_connections,
+        # One for each region, since they sign differently. Endpoints that nobody has listed are of the pool's own.
+        self._usual = target.region
+        self._https = {
+            region: Http1Backend(
+                Http1Settings(
+                    ca_file=pool.ca_file,
+                    sign=partial(self._credentials.sign_in, region),
+                    proxy=target.proxy,
+                    certificate=pool.certificate,
+                    max_connections=pool.max_connections,
+                )
             )
-        )
+            for region in sorted(regions)
+        }
 
     @property
     def closed(self) -> str | None:
-        """Why the pool must not be used now."""
-        return self.preflight.closed if self.preflight is not None else None
+        """Why the pool must not be used now. One that has endpoints elsewhere that may be used is open."""
+        reasons = [preflight.closed for preflight in self.preflights.values()]
+        return reasons[0] if reasons and None not in reasons else None
 
     @property
     def connections(self) -> tuple[int, int, int]:
         """How many there are and how many of them are idle now, and how many were opened so far."""
-        return self._http.connections
+        total, idle, dialled = zip(*(http.connections for http in self._https.values()), strict=True)
+        return sum(total), sum(idle), sum(dialled)
 
     async def watch(self, stop: asyncio.Event) -> None:
         """Until `stop`: credentials before somebody waits for them, and an eye on what the endpoints keep."""
         with contextlib.suppress(UpstreamUnreachable):
             await self._credentials.ready()
-        if self.preflight is not None:
-            await self.preflight.run(stop)
+        async with asyncio.TaskGroup() as group:
+            for preflight in self.preflights.values():
+                group.create_task(preflight.run(stop))
 
     def idle(self, endpoint: Endpoint) -> UpstreamConnection | None:  # noqa: ARG002 -- the port's signature
         """None: whether the credentials are still good has to be waited for."""
@@ -81,17 +98,19 @@ class SageMakerBackend:
         """A connection to `endpoint`, with credentials that are good for it."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
-        self._refuse_if_closed()
+        place = self._places.get(endpoint.name)
+        self._refuse_if_closed(place)
         try:
             async with asyncio.timeout_at(deadline):
                 await self._credentials.ready()
         except TimeoutError as exc:
             raise UpstreamUnreachable("AWS credentials: timeout") from exc
         left_s = deadline - loop.time()
-        connection = await self._http.connect(endpoint, timeout_s=left_s, may_dial=may_dial, fresh=fresh)
+        http = self._https[place.region if place is not None else self._usual]
+        connection = await http.connect(endpoint, timeout_s=left_s, may_dial=may_dial, fresh=fresh)
         try:
             # The preflight may have found something while we waited.
-            self._refuse_if_closed()
+            self._refuse_if_closed(place)
         except UpstreamUnreachable:
             connection.abort()
             raise
@@ -99,11 +118,33 @@ class SageMakerBackend:
 
     async def close(self) -> None:
         """Close every connection, busy ones included."""
-        await self._http.close()
+        for http in self._https.values():
+            await http.close()
 
-    def _refuse_if_closed(self) -> None:
-        if self.closed is not None:
-            raise UpstreamUnreachable(f"the pool is closed: {self.closed}")
+    def _refuse_if_closed(self, place: SageMakerPlace | None) -> None:
+        preflight = self.preflights.get((place.region, place.control)) if place is not None else None
+        closed = preflight.closed if preflight is not None else self.closed
+        if closed is not None:
+            raise UpstreamUnreachable(f"the pool is closed: {closed}")
+
+
+def planes_of(pool: Pool, target: SageMakerTarget) -> dict[Plane, tuple[Endpoint, ...]]:
+    """The control planes of a pool's endpoints, each with those that it knows."""
+    found: dict[Plane, tuple[Endpoint, ...]] = {}
+    for endpoint in pool.endpoints:
+        place = target.place(endpoint.name)
+        plane = place.region, place.control
+        found[plane] = (*found.get(plane, ()), endpoint)
+    return found
+
+
+def _preflight(pool: Pool, target: SageMakerTarget, keys: Keys | None, plane: Plane) -> CapturePreflight:
+    region, control = plane
+    planes = planes_of(pool, target)
+    there = replace(target, region=region, control=control)
+    look = control_plane(replace(pool, endpoints=planes[plane]), there, keys)
+    where = f" in {region}" if len(planes) > 1 else ""
+    return CapturePreflight(pool.name + where, look, every_s=target.check_every_s)
 
 
 class _Call:

@@ -1,6 +1,7 @@
 """The preflight of a SageMaker pool: does any of its endpoints keep copies of what it is asked (threats.md, 15)?
 
-Until the control plane has said no, the pool is closed; it closes when capture is switched on and opens again when it
+There is one for each control plane that its endpoints have, and each closes those that it is asked about.
+Until the control plane has said no, they are closed; it closes when capture is switched on and opens again when it
 is off. A control plane that cannot be asked closes a pool that was never looked at, and any other after an hour.
 """
 
@@ -11,6 +12,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
+from gateway.backends.sagemaker_client import aws_client, endpoint_name
 from gateway.backends.sagemaker_credentials import Keys, error_name
 from gateway.core.topology import Pool, SageMakerTarget
 from gateway.telemetry import EventLog
@@ -83,14 +85,14 @@ class CapturePreflight:
 
 
 def control_plane(pool: Pool, target: SageMakerTarget, keys: Keys | None) -> Look:
-    """Asks SageMaker itself, through the pool's own proxy and with its own certificates."""
-    names = {endpoint.base_path.rpartition("/")[2] for endpoint in pool.endpoints}
+    """Asks SageMaker itself of all endpoints of `pool`, through the pool's own proxy and with its own certificates."""
+    names = {endpoint_name(endpoint) for endpoint in pool.endpoints}
     clients: list[Any] = []
 
     def look() -> bool | Unknown:
         try:
             if not clients:
-                clients.append(_client(pool, target, keys))
+                clients.append(aws_client("sagemaker", target.control, pool, target, keys))
             return any_captures(clients[0], names)
         except Exception as exc:  # noqa: BLE001 -- whatever it was: the answer is not known, and its text may say too much
             return Unknown(error_name(exc))
@@ -108,28 +110,3 @@ def any_captures(client: Any, names: Collection[str]) -> bool:
         if any((part.get("DataCaptureConfig") or {}).get("EnableCapture") for part in told):
             return True
     return False
-
-
-def _client(pool: Pool, target: SageMakerTarget, keys: Keys | None) -> Any:
-    import botocore.config
-    import botocore.session
-
-    proxy = target.proxy
-    address = f"http://{proxy.host}:{proxy.port}" if proxy is not None else None
-    return botocore.session.Session().create_client(
-        "sagemaker",
-        region_name=target.region,
-        endpoint_url=target.control,
-        verify=pool.ca_file or True,
-        config=botocore.config.Config(
-            connect_timeout=5,
-            read_timeout=10,
-            retries={"total_max_attempts": 1},
-            # An empty mapping, and not None: None would mean the environment's proxies.
-            proxies={"http": address, "https": address} if address is not None else {},
-            ignore_configured_endpoint_urls=True,
-        ),
-        aws_access_key_id=keys.access_key if keys is not None else None,
-        aws_secret_access_key=keys.secret_key if keys is not None else None,
-        aws_session_token=keys.session_token if keys is not None else None,
-    )

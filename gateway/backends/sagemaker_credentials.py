@@ -9,7 +9,7 @@ import asyncio
 import base64
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, Final
@@ -56,7 +56,7 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    sign: Sign
+    signs: Mapping[str, Sign]
     since: float
 
     def __repr__(self) -> str:
@@ -64,14 +64,15 @@ class _Held:
 
 
 class Credentials:
-    """One pool's credentials. `ready` before connecting, then `sign` for every request."""
+    """One pool's credentials, good in every one of its `regions`. `ready` before connecting, then `sign_in` for every
+    request."""
 
     def __init__(
-        self, region: str, invoke: Invoke, keys: Keys | None, *, now: Callable[[], float] = time.monotonic
+        self, regions: Collection[str], invoke: Invoke, keys: Keys | None, *, now: Callable[[], float] = time.monotonic
     ) -> None:
         if find_spec("botocore") is None:
             raise CloudExtraMissing
-        self._region = region
+        self._regions = tuple(sorted(regions))
         self._invoke = invoke
         self._keys = keys
         self._now = now
@@ -100,10 +101,10 @@ class Credentials:
         if self._held is None or self._is_doubted or self._now() - self._held.since >= VALID_S:
             raise UpstreamUnreachable(f"AWS credentials: {self._refused[1] if self._refused else 'none'}")
 
-    def sign(self, message: Message, host: bytes, path: bytes) -> Headers:
-        """The headers that let `message` through at `host`. Only after `ready`."""
+    def sign_in(self, region: str, message: Message, host: bytes, path: bytes) -> Headers:
+        """The headers that let `message` through at `host`, which is in `region`. Only after `ready`."""
         assert self._held is not None  # noqa: S101 -- nothing is sent without a connection, and that is after ready()
-        return self._held.sign(message, host, path)
+        return self._held.signs[region](message, host, path)
 
     def forget(self) -> None:
         """AWS refused them: look again before the next connection. Requests that have one go on with what they have."""
@@ -118,10 +119,8 @@ class Credentials:
             if frozen is None:
                 return "none were found"
             since = self._now()
-            if self._invoke is Invoke.OPENAI:
-                header = (b"authorization", b"Bearer " + bearer_token(frozen, self._region).encode())
-                return _Held(lambda *_: (header,), since)
-            return _Held(lambda message, host, path: sigv4(frozen, self._region, message, host, path), since)
+            sign_of = _bearer if self._invoke is Invoke.OPENAI else _signed
+            return _Held({region: sign_of(frozen, region) for region in self._regions}, since)
         except Exception as exc:  # noqa: BLE001 -- whatever a provider raises, it must not quote itself into a log
             return error_name(exc)
 
@@ -134,6 +133,15 @@ class Credentials:
             self._held, self._is_doubted, self._refused = result, False, None
         else:
             self._refused = (self._now(), result)
+
+
+def _bearer(frozen: Any, region: str) -> Sign:
+    header = (b"authorization", b"Bearer " + bearer_token(frozen, region).encode())
+    return lambda *_: (header,)
+
+
+def _signed(frozen: Any, region: str) -> Sign:
+    return lambda message, host, path: sigv4(frozen, region, message, host, path)
 
 
 def _source(keys: Keys | None) -> Any:

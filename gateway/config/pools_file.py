@@ -5,7 +5,7 @@ zone that asks for TLS, does not load. Names are checked when connecting, since 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -22,6 +22,7 @@ from gateway.core.topology import (
     Endpoint,
     Pool,
     Proxy,
+    SageMakerPlace,
     SageMakerTarget,
     Timeouts,
     Tls,
@@ -97,7 +98,10 @@ class _Pools:
         zone = (self._zones or {}).get(zone_name.text) if zone_name is not None else None
         sagemaker = self._sagemaker(name, what, node, fields, backend, zone)
         proxy = connection_block.proxy(reader, fields.get("proxy"), "`proxy`", zone)
-        endpoints = self._endpoints(fields.get("endpoints"), zone, sagemaker, proxy)
+        places: dict[str, SageMakerPlace] = {}
+        endpoints = self._endpoints(fields.get("endpoints"), zone, sagemaker, proxy, places)
+        if sagemaker is not None and places:
+            sagemaker = replace(sagemaker, places=tuple(places.items()))
         dns = self._dns(what, node, fields, zone)
         if backend == sagemaker_block.BACKEND:
             self._refuse_for_sagemaker(fields)
@@ -211,14 +215,18 @@ class _Pools:
                 self._reader.report(node.at, f"A SageMaker pool has no `{key}`.", mend)
 
     def _endpoints(
-        self, node: Node | None, zone: Zone | None, sagemaker: SageMakerTarget | None, proxy: Proxy | None
+        self,
+        node: Node | None,
+        zone: Zone | None,
+        sagemaker: SageMakerTarget | None,
+        proxy: Proxy | None,
+        places: dict[str, SageMakerPlace],
     ) -> tuple[Endpoint, ...]:
         found: dict[str, Endpoint] = {}
+        known = ("name", "url", *(sagemaker_block.OF_ENDPOINT if sagemaker is not None else ()))
         for item in self._reader.items(node, "`endpoints`"):
             named = (
-                self._reader.fields(item, "An endpoint", ("name", "url"), ("name", "url"))
-                if isinstance(item, Group)
-                else None
+                self._reader.fields(item, "An endpoint", known, ("name", "url")) if isinstance(item, Group) else None
             )
             name = self._reader.name(named.get("name"), "`name`") if named is not None else None
             word = self._reader.text(named.get("url") if named is not None else item, "An endpoint")
@@ -229,6 +237,9 @@ class _Pools:
                 self._check_zone(word, address, zone)
             if sagemaker is not None:
                 sagemaker_block.check_endpoint(self._reader, sagemaker, word, address)
+                place = sagemaker_block.place_of(self._reader, sagemaker, address, named, zone)
+                if place is not None:
+                    places.setdefault(address.name, place)
             if proxy is not None:
                 connection_block.check_behind_proxy(self._reader, word, address, zone)
             if address.name in found:

@@ -13,13 +13,26 @@ from gateway.config.addresses import origin
 from gateway.config.secret_source import SecretSource, secret_source
 from gateway.core.cold_start import LONGEST_S, SHORTEST_S
 from gateway.core.reading import Fields, Reader, Word
-from gateway.core.topology import DataCapture, Endpoint, Invoke, Payload, SageMakerTarget, Tls, Zone
+from gateway.core.topology import (
+    DataCapture,
+    Endpoint,
+    Invoke,
+    Payload,
+    PrefixId,
+    SageMakerPlace,
+    SageMakerTarget,
+    Tls,
+    Zone,
+)
 from gateway.core.written import Listing, Node
 
 BACKEND: Final = "sagemaker"
+OF_ENDPOINT: Final = ("region", "control", "inference_component")
+"""What may be written of a single endpoint besides its name and address."""
 
 _ENDPOINT_PATH: Final = re.compile(r"/endpoints/[A-Za-z0-9](?:-*[A-Za-z0-9]){0,62}")
 _COMPONENT: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+_HOST: Final = re.compile(r"(?:.+\.)?runtime\.sagemaker(?:-fips)?\.([a-z0-9-]+)\.(?:vpce\.)?amazonaws\.com(?:\.cn)?")
 _REGION: Final = re.compile(r"[a-z]{2,4}(?:-[a-z]{2,10}){1,3}-[0-9]{1,2}")
 _USUAL: Final = SageMakerTarget("")
 
@@ -45,7 +58,7 @@ def read_block(node: Node, reader: Reader, zone: Zone | None) -> Block | None:
     """The block's meaning; None if it cannot have one."""
     known = (
         *("region", "invoke", "payload", "data_capture", "check_every", "credentials", "proxy", "control"),
-        *("inference_component", "cold_start"),
+        *("inference_component", "cold_start", "prefix_id"),
     )
     fields = reader.fields(node, "`sagemaker`", known, ("region",))
     region = reader.text(fields.get("region"), "`sagemaker.region`")
@@ -56,6 +69,7 @@ def read_block(node: Node, reader: Reader, zone: Zone | None) -> Block | None:
     capture = reader.one_of(fields.get("data_capture"), "`sagemaker.data_capture`", tuple(DataCapture))
     every = reader.duration(fields.get("check_every"), "`sagemaker.check_every`", least=1.0, most=3600.0)
     start = reader.duration(fields.get("cold_start"), "`sagemaker.cold_start`", least=SHORTEST_S, most=LONGEST_S)
+    prefix = reader.one_of(fields.get("prefix_id"), "`sagemaker.prefix_id`", tuple(PrefixId))
     keys = _keys(reader, fields.get("credentials"))
     target = SageMakerTarget(
         region=region.text if region is not None else "",
@@ -65,9 +79,10 @@ def read_block(node: Node, reader: Reader, zone: Zone | None) -> Block | None:
         check_every_s=every if every is not None else _USUAL.check_every_s,
         has_keys=keys is not None,
         proxy=connection_block.proxy(reader, fields.get("proxy"), "`sagemaker.proxy`", zone),
-        control=_control(reader, fields.get("control"), zone),
-        inference_component=_component(reader, fields.get("inference_component")),
+        control=_control(reader, fields.get("control"), zone, "`sagemaker.control`"),
+        inference_component=_component(reader, fields.get("inference_component"), "`sagemaker.inference_component`"),
         cold_start_s=start if start is not None else _USUAL.cold_start_s,
+        prefix_id=PrefixId(prefix) if prefix is not None else _USUAL.prefix_id,
     )
     asked = fields.get("payload")
     if asked is not None and target.payload is Payload.HUGGINGFACE and target.invoke is not Invoke.INVOCATIONS:
@@ -91,6 +106,29 @@ def check_pool(reader: Reader, target: SageMakerTarget, pool: Fields, zone: Zone
         reader.report(capabilities.at, "`payload: huggingface` carries no capabilities.", "Remove them.")
 
 
+def place_of(
+    reader: Reader, target: SageMakerTarget, address: Endpoint, own: Fields | None, zone: Zone | None
+) -> SageMakerPlace | None:
+    """Where an endpoint is, if not all of the pool's block holds for it: its host says the region, or it does itself.
+
+    `own` is what is written of it besides its name and address.
+    """
+    host = _HOST.fullmatch(address.host)
+    region_at, control_at, component_at = (own.get(key) if own is not None else None for key in OF_ENDPOINT)
+    word = reader.text(region_at, "`region`")
+    if word is not None and not _REGION.fullmatch(word.text):
+        reader.report(word.at, "`region` is not the name of a region.", "Write it like `eu-central-1`.")
+    elif word is not None and host is not None and host[1] != word.text:
+        reader.report(word.at, "`region` is another than the endpoint's host is in.", "Correct one of them.")
+    region = word.text if word is not None else host[1] if host is not None else target.region
+    # Another region's control plane is not where the pool's is.
+    usual = target.control if region == target.region else None
+    control = _control(reader, control_at, zone, "`control`")
+    component = _component(reader, component_at, "`inference_component`")
+    place = SageMakerPlace(region, control or usual, component or target.inference_component)
+    return place if place != target.place("") else None
+
+
 def check_endpoint(reader: Reader, target: SageMakerTarget, word: Word, address: Endpoint) -> None:
     """Report an endpoint that no SageMaker endpoint can be."""
     if not _ENDPOINT_PATH.fullmatch(address.base_path):
@@ -108,18 +146,18 @@ def _keys(reader: Reader, node: Node | None) -> AwsKeySources | None:
     return AwsKeySources(access, secret, token) if access is not None and secret is not None else None
 
 
-def _component(reader: Reader, node: Node | None) -> str | None:
-    word = reader.text(node, "`sagemaker.inference_component`")
+def _component(reader: Reader, node: Node | None, what: str) -> str | None:
+    word = reader.text(node, what)
     if word is None or _COMPONENT.fullmatch(word.text):
         return word.text if word is not None else None
     mend = "Letters, digits and `-`, at most 63 of them; `tidegate sagemaker status` names it."
-    reader.report(word.at, "`sagemaker.inference_component` is not what SageMaker calls one.", mend)
+    reader.report(word.at, f"{what} is not what SageMaker calls one.", mend)
     return None
 
 
-def _control(reader: Reader, node: Node | None, zone: Zone | None) -> str | None:
-    word = reader.text(node, "`sagemaker.control`")
-    address = origin(reader, word, "`sagemaker.control`")
+def _control(reader: Reader, node: Node | None, zone: Zone | None, what: str) -> str | None:
+    word = reader.text(node, what)
+    address = origin(reader, word, what)
     if address is None or word is None:
         return None
     if zone is not None and zone.tls is Tls.REQUIRED and not address.is_tls:

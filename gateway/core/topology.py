@@ -155,6 +155,25 @@ class DataCapture(StrEnum):
     ALLOW = "allow"
 
 
+class PrefixId(StrEnum):
+    """What a SageMaker endpoint that routes by prefix is told besides the body: nothing, or a keyed hash of whose
+    request it is, or of how it begins."""
+
+    NONE = "none"
+    TENANT = "tenant"
+    BEGINNING = "beginning"
+
+
+@dataclass(frozen=True, slots=True)
+class SageMakerPlace:
+    """Where one endpoint is: its region, its control plane's address if that is not AWS's own, and the component that
+    serves there, if one does."""
+
+    region: str
+    control: str | None = None
+    inference_component: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class SageMakerTarget:
     """How a pool's SageMaker endpoints are reached.
@@ -162,7 +181,8 @@ class SageMakerTarget:
     `has_keys` says that the pool names its own AWS keys; otherwise botocore looks where it always does. `control` is
     the address of the control plane when it is not AWS's own for the region. An endpoint that scales to zero is served
     by an `inference_component`, which requests have to name; `cold_start_s` is how long it takes from there to its
-    first answer, until one has been seen.
+    first answer, until one has been seen. `places` are those of endpoints, by their names, for which not all of that
+    holds.
     """
 
     region: str
@@ -175,6 +195,19 @@ class SageMakerTarget:
     control: str | None = None
     inference_component: str | None = None
     cold_start_s: float = USUAL_S
+    places: tuple[tuple[str, SageMakerPlace], ...] = ()
+    prefix_id: PrefixId = PrefixId.NONE
+
+    def place(self, endpoint: str) -> SageMakerPlace:
+        """Where the endpoint of this name is."""
+        for name, place in self.places:
+            if name == endpoint:
+                return place
+        return SageMakerPlace(self.region, self.control, self.inference_component)
+
+    def component(self, endpoint: str) -> str | None:
+        """What requests to the endpoint of this name have to name."""
+        return self.place(endpoint).inference_component if self.places else self.inference_component
 
 
 @dataclass(frozen=True, slots=True)

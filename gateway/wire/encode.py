@@ -23,13 +23,24 @@ _INVOKED_STREAM: Final[Headers] = (
     (b"x-amzn-sagemaker-accept", b"text/event-stream"),
 )
 _COMPONENT: Final = b"x-amzn-sagemaker-inference-component"
+_PREFIX_ID: Final = b"x-amzn-sagemaker-prefix-aware-id"
 _ENCODER: Final = msgspec.json.Encoder()
 
 
-def encode(request: Request, pool: Pool, zone: Zone, *, salt: str | None, left_s: float | None = None) -> Message:
-    """The message that asks `pool` for an answer. `salt` keeps one tenant's prefix cache from another's.
+def encode(
+    request: Request,
+    pool: Pool,
+    zone: Zone,
+    *,
+    salt: str | None,
+    left_s: float | None = None,
+    endpoint: str = "",
+    prefix_id: bytes | None = None,
+) -> Message:
+    """The message that asks `endpoint` of `pool` for an answer. `salt` keeps one tenant's prefix cache from another's.
 
-    `left_s` is how long its client still waits, if that is worth knowing: a pool at home is told.
+    `left_s` is how long its client still waits, if that is worth knowing: a pool at home is told. `prefix_id` is what
+    an endpoint of SageMaker's is told for its routing (`wire/prefix_id.py`).
 
     Raises Forbidden if the request would make the model server reach elsewhere, InvalidRequest if a field that a
     cloud pool may see does not have the form that it must have.
@@ -49,8 +60,12 @@ def encode(request: Request, pool: Pool, zone: Zone, *, salt: str | None, left_s
         if salt is not None:
             document["cache_salt"] = salt
     headers = _stream_headers(pool.sagemaker) if request.streamed else _WHOLE
-    if pool.sagemaker is not None and pool.sagemaker.inference_component is not None:
-        headers = (*headers, (_COMPONENT, pool.sagemaker.inference_component.encode()))
+    if pool.sagemaker is not None:
+        component = pool.sagemaker.component(endpoint)
+        if component is not None:
+            headers = (*headers, (_COMPONENT, component.encode()))
+        if prefix_id is not None:
+            headers = (*headers, (_PREFIX_ID, prefix_id))
     if left_s is not None and not zone.is_cloud:
         headers = (*headers, (b"x-tidegate-timeout", b"%.3f" % max(left_s, 0.001)))
     return Message(b"POST", target_of(request, pool), headers, _ENCODER.encode(document))

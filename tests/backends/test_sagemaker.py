@@ -339,7 +339,8 @@ async def test_credentials_that_do_not_come_in_time_make_the_pool_unreachable(mo
 
 async def test_a_pool_that_closes_while_somebody_connects_is_not_used():
     async with site() as here:
-        here.backend.preflight = check = CapturePreflight("burst", lambda: False, every_s=1)
+        check = CapturePreflight("burst", lambda: False, every_s=1)
+        here.backend.preflights[(REGION, None)] = check
         check.take(False)
 
         def found_out(_):

@@ -67,14 +67,14 @@ def source(monkeypatch):
 
 
 def made(clock: FakeClock | None = None, invoke: Invoke = Invoke.INVOCATIONS) -> Credentials:
-    return Credentials(REGION, invoke, None, now=(clock or FakeClock()).monotonic)
+    return Credentials((REGION,), invoke, None, now=(clock or FakeClock()).monotonic)
 
 
 @pytest.mark.parametrize("keys", [KEYS, Keys("AKIDEXAMPLE", "a-secret-key")])
 async def test_a_signature_is_what_the_service_computes(keys):
-    credentials = Credentials(REGION, Invoke.INVOCATIONS, keys)
+    credentials = Credentials((REGION,), Invoke.INVOCATIONS, keys)
     await credentials.ready()
-    headers = credentials.sign(MESSAGE, HOST, PATH)
+    headers = credentials.sign_in(REGION, MESSAGE, HOST, PATH)
     known = signatures.Credentials(keys.access_key, keys.secret_key, keys.session_token)
     sent = (*MESSAGE.headers, (b"host", HOST), *headers)
     request = signatures.Request(MESSAGE.method, PATH, sent, MESSAGE.body)
@@ -85,9 +85,9 @@ async def test_a_signature_is_what_the_service_computes(keys):
 
 
 async def test_a_token_is_a_presigned_call_that_lives_shortly():
-    credentials = Credentials(REGION, Invoke.OPENAI, KEYS)
+    credentials = Credentials((REGION,), Invoke.OPENAI, KEYS)
     await credentials.ready()
-    ((name, value),) = credentials.sign(MESSAGE, HOST, PATH)
+    ((name, value),) = credentials.sign_in(REGION, MESSAGE, HOST, PATH)
     token = value.removeprefix(b"Bearer ")
     assert name == b"authorization"
     assert signatures.refusal_of_bearer(token, KNOWN, region=REGION, now=time.time()) is None
@@ -160,7 +160,7 @@ async def test_refused_credentials_are_looked_at_again_and_requests_under_way_ke
     credentials = made()
     await credentials.ready()
     credentials.forget()
-    assert credentials.sign(MESSAGE, HOST, PATH)
+    assert credentials.sign_in(REGION, MESSAGE, HOST, PATH)
     await credentials.ready()
     assert len(source.threads) == 2
 

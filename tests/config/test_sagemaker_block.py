@@ -5,7 +5,18 @@ import pytest
 from gateway.config.pools_file import PoolsFile
 from gateway.config.pools_file import read as read_pools
 from gateway.config.secret_source import SecretEnv, SecretFile
-from gateway.core.topology import DataCapture, Endpoint, Invoke, Payload, Proxy, SageMakerTarget, Tls, Zone
+from gateway.core.topology import (
+    DataCapture,
+    Endpoint,
+    Invoke,
+    Payload,
+    PrefixId,
+    Proxy,
+    SageMakerPlace,
+    SageMakerTarget,
+    Tls,
+    Zone,
+)
 
 from .reading import ORDER, read, zones
 
@@ -53,7 +64,8 @@ def test_everything_can_be_said() -> None:
         "credentials: {access_key: {env: KEY}, secret_key: {file: s.key}, session_token: {env: TOKEN}}, "
         'proxy: "http://proxy.bank:3128", control: "https://vpce.example"}'
     )
-    pools, problems = told(burst(block))
+    there = '["https://runtime.sagemaker.us-gov-west-1.amazonaws.com/endpoints/tidegate-burst"]'
+    pools, problems = told(burst(block, endpoints=there))
     assert problems == []
     assert pools.topology.pool("burst").sagemaker == SageMakerTarget(
         "us-gov-west-1",
@@ -177,3 +189,68 @@ def test_without_zones_the_block_is_still_read() -> None:
     text = burst("{region: X}", credential="{env: A}")
     _, problems = read(text, lambda root, reader: read_pools(root, reader, ORDER, None))
     assert len(problems) == 2
+
+
+# Several endpoints
+
+
+def several(*endpoints: str, block: str = "{region: eu-central-1, inference_component: usual}") -> tuple:
+    pools, problems = told(burst(block, endpoints=f"[{', '.join(endpoints)}]"))
+    return pools.topology.pool("burst") if not problems else None, problems
+
+
+def test_an_endpoint_is_in_the_region_that_its_host_names() -> None:
+    pool, problems = several(
+        f'"{URL}"',
+        '"https://runtime.sagemaker.eu-west-1.amazonaws.com/endpoints/second"',
+        '"https://runtime.sagemaker-fips.us-east-1.amazonaws.com/endpoints/third"',
+        '"https://vpce-0a-1b.runtime.sagemaker.eu-north-1.vpce.amazonaws.com/endpoints/fourth"',
+        '"https://runtime.sagemaker.cn-north-1.amazonaws.com.cn/endpoints/fifth"',
+        '"https://proxy.bank/endpoints/sixth"',
+        block="{region: eu-central-1, control: 'https://vpce.bank'}",
+    )
+    assert problems == []
+    places = [pool.sagemaker.place(endpoint.name) for endpoint in pool.endpoints]
+    assert [place.region for place in places] == [
+        *("eu-central-1", "eu-west-1", "us-east-1", "eu-north-1", "cn-north-1", "eu-central-1"),
+    ]
+    assert [place.control for place in places] == ["https://vpce.bank", None, None, None, None, "https://vpce.bank"]
+
+
+def test_what_is_written_of_an_endpoint_goes_before_what_is_written_of_the_pool() -> None:
+    pool, problems = several(
+        f'"{URL}"',
+        "{name: second, url: 'https://proxy.bank/endpoints/second', region: eu-west-1, "
+        "control: 'https://control.west', inference_component: western}",
+    )
+    assert problems == []
+    assert pool.sagemaker.place("second") == SageMakerPlace("eu-west-1", "https://control.west", "western")
+    assert pool.sagemaker.component("second") == "western"
+    assert pool.sagemaker.component(pool.endpoints[0].name) == "usual"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "problem"),
+    [
+        ("{name: a, url: 'https://proxy.bank/endpoints/a', region: Frankfurt}", "`region` is not the name of a region"),
+        (f"{{name: a, url: '{URL}', region: eu-west-1}}", "another than the endpoint's host is in"),
+        (f"{{name: a, url: '{URL}', inference_component: 'a b'}}", "not what SageMaker calls one"),
+        (f"{{name: a, url: '{URL}', control: 'http://control'}}", "requires TLS"),
+        (f"{{name: a, url: '{URL}', invoke: openai}}", "no key"),
+    ],
+)
+def test_an_endpoint_that_cannot_be_meant_is_refused(endpoint: str, problem: str) -> None:
+    assert problem.lower() in str(several(endpoint)[1]).lower()
+
+
+def test_a_place_of_its_own_is_sagemakers_only() -> None:
+    text = "apiVersion: tidegate/v1\npools:\n  a: {zone: lab, clearance: internal, backend: vllm, model: m, endpoints: "
+    _, problems = told(text + "[{name: a, url: 'http://a:1', region: eu-west-1}]}\n")
+    assert "region" in str(problems)
+
+
+@pytest.mark.parametrize("word", list(PrefixId))
+def test_what_an_endpoint_that_routes_by_prefix_is_told(word: PrefixId) -> None:
+    pools, problems = told(burst(f"{{region: eu-central-1, prefix_id: {word}}}"))
+    assert problems == []
+    assert pools.topology.pool("burst").sagemaker.prefix_id is word
