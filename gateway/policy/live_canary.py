@@ -71,7 +71,7 @@ class Skipped(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
+class Guise:
     """A tenant in whose name a canary may be sent: which models it may chat with, and how far its credentials reach."""
 
     tenant: Tenant
@@ -83,7 +83,7 @@ class Asker:
 class Asked:
     """What the canaries of one class are made of."""
 
-    askers: tuple[Asker, ...]
+    guises: tuple[Guise, ...]
     baits: tuple[Bait, ...]
 
 
@@ -105,16 +105,16 @@ def plan(policy: CompiledPolicy, tenants: Iterable[Tenant], scores: Mapping[str,
     skipped: dict[str, Skipped] = {}
     for name in sorted(of_class):
         members = of_class[name]
-        askers = tuple(asker for asker in (_asker(tenant, models) for tenant in members) if asker.models)
+        guises = tuple(guise for guise in (_guise(tenant, models) for tenant in members) if guise.models)
         found = baits(policy, members[0].ceiling, scores) if members else ()
         if not members:
             skipped[name] = Skipped.NO_TENANTS
-        elif not askers:
+        elif not guises:
             skipped[name] = Skipped.NO_MODEL
         elif not found:
             skipped[name] = Skipped.MAY_LEAVE
         else:
-            asked[name] = Asked(askers, found)
+            asked[name] = Asked(guises, found)
     return Plan(asked, skipped)
 
 
@@ -169,11 +169,11 @@ _KEPT: Final = frozenset((Ending.COMPLETED, Ending.REFUSED))
 _SCANNED: Final = Coverage(frozenset(Tier))
 
 
-def _asker(tenant: Tenant, models: tuple[str, ...]) -> Asker:
+def _guise(tenant: Tenant, models: tuple[str, ...]) -> Guise:
     """The tenant with all that it may ask for. What it asks for is no longer a matter of limits and of what it sees."""
     scopes = reached((Scope(),), tenant.access.scope)
     reach = tuple(model for model in models if allows(scopes, "chat", model))
-    return Asker(replace(tenant, limits=None, sees=frozenset()), reach, scopes)
+    return Guise(replace(tenant, limits=None, sees=frozenset()), reach, scopes)
 
 
 def _label_of(policy: CompiledPolicy, entity: str, score: float) -> Label:

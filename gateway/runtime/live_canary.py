@@ -213,9 +213,9 @@ class LiveCanary:
         bundle, asked = self._bundle(), self._look_around().asked.get(name)
         if asked is None:
             return None
-        asker, bait = self._one_of(asked.askers), asked.baits[(turn // 2 + turn // 16) % len(asked.baits)]
+        guise, bait = self._one_of(asked.guises), asked.baits[(turn // 2 + turn // 16) % len(asked.baits)]
         body = {
-            "model": self._one_of(asker.models),
+            "model": self._one_of(guise.models),
             "messages": messages(bait.entity, turn, self._draw),
             "max_tokens": 1,
         }
@@ -223,7 +223,7 @@ class LiveCanary:
             b"POST", _PATH, None, msgspec.json.encode(body), self._clock.monotonic(), answer_within_s=LONGEST_S
         )
         caller = Caller()
-        self._serve(Dialect.CHAT, inbound, caller, spawn, Planted(request_id, asker.tenant, asker.scopes))
+        self._serve(Dialect.CHAT, inbound, caller, spawn, Planted(request_id, guise.tenant, guise.scopes))
         await _is_set(stop, LONGEST_S, caller.over)
         caller.leave()
         records = await self._read_back(tail, request_id, stop)
