@@ -206,12 +206,17 @@ def _yaml_files(folder: Path) -> Sequence[str]:
 
 def files_of(config: Path) -> gateway_file.Files:
     """The names of the files in a gateway's configuration."""
+    return gateway_of(config).files
+
+
+def gateway_of(config: Path) -> gateway_file.GatewayFile:
+    """What a gateway's configuration says; raises Problems."""
     document = read(config / GATEWAY_FILE)
     reader = Reader(document.problems)
     gateway = gateway_file.read(document.root, reader, os.environ)
     if reader.problems or gateway is None:
         raise Problems(reader.problems)
-    return gateway.files
+    return gateway
 
 
 def _digest(document: Document) -> str:

@@ -8,8 +8,9 @@ import os
 from pathlib import Path
 
 
-def replace_file(path: Path, data: bytes) -> None:
-    """Put `data` in the place of `path`, readable by its owner only, and on disk before returning.
+def replace_file(path: Path, data: bytes, *, mode: int = 0o600) -> None:
+    """Put `data` in the place of `path`, readable by its owner only unless `mode` says otherwise, and on disk before
+    returning.
 
     Raises OSError, and has then changed nothing.
     """
@@ -22,6 +23,7 @@ def replace_file(path: Path, data: bytes) -> None:
     try:
         with os.fdopen(fd, "wb") as file:
             file.write(data)
+            os.fchmod(fd, mode)
             file.flush()
             os.fsync(fd)
         unfinished.replace(target)
