@@ -13,24 +13,29 @@ from gateway.runtime.far_answers import FarAnswers, Lateness
 from tests.fakes.clock import FakeClock
 
 PROMPT_S = 0.001
-LATE_S = 0.02
 REPLY = CachedReply(VERSION, 0.0, 60.0, 2.0, "", None, b"{}")
 
 
+async def a_while() -> None:
+    """Many turns of the loop, which last twenty times as long as a store may take: whatever is due has been run."""
+    for _ in range(10):
+        await asyncio.sleep(2 * PROMPT_S)
+
+
 class Store:
-    """Says `found` after `takes_s`; what is `sounded` is answered when the test says so."""
+    """Says `found`, at once or after a while; what is `sounded` is answered when the test says so."""
 
     def __init__(self) -> None:
         self.found: bytes | Sought | BaseException = Sought.OURS
-        self.takes_s = 0.0
+        self.is_slow = False
         self.sounded: list[Callable[[bool], None]] = []
 
     def read_now(self, key: bytes) -> None:
         raise AssertionError(key)
 
     async def seek(self, key: bytes, token: bytes, lease_s: float, *, anew: bool = False) -> bytes | Sought:
-        if self.takes_s:
-            await asyncio.sleep(self.takes_s)
+        if self.is_slow:
+            await a_while()
         if isinstance(self.found, BaseException):
             raise self.found
         return self.found
@@ -56,7 +61,7 @@ class Scene:
         return await self.far.seek(b"k", b"t", 1.0, anew=False, read=lambda _: REPLY if reads else None)
 
     async def slowed(self) -> None:
-        self.store.takes_s = LATE_S
+        self.store.is_slow = True
         for _ in range(5):
             await self.seek()
 
@@ -72,7 +77,7 @@ async def test_what_is_found_is_given_sealed_and_read():
 @pytest.mark.parametrize("found", [Sought.OURS, Sought.ANOTHERS, b"noise", StoreUnavailable("slow")])
 async def test_a_store_that_is_late_for_nothing_is_left_alone_and_comes_back_beside_the_requests(found):
     scene = Scene()
-    scene.store.found, scene.store.takes_s = found, LATE_S
+    scene.store.found, scene.store.is_slow = found, True
     for _ in range(5):
         assert scene.far.is_worth_asking(b"k")
         await scene.seek(reads=False)
@@ -95,7 +100,7 @@ async def test_a_probe_that_is_late_changes_nothing(has_answered):
     await scene.slowed()
     scene.clock.now += 6.0
     assert not scene.far.is_worth_asking(b"k")
-    await asyncio.sleep(LATE_S)
+    await a_while()
     scene.store.sounded[-1](has_answered)
     assert not scene.far.is_worth_asking(b"k")
     assert len(scene.store.sounded) == 1
@@ -118,19 +123,20 @@ async def test_an_answer_that_was_there_while_this_loop_was_busy_is_not_late():
     with ours, theirs:
         ours.setblocking(False)
         for _ in range(10):
-            reading = loop.create_task(loop.sock_recv(ours, 1))
-            await asyncio.sleep(0)
+            came = loop.create_future()
+            loop.add_reader(ours, lambda came=came: came.set_result(ours.recv(1)))
             lateness = Lateness(PROMPT_S)
             theirs.send(b"x")
-            time.sleep(LATE_S)  # noqa: ASYNC251 -- the loop is busy
-            await reading
+            time.sleep(10 * PROMPT_S)  # noqa: ASYNC251 -- the loop is busy
+            await came
             assert not lateness.is_late
             lateness.stop()
+            loop.remove_reader(ours)
 
 
 async def test_late_answers_that_help_are_waited_for():
     scene = Scene()
-    scene.store.found, scene.store.takes_s = b"sealed", LATE_S
+    scene.store.found, scene.store.is_slow = b"sealed", True
     for _ in range(20):
         assert await scene.seek() == (b"sealed", REPLY)
     assert scene.far.is_worth_asking(b"k")
