@@ -68,13 +68,21 @@ Mark = tuple[int, str, int, int]
 """What nobody can read in one text: how many views deep, carrier, start, end."""
 
 
+Part = tuple[tuple[int, int, int], tuple[Hit, ...], tuple[Mark, ...]]
+"""What was seen in one of several texts, or where some of them meet: where that is (`detect/roots.py`), and what."""
+
+
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """All that a scan which came to its end saw in one text, without the text and without its place in a request."""
+    """All that a scan which came to its end saw in one text, without the text and without its place in a request.
+
+    For texts that stand one behind the other it is in `parts`.
+    """
 
     tiers: frozenset[Tier]
-    hits: tuple[Hit, ...]
-    marks: tuple[Mark, ...]
+    hits: tuple[Hit, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    parts: tuple[Part, ...] = ()
 
 
 class History(StrEnum):

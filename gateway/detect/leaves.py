@@ -54,11 +54,12 @@ class Leaf(NamedTuple):
 
 
 class Walked(NamedTuple):
-    """All leaves, the conversation first. `failure` names the bound that ended the walk, if one did."""
+    """All leaves, the `spoken` ones first: the conversation. `failure` names the bound that ended the walk, if any."""
 
     leaves: tuple[Leaf, ...]
     unscanned: tuple[Unscanned, ...]
     failure: str | None = None
+    spoken: int = 0
 
 
 class _BoundReached(Exception):
@@ -87,8 +88,8 @@ def walk(dialect: str, document: object) -> Walked | None:
         else:
             walker.misfit(document, "", 0)
     except _BoundReached as bound:
-        return Walked((*walker.spoken, *walker.others), tuple(walker.unscanned), str(bound))
-    return Walked((*walker.spoken, *walker.others), tuple(walker.unscanned))
+        return Walked((*walker.spoken, *walker.others), tuple(walker.unscanned), str(bound), len(walker.spoken))
+    return Walked((*walker.spoken, *walker.others), tuple(walker.unscanned), None, len(walker.spoken))
 
 
 def number_text(value: float) -> str:

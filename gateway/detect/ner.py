@@ -19,7 +19,7 @@ from gateway.detect import decode, views
 from gateway.detect.leaves import Leaf, LeafKind, walk
 from gateway.detect.ner_text import Piece, pieces
 from gateway.detect.ner_worth import REPORTED, Named, Worth, worth
-from gateway.detect.scanner import MAX_FINDINGS
+from gateway.detect.roots import MAX_FINDINGS
 from gateway.ports import Memo
 
 LONGEST: Final = 20_000

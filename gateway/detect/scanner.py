@@ -8,32 +8,30 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from time import perf_counter
-from typing import TypeVar
 
-from gateway.core.findings import Coverage, Evidence, Finding, Hit, Mark, Tier, Unscanned, nothing_covered
+from gateway.core.findings import Coverage, Evidence, Tier, nothing_covered
 from gateway.detect import composed, decode, names, nearby, patterns, rules, secrets, tables, views, worldwide
 from gateway.detect.foreign import ForeignRecognizer
-from gateway.detect.leaves import Leaf, LeafKind, walk
+from gateway.detect.leaves import Leaf, LeafKind, Walked, walk
 from gateway.detect.prefilter import SEPARATOR, Entry, Prefilter, Seen, build_prefilter
 from gateway.detect.recall import Recall
+from gateway.detect.roots import MAX_FINDINGS, Roots
 from gateway.detect.runs import DigitRuns
 from gateway.detect.slices import matches
 from gateway.detect.sources import (
     CHUNK,
     OVERLAP,
-    Root,
-    Roots,
     Source,
     Views,
     batches,
     seams,
     view_source,
 )
+from gateway.detect.stretches import Stretches
 from gateway.ports import Memo, Recognizer
 
 BASE_S = 0.150
 PER_CHARACTER_S = 0.6e-6
-MAX_FINDINGS = 2_000
 _MAX_HITS = 16 * MAX_FINDINGS  # in one root; the same finding is hit again in overlaps and views
 
 _CONTEXT = 64  # characters: as far as any rule looks back or ahead for words
@@ -49,9 +47,6 @@ _CONTROL_TOKENS = (
     r"<\|[0-9A-Za-z_▁.:/-]{1,48}\|>|<｜[^\s｜<>]{1,48}｜>|<</?SYS>>|</?(?:start|end)_of_turn>"
     r"|\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT)\]"
 )
-
-
-_Seen = TypeVar("_Seen", Hit, Mark)
 
 
 class _Stopped(Exception):
@@ -108,7 +103,7 @@ class RequestScanner:
             walked = walk(dialect, document)
             if walked is None:
                 return nothing_covered("UnknownDialect")
-            return self._scanned(walked.leaves, walked.unscanned, walked.failure, started, memo)
+            return self._scanned(walked, started, memo)
         except Exception as failure:  # noqa: BLE001  # whatever it is, the request counts as unscanned
             return nothing_covered(type(failure).__name__)
 
@@ -116,37 +111,33 @@ class RequestScanner:
         """The evidence of one text."""
         started = self._clock()
         try:
-            return self._scanned((Leaf("text", text, LeafKind.VALUE),) if text else (), (), None, started)
+            return self._scanned(Walked((Leaf("text", text, LeafKind.VALUE),) if text else (), ()), started)
         except Exception as failure:  # noqa: BLE001  # as above
             return nothing_covered(type(failure).__name__)
 
-    def _scanned(
-        self,
-        leaves: tuple[Leaf, ...],
-        unscanned: tuple[Unscanned, ...],
-        failure: str | None,
-        started: float,
-        memo: Memo | None = None,
-    ) -> Evidence:
-        texts = [leaf.text for leaf in leaves]
-        characters = sum(map(len, texts))
+    def _scanned(self, walked: Walked, started: float, memo: Memo | None = None) -> Evidence:
+        leaves, unscanned, failure, _ = walked
+        characters = sum([len(leaf.text) for leaf in leaves])
         deadline = started + BASE_S + characters * PER_CHARACTER_S
-        around = seams(leaves)
-        texts += [seam[0] for seam in around]
-        roots = Roots(leaves, around)
-        recall = Recall(memo) if memo is not None else None
-        findings: tuple[Finding, ...] = ()
+        recall = stretches = None
+        if memo is None:
+            roots = Roots(leaves, seams(leaves))
+        else:
+            recall, stretches = Recall(memo), Stretches(memo, walked, _TIERS)
+            roots = Roots(leaves, seams(leaves, stretches.gaps(len(leaves))), stretches.known)
+            stretches.add_to(roots)
         try:
-            self._pass(texts, roots, 0, deadline, recall)
-            if recall is not None:
-                recall.remember(_TIERS)  # only here: a scan that was stopped has not seen everything
+            self._pass(roots.texts(), roots, 0, deadline, recall)
+            if recall is not None and stretches is not None:
+                # Only here: a scan that was stopped has not seen everything.
+                recall.remember(_TIERS)
+                stretches.remember(roots, _TIERS)
         except _Stopped as stopped:
             failure = failure or str(stopped)
-        if roots.made:
-            findings, marks, is_whole = _told([roots.made[number] for number in sorted(roots.made)])
-            failure = failure or (None if is_whole else "TooManyFindings")
-            if marks:
-                unscanned = tuple(dict.fromkeys((*unscanned, *marks)))
+        findings, marks, is_whole = roots.told()
+        failure = failure or (None if is_whole else "TooManyFindings")
+        if marks:
+            unscanned = tuple(dict.fromkeys((*unscanned, *marks)))
         return Evidence(
             findings,
             Coverage(frozenset() if failure else _TIERS, unscanned, len(leaves), characters, failure),
@@ -300,30 +291,6 @@ class RequestScanner:
     def _look_at_clock(self, deadline: float) -> None:
         if self._clock() > deadline:
             raise _Stopped("DeadlineExceeded")
-
-
-def _told(roots: Sequence[Root]) -> tuple[tuple[Finding, ...], list[Unscanned], bool]:
-    """What was seen in all roots, each finding once, as written before it is through a view; False if too much."""
-    findings: dict[tuple[str, str, int, int], Finding] = {}
-    for root, hit in _in_order([(of, hit) for of in roots for hit in of.seen.hits]):
-        _, entity, score, first, last, detector, seen_through = hit
-        path, start, end = root.locate(first, last)
-        key = (entity, path, start, end)
-        known = findings.get(key)
-        if known is None or known.score < score:
-            transforms = known.transforms if known is not None else seen_through
-            findings[key] = Finding(entity, score, path, start, end, detector, transforms)
-            if len(findings) > MAX_FINDINGS:
-                return tuple(findings.values()), [], False
-    marks = _in_order([(of, mark) for of in roots for mark in of.seen.marks])
-    return tuple(findings.values()), [Unscanned(m[1], root.locate(m[2], m[3])[0]) for root, m in marks], True
-
-
-def _in_order(seen: list[tuple[Root, _Seen]]) -> list[tuple[Root, _Seen]]:
-    """What was seen through fewer views first."""
-    if len(seen) > 1:
-        seen.sort(key=lambda each: each[1][0])
-    return seen
 
 
 def _control() -> rules.PatternRecognizer:

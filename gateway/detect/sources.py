@@ -126,28 +126,33 @@ Seam = tuple[str, int, int, str, bool, bool, bool]
 and whether all leaves between the two are left out."""
 
 
-def seams(leaves: Sequence[Leaf]) -> list[Seam]:
+def seams(leaves: Sequence[Leaf], gaps: Sequence[tuple[int, int]] | None = None) -> list[Seam]:
     """The text around every seam between neighbours, joined with nothing and with one space, and between two values
     that only keys part.
 
-    Plain tuples of pieces: nothing is found around nearly all seams of nearly all requests.
+    Plain tuples of pieces: nothing is found around nearly all seams of nearly all requests. With `gaps` only those
+    between the two leaves of each and all in between: where nothing is the edge, a value longer than `SEAM` must be.
     """
     texts = [leaf.text for leaf in leaves]
     found: list[Seam] = []
-    end = len(texts) - 1
+    if gaps is None:
+        gaps = ((0, len(texts) - 1),)
     for glue in ("", " "):
-        first = 0
-        for last in range(1, end + 1):
-            # Seams on both sides of a short leaf are one text; a long leaf keeps them apart.
-            if last == end or len(texts[last]) > SEAM:
-                _add_joined(found, texts, first, last, glue)
-                first = last
+        for start, end in gaps:
+            first = start
+            for last in range(start + 1, end + 1):
+                # Seams on both sides of a short leaf are one text; a long leaf keeps them apart.
+                if last == end or len(texts[last]) > SEAM:
+                    _add_joined(found, texts, first, last, glue)
+                    first = last
         if not glue:
-            for index in range(end):
-                # What a value and the next key make up is looked at by itself where the key is no name.
-                if leaves[index + 1].kind is not LeafKind.KEY or not _is_name(texts[index + 1]):
-                    _add_pair(found, texts, index, index + 1)
-    _add_values(found, leaves, texts)
+            for start, end in gaps:
+                for index in range(start, end):
+                    # What a value and the next key make up is looked at by itself where the key is no name.
+                    if leaves[index + 1].kind is not LeafKind.KEY or not _is_name(texts[index + 1]):
+                        _add_pair(found, texts, index, index + 1)
+    for start, end in gaps:
+        _add_values(found, leaves, texts, start, end)
     return found
 
 
@@ -186,11 +191,11 @@ def _add_pair(found: list[Seam], texts: Sequence[str], first: int, last: int) ->
         found.append((left[-SEAM:] + right[:SEAM], first, last, "", len(left) <= SEAM, len(right) <= SEAM, True))
 
 
-def _add_values(found: list[Seam], leaves: Sequence[Leaf], texts: Sequence[str]) -> None:
+def _add_values(found: list[Seam], leaves: Sequence[Leaf], texts: Sequence[str], start: int, end: int) -> None:
     """Each two values that only keys part: they may be halves of something."""
     before = -1
-    for index, leaf in enumerate(leaves):
-        if leaf.kind is not LeafKind.KEY:
+    for index in range(start, end + 1):
+        if leaves[index].kind is not LeafKind.KEY:
             if 0 <= before < index - 1:
                 left, right = texts[before], texts[index]
                 text = left[-SEAM:] + right[:SEAM]
@@ -224,42 +229,6 @@ def seam_source(seam: Seam, leaves: Sequence[Leaf]) -> SeamSource:
     transforms = ("joined-by-space",) if glue else ("joined",)
     those = (leaves[first], leaves[last]) if is_pair else leaves[first : last + 1]
     return SeamSource(text, those, cut, glue, transforms, is_head, is_tail)
-
-
-class Roots:
-    """The leaves of a request, then the seams between them. Made only when asked for: there is nothing in most."""
-
-    __slots__ = ("_around", "_leaves", "made")
-
-    def __init__(self, leaves: Sequence[Leaf], around: Sequence[Seam]) -> None:
-        self._leaves = leaves
-        self._around = around
-        self.made: dict[int, Root] = {}
-
-    def gated(self) -> dict[int, Source]:
-        """Those of which a gate is known: none yet."""
-        return {}
-
-    def parts(self) -> None:
-        """Which parts of the texts to look at: all."""
-
-    def joins(self, number: int, offset: int) -> Sequence[int]:
-        """Where texts meet in this one, seen from `offset`."""
-        index = number - len(self._leaves)
-        return seam_joins(self._around[index], self._leaves, offset) if index >= 0 else ()
-
-    def __getitem__(self, number: int) -> Root:
-        """One of them."""
-        root = self.made.get(number)
-        if root is None:
-            index = number - len(self._leaves)
-            if index >= 0:
-                root = seam_source(self._around[index], self._leaves)
-            else:
-                leaf = self._leaves[number]
-                root = LeafSource(leaf.text, leaf.path)
-            self.made[number] = root
-        return root
 
 
 class Views(list[Source]):
