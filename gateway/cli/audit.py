@@ -9,7 +9,7 @@ import json
 import os
 from pathlib import Path
 
-from gateway.cli import audit_evidence
+from gateway.cli import audit_evidence, audit_exposure
 from gateway.cli.main import Subparsers
 from gateway.core.audit_verify import Report, State, Verdict
 from gateway.runtime.audit_folder import judge
@@ -42,6 +42,7 @@ def add_commands(subparsers: "Subparsers[argparse.ArgumentParser]") -> None:
     verify.add_argument("--json", action="store_true", help="print the verdicts as JSON")
     verify.set_defaults(run=run_verify)
     audit_evidence.add_command(actions)
+    audit_exposure.add_command(actions)
 
 
 def run_verify(arguments: argparse.Namespace) -> int:
