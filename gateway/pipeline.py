@@ -37,7 +37,7 @@ from gateway.runtime.instruments import Instruments
 from gateway.runtime.provenance import Conversation, ReplyRecord
 from gateway.runtime.quotas import Quotas
 from gateway.runtime.reach import check_reach, no_such_model
-from gateway.runtime.relay import Relay
+from gateway.runtime.relay import Relay, send_whole
 from gateway.runtime.repeats import KEY_BYTES, Repeats
 from gateway.runtime.reply_cache import ReplyCache
 from gateway.runtime.shadow import Shadow
@@ -120,6 +120,8 @@ class Pipeline:
         call = Call(self._ids.new(), inbound, path=str(dialect), order=generation.order, generation=generation)
         if planted is not None:
             call.id, call.planted = planted.request_id, planted
+        if self._repeats is not None and not downstream.is_gone and self._is_answered_again(call, downstream):
+            return
         relay = self._relay(call, downstream)
         self._live[call] = relay
         later = partial(self._later, call, relay, spawn)
@@ -129,9 +131,8 @@ class Pipeline:
                 return
             if self.is_superseded:
                 raise Superseded
-            tenant = call.tenant = self._identify(call)
-            if self._repeats is not None and self._repeats.answer(call, relay, tenant, self._epoch()):
-                return
+            tenant = call.tenant or self._identify(call)
+            call.tenant = tenant
             size = len(inbound.body)
             if size > READ_INLINE:
                 later(partial(self._serve_beside, call, relay, dialect, tenant, later))
@@ -148,6 +149,23 @@ class Pipeline:
                 self._look_back(call, relay, request, tenant, call.evidence, later)
         except Exception as exc:  # noqa: BLE001 -- the outermost mapping, as in `_guarded`
             self._fail(call, relay, exc)
+
+    def _is_answered_again(self, call: Call, downstream: Downstream) -> bool:
+        """Answer a request that comes again as it was answered before: it is over at once, and no exchange is begun."""
+        if self._repeats is None or self.is_superseded:
+            return False
+        try:
+            tenant = call.tenant = self._identify(call)
+            body = self._repeats.answer(call, tenant, self._epoch())
+        except Exception as exc:  # noqa: BLE001 -- the outermost mapping, as in `_guarded`
+            self._fail(call, self._relay(call, downstream), exc)
+            return True
+        if body is not None:
+            ending = send_whole(call, downstream, body, now=self._clock.monotonic())
+            self._settle(call, ending, None)
+            if ending is not Ending.COMPLETED:
+                downstream.abort()
+        return body is not None
 
     def _later(self, call: Call, relay: Relay, spawn: Spawn, work: Work) -> None:
         relay.runs_in(spawn(self._guarded(call, relay, work)))

@@ -38,13 +38,21 @@ class CachedReply(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     def age_s(self, now: float) -> float:
         """How old it is."""
-        return max(0.0, now - self.stored_at)
+        return self.age_and_left_s(now)[0]
 
     def left_s(self, now: float) -> float:
         """How long it may still be used; 0 if not any more, or if it is said to come from the future."""
-        if self.stored_at > now + SKEW_S:
-            return 0.0
-        return max(0.0, self.lives_s - self.age_s(now))
+        return self.age_and_left_s(now)[1]
+
+    def age_and_left_s(self, now: float) -> tuple[float, float]:
+        """`age_s` and `left_s`, of one look."""
+        age_s, left_s = now - self.stored_at, self.lives_s
+        if age_s < 0.0:
+            if age_s < -SKEW_S:
+                left_s = 0.0
+            age_s = 0.0
+        left_s -= age_s
+        return age_s, left_s if left_s > 0.0 else 0.0
 
     def as_reply(self, reply_id: str) -> bytes:
         """The body under an id of its own. The old one is 96 random bits, which no model can have said."""

@@ -23,7 +23,6 @@ from gateway.runtime.generation import Generation
 from gateway.runtime.held import Quota
 from gateway.runtime.provenance import Conversation
 from gateway.runtime.quotas import Quotas
-from gateway.runtime.relay import Relay
 from gateway.runtime.reply_cache import ReplyCache
 from gateway.runtime.shadow import Shadow
 from gateway.runtime.stored import Stored
@@ -78,38 +77,36 @@ class Repeats:
         self._size = 0
         self.given = 0
 
-    def answer(self, call: Call, relay: Relay, tenant: Tenant, epoch: int) -> bool:
-        """Answer `call` from this worker's memory, if it is known and all is as it was; raises what limits say."""
+    def answer(self, call: Call, tenant: Tenant, epoch: int) -> bytes | None:
+        """What `call` is answered from this worker's memory, if it is known and all is as it was; raises what limits
+        say."""
         generation = call.generation
         # What a canary is sent for is the whole way, and a candidate has to see every decision.
         is_watched = call.planted is not None or (self._shadow is not None and self._shadow.is_comparing)
         if generation is None or is_watched or len(call.inbound.body) > LARGEST:
-            return False
+            return None
         if generation is not self._generation or epoch != self._epoch:
             self._generation, self._epoch = generation, epoch
             self._shelves.clear()
             self._size = 0
-            return False
+            return None
         shelf = self._shelves.get(tenant.id)
         if shelf is None:
-            return False
+            return None
         key = self._key_of(call)
         known = shelf.get(key)
         if known is None or not _is_as_it_was(call, tenant, generation, known):
-            return False
-        reply = self._cache.held(known.stored)
-        if reply is None:
-            return False
+            return None
+        held = self._cache.held(known.stored)
+        if held is None:
+            return None
         shelf.move_to_end(key)
         call.request, call.evidence, call.facts = known.request, known.evidence, known.facts
         call.decision, call.scored, call.epoch = known.decision, known.scored, epoch
         if not self._is_set_aside(call, known):
-            return False
-        if known.request.streamed:
-            relay.exchange.expect_stream()
+            return None
         self.given += 1
-        self._cache.give_again(call, relay, reply)
-        return True
+        return self._cache.told(call, *held)
 
     def learn(self, call: Call) -> None:
         """Remember what was decided for `call`, which has just had its answer from this worker's memory."""

@@ -11,7 +11,7 @@ import asyncio
 import functools
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from functools import partial
 from typing import Final, Protocol
 
@@ -50,6 +50,8 @@ _TOO_MANY: Final = 429
 # How a leader ends of whom nothing bad is known of the answer itself: the next may try at once.
 _LEFT: Final = frozenset((Ending.CLIENT_GONE, Ending.DEADLINE, Ending.SEND_FAILED, Ending.CANCELLED))
 
+_NOTHING: Final = Usage(0, 0)
+
 Later = Callable[[Callable[[], Coroutine[None, None, None]]], None]
 
 
@@ -75,7 +77,7 @@ class CacheRules:
     most_waiting: int = MOST_WAITING
 
 
-class Way(Enum):
+class Way(StrEnum):
     """Where an answer came from, or why not from here."""
 
     NEAR = "near"  # this worker's memory
@@ -189,16 +191,28 @@ class ReplyCache:
         else:
             self._join(asked)
 
-    def held(self, stored: Stored) -> CachedReply | None:
-        """The answer that is there for a request that is known; None where there is none, or more to look at."""
+    def held(self, stored: Stored) -> tuple[CachedReply, float] | None:
+        """The answer that is there for a request that is known, and its age; None where there is more to look at."""
         if self._keys.of(stored.tenant) is not stored.own:
             return None
-        reply = self._held_near(stored)
-        return None if reply is None or may_be_drawn(reply.left_s(self._clock.wall()), reply.took_s) else reply
+        sealed = self._near.read_now(stored.key)
+        reply = self._opened(stored, sealed) if sealed is not None else None
+        if reply is None:
+            return None
+        age_s, left_s = reply.age_and_left_s(self._clock.wall())
+        if not _serves(stored, age_s, left_s) or may_be_drawn(left_s, reply.took_s):
+            return None
+        return reply, age_s
 
-    def give_again(self, call: Call, relay: Relay, reply: CachedReply) -> None:
-        """Answer with what `held` has just said."""
-        self._give(call, relay, reply, Way.NEAR)
+    def told(self, call: Call, reply: CachedReply, age_s: float, way: Way = Way.NEAR) -> bytes:
+        """What the client of `call` is sent of `reply`, and its record says of it."""
+        self._note(call, way)
+        usage = reply.usage
+        prompt, completion = (usage.prompt_tokens, usage.completion_tokens) if usage is not None else (0, 0)
+        call.cached = Cached(round(age_s, 3), prompt, completion)
+        # No model server has counted anything for this request.
+        call.usage = _NOTHING
+        return reply.as_reply(_id(call))
 
     def open(self) -> None:
         """See to it that every tenant has a key. What goes wrong leaves some without stored answers."""
@@ -225,7 +239,7 @@ class ReplyCache:
 
     # What is stored
 
-    def _held_near(self, asked: _Asked | Stored) -> CachedReply | None:
+    def _held_near(self, asked: _Asked) -> CachedReply | None:
         sealed = self._near.read_now(asked.key)
         reply = self._opened(asked, sealed) if sealed is not None else None
         return reply if reply is not None and self._serves(asked, reply) else None
@@ -237,12 +251,9 @@ class ReplyCache:
             self.unopened += 1
         return reply
 
-    def _serves(self, asked: _Asked | Stored, reply: CachedReply) -> bool:
+    def _serves(self, asked: _Asked, reply: CachedReply) -> bool:
         """Whether `reply` may still be used, and is what the client takes."""
-        now, control = self._clock.wall(), asked.control
-        left_s = min(reply.left_s(now), asked.lives_s - reply.age_s(now))
-        is_young = control.max_age_s is None or reply.age_s(now) <= control.max_age_s
-        return left_s > control.min_fresh_s and is_young
+        return _serves(asked, *reply.age_and_left_s(self._clock.wall()))
 
     def _is_drawn(self, asked: _Asked, reply: CachedReply) -> bool:
         """Whether this request is to make the answer anew, although there is one; nobody else is, then."""
@@ -255,13 +266,7 @@ class ReplyCache:
 
     def _give(self, call: Call, relay: Relay, reply: CachedReply, way: Way) -> None:
         """Answer with `reply`."""
-        usage = reply.usage
-        self._note(call, way)
-        prompt, completion = (usage.prompt_tokens, usage.completion_tokens) if usage is not None else (0, 0)
-        call.cached = Cached(round(reply.age_s(self._clock.wall()), 3), prompt, completion)
-        # No model server has counted anything for this request.
-        call.usage = Usage(0, 0)
-        relay.answer(reply.as_reply(_id(call)))
+        relay.answer(self.told(call, reply, reply.age_s(self._clock.wall()), way))
 
     def _keep(self, asked: _Asked, body: bytes) -> None:
         """The answer is complete: store it, and give it to all who wait for it."""
@@ -470,3 +475,10 @@ class ReplyCache:
 
 def _id(call: Call) -> str:
     return id_of(call.request.dialect, call.id) if call.request is not None else ""
+
+
+def _serves(asked: _Asked | Stored, age_s: float, left_s: float) -> bool:
+    """Whether an answer so old, which lives so much longer, may still be used, and is what the client takes."""
+    control = asked.control
+    is_young = control.max_age_s is None or age_s <= control.max_age_s
+    return is_young and left_s > control.min_fresh_s and asked.lives_s - age_s > control.min_fresh_s

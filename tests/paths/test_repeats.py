@@ -18,8 +18,10 @@ from gateway.runtime.authn import StoredKey, hash_of
 from gateway.runtime.cache_keys import destroy
 from gateway.runtime.call import Call, Planted
 from gateway.runtime.keyring import Keyring, Purpose
+from gateway.wire.requests import Dialect
 from tests.fakes.model_server import ModelServer, completion, delta
 from tests.paths.test_cache import CACHED, HELLO, SAME, caching, numbered, outcomes, said, sees_the_cache
+from tests.paths.test_cache_isolation import Client
 from tests.paths.test_history import REPLY
 from tests.paths.test_overrides import order
 
@@ -371,11 +373,11 @@ async def test_a_candidate_for_the_policy_and_a_canary_have_the_whole_way(tmp_pa
         call = Call("0" * 24, inbound_of(body), path="chat", order=pipeline.generation.order)
         call.generation, call.key_id = pipeline.generation, "key_00000000"
         call.planted = Planted("0" * 24, tenant)
-        assert not pipeline._repeats.answer(call, None, tenant, pipeline._epoch())
+        assert pipeline._repeats.answer(call, tenant, pipeline._epoch()) is None
 
 
-def inbound_of(body):
-    return Inbound(b"POST", b"/v1/chat/completions", None, body, 0.0)
+def inbound_of(body, key=""):
+    return Inbound(b"POST", b"/v1/chat/completions", f"Bearer {key}".encode(), body, 0.0)
 
 
 async def test_what_may_be_about_to_be_made_anew_takes_the_usual_way(tmp_path, servers):
@@ -434,6 +436,53 @@ async def test_what_has_many_parts_or_is_large_is_not_known(tmp_path, servers):
             await asked_twice(gateway, body)
             assert (await post(gateway, body)).headers["x-tidegate-cache"] == "hit"
         assert known(gateway) == 0
+
+
+@pytest.mark.parametrize("step", ["start", "write", "finish"])
+async def test_a_connection_that_fails_is_cut_and_settled_once(tmp_path, servers, step):
+    async with caching(tmp_path, servers) as gateway:
+        await asked_twice(gateway, chat())
+        pipeline = gateway.worker._pipeline
+        body = json.dumps(chat()).encode()
+        client = Failing(step)
+        pipeline.serve(Dialect.CHAT, inbound_of(body, gateway.key), client, spawn=None)
+        assert (known(gateway), client.is_cut, pipeline.in_flight) == (1, True, 0)
+    assert [str(one.ending) for one in outcomes(gateway)] == ["completed", "completed", "send_failed"]
+
+
+class Failing:
+    """A client whose connection raises; implements as much of `ports.Downstream` as is asked of it."""
+
+    is_gone = is_cut = False
+
+    def __init__(self, step):
+        self._step = step
+
+    def start(self, status, headers, *, length):
+        self._came_to("start")
+
+    def write(self, data):
+        self._came_to("write")
+
+    def finish(self):
+        self._came_to("finish")
+
+    def abort(self):
+        self.is_cut = True
+
+    def _came_to(self, step):
+        if step == self._step:
+            raise RuntimeError
+
+
+async def test_whoever_has_left_is_answered_nothing(tmp_path, servers):
+    async with caching(tmp_path, servers) as gateway:
+        await asked_twice(gateway, chat())
+        client = Client()
+        client.is_gone = True
+        pipeline, body = gateway.worker._pipeline, json.dumps(chat()).encode()
+        pipeline.serve(Dialect.CHAT, inbound_of(body, gateway.key), client, spawn=None)
+        assert (known(gateway), client.body, pipeline.in_flight) == (0, b"", 0)
 
 
 async def test_nothing_that_is_kept_holds_text(tmp_path, servers):
