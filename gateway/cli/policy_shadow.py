@@ -62,16 +62,17 @@ def add_commands(commands: "Subparsers[argparse.ArgumentParser]") -> None:
     start = steps.add_parser("start", help="check and prove a policy, and put it beside the one in force")
     start.add_argument("new", metavar="NEW", type=Path, help="the policy that is to be tried")
     look = steps.add_parser("report", help="say what the candidate would have changed so far; asks a running gateway")
-    look.add_argument(
-        "--fail-on",
-        metavar="WHAT",
-        action="append",
-        default=[],
-        choices=(NEW_CLOUD_ACCESS, ANY_CHANGE),
-        help=f"end with 1 on {NEW_CLOUD_ACCESS} or {ANY_CHANGE}; may be given more than once",
-    )
     promote = steps.add_parser("promote", help="put the candidate in the policy's place")
     promote.add_argument("candidate", metavar="CANDIDATE", help="the one that was looked at, as `report` calls it")
+    for parser, ends in ((look, "end with 1"), (promote, "change nothing, and end with 1,")):
+        parser.add_argument(
+            "--fail-on",
+            metavar="WHAT",
+            action="append",
+            default=[],
+            choices=(NEW_CLOUD_ACCESS, ANY_CHANGE),
+            help=f"{ends} on {NEW_CLOUD_ACCESS} or {ANY_CHANGE}; may be given more than once",
+        )
     drop = steps.add_parser("drop", help="take the candidate away")
     for parser, run in ((start, _start), (look, _report), (promote, _promote), (drop, _drop)):
         parser.add_argument(
@@ -182,7 +183,7 @@ def _report(arguments: argparse.Namespace) -> int:
     if found is None:
         mend = "Put one there with `tidegate policy shadow start`; a gateway knows of it within a few seconds."
         raise Misuse(str(folder.candidate), "The gateway knows of no candidate.", mend)
-    failed = _failed(arguments.fail_on, found)
+    failed = _failed(arguments.fail_on, found.has_new_access, found.compared > found.count(Direction.SAME))
     notes = list(_notes_of_file(folder, found, spoken))
     if arguments.json:
         print(text_of({"ok": not failed, "problems": [], "failed_on": failed, "notes": notes, **as_json(found)}))
@@ -225,24 +226,22 @@ def _promote(arguments: argparse.Namespace) -> int:
             (_classes(live), _classes(tried.loaded)),
             (live.full_scans, tried.loaded.full_scans),
         )
-    with _writing(folder.policy), locked(folder.policy):
-        if policy_files.data_of(file) != tried.data:
-            raise Misuse(str(file), "This file changed while it was looked at.", "Look at its report again.")
-        replace_file(folder.policy, tried.data, mode=_mode(folder.policy))
-        # Last: should anything fail before, the candidate is still there, beside a policy that says the same.
-        file.unlink()
-    objections = _objections(folder, spoken)
+    failed = _failed(arguments.fail_on, change.new_cloud_access, not change.is_empty)
+    if not failed:
+        _put_in_force(folder, tried)
+    objections = _objections(folder, spoken) if not failed else []
     if arguments.json:
-        shown = _shown(folder.policy, tried, proof)
-        print(
-            text_of({"ok": True, "problems": [], **shown, "unsigned": objections, "diff": diff_as_json(change, spoken)})
-        )
-        return GOOD
+        shown = {**_shown(folder.policy, tried, proof), "failed_on": failed, "unsigned": objections}
+        print(text_of({"ok": not failed, "problems": [], **shown, "diff": diff_as_json(change, spoken)}))
+        return FOUND if failed else GOOD
     page = Page.on(sys.stdout, os.environ)
     first, *rest = diff_said(change, spoken).split("\n")
     page.say(first, Colour.WRONG if change.new_cloud_access else Colour.HOME)
     for line in rest:
         page.say(line)
+    if failed:
+        page.say(say("not_promoted", spoken, on=", ".join(failed)), Colour.WRONG)
+        return FOUND
     page.say(say("promoted", spoken, shadow=file, **_shown(folder.policy, tried, proof)), Colour.HOME)
     if objections:
         page.say(say("unsigned", spoken), Colour.WRONG)
@@ -250,6 +249,17 @@ def _promote(arguments: argparse.Namespace) -> int:
     for one in objections:
         page.say(f"✗ {one}")
     return GOOD
+
+
+def _put_in_force(folder: _Folder, tried: _Tried) -> None:
+    """Put exactly the bytes that were looked at in the policy's place."""
+    file = folder.candidate
+    with _writing(folder.policy), locked(folder.policy):
+        if policy_files.data_of(file) != tried.data:
+            raise Misuse(str(file), "This file changed while it was looked at.", "Look at its report again.")
+        replace_file(folder.policy, tried.data, mode=_mode(folder.policy))
+        # Last: should anything fail before, the candidate is still there, beside a policy that says the same.
+        file.unlink()
 
 
 def _drop(arguments: argparse.Namespace) -> int:
@@ -315,12 +325,9 @@ def _objections(folder: _Folder, spoken: Language) -> list[str]:
     return [of_objection(one, spoken) for one in signed.objections(None)]
 
 
-def _failed(fail_on: list[str], found: Report) -> list[str]:
+def _failed(fail_on: list[str], has_new_access: bool, has_change: bool) -> list[str]:
     """Those of `fail_on` that happened."""
-    happened = {
-        NEW_CLOUD_ACCESS: found.has_new_access,
-        ANY_CHANGE: found.compared > found.count(Direction.SAME),
-    }
+    happened = {NEW_CLOUD_ACCESS: has_new_access, ANY_CHANGE: has_change}
     return [what for what in dict.fromkeys(fail_on) if happened[what]]
 
 

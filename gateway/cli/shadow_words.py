@@ -34,6 +34,7 @@ SENTENCES: Final[Table] = MappingProxyType(
             "{file} 现为原 {shadow} 的内容：版本 {version}，已在 {states} 个状态中完成证明。正在运行的网关会再次证明"
             "并使其生效；`tidegate policy shadow report` 不再有可比较的内容。",
         ),
+        "not_promoted": ("Nothing was changed. Failed on: {on}.", "没有做任何改动。未通过：{on}。"),
         "unsigned": (
             "This gateway asks for signatures: the policy of before governs on until these files are signed, and a "
             "gateway that is started before that does not start. Sign them now:",

@@ -169,6 +169,19 @@ def test_what_opens_a_way_to_the_cloud_says_so_first(folder: Path, capsys: Capsy
     assert (status, shown["diff"]["new_cloud_access"], shown["unsigned"]) == (0, True, [])
 
 
+def test_a_gate_that_is_not_passed_promotes_nothing(folder: Path, capsys: Capsys) -> None:
+    write(folder, folder.parent / "new.yaml")
+    write(folder, folder / "policy.yaml", (", spill: [burst]", ""), version=1)
+    name, before = started(capsys, folder), (folder / "policy.yaml").read_bytes()
+    status, out, _ = shadow(capsys, folder, "promote", name, "--fail-on", "new-cloud-access")
+    assert (status, out.startswith("New cloud access: YES")) == (1, True)
+    assert "Nothing was changed. Failed on: new-cloud-access." in out
+    status, out, _ = shadow(capsys, folder, "promote", name, "--fail-on", "any-change", "--json")
+    assert (status, json.loads(out)["failed_on"]) == (1, ["any-change"])
+    assert (folder / "policy.yaml").read_bytes() == before
+    assert (folder / "policy.shadow.yaml").exists()
+
+
 @pytest.mark.parametrize(
     "meanwhile",
     [
