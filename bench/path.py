@@ -181,7 +181,7 @@ class _House:
         self._audit.open()
         server = _ModelServer(streamed_answer() if is_streamed else plain_answer())
         backend = cast(Http1Backend, worker._backends["plain"])
-        (endpoint,) = worker._bundle.topology.pool("plain").endpoints
+        (endpoint,) = worker._pipeline.generation.bundle.topology.pool("plain").endpoints
         server.protocol = upstream = _Connection(loop, backend, endpoint)
         upstream.connection_made(cast(asyncio.Transport, server))
         upstream.idle_since = loop.time()
