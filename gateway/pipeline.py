@@ -503,21 +503,28 @@ class Pipeline:
     def _settle(self, call: Call, ending: Ending, error: TidegateError | None) -> None:
         self._live.pop(call, None)
         now = self._clock.monotonic()
-        if self._quotas is not None and call.quota is not None:
-            self._quotas.settle(call, ending)
-        if call.usage is None and call.attempts:
-            call.reckon(ending)
         generation = _of(call)
-        if generation.prices is not None:
-            call.cost_micros = call.cost(generation.prices)
-        if call.queued_s or error is not None:
-            call.stayed = self._staying.why(call, generation.policy, error)
-        if call.stored is not None and self._repeats is not None:
-            self._repeats.learn(call)
-        if call.planted is None:
-            self._instruments.settled(call, ending, error, now=now)
+        # Whatever goes wrong from here on, the outcome is on record, and whoever waits for this request is told.
+        try:
+            if self._quotas is not None and call.quota is not None:
+                self._quotas.settle(call, ending)
+            if call.usage is None and call.attempts:
+                call.reckon(ending)
+            if generation.prices is not None:
+                call.cost_micros = call.cost(generation.prices)
+            if call.queued_s or error is not None:
+                call.stayed = self._staying.why(call, generation.policy, error)
+            if call.stored is not None and self._repeats is not None:
+                self._repeats.learn(call)
+            if call.planted is None:
+                self._instruments.settled(call, ending, error, now=now)
+        except Exception as exc:  # noqa: BLE001 -- see above
+            log.crash("settling_failed", exc, request_id=call.id)
         if call.on_settled is not None:
-            call.on_settled(ending)
+            try:
+                call.on_settled(ending)
+            except Exception as exc:  # noqa: BLE001 -- see above
+                log.crash("settling_failed", exc, request_id=call.id)
             call.on_settled = None
         if call.is_reserved:
             call.is_reserved = False

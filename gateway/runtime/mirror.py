@@ -107,8 +107,10 @@ class Mirrors:
         """Make copies until `stop`; what is then under way is broken off and put on record."""
         async with asyncio.TaskGroup() as group:
             self._group = group
-            await stop.wait()
-            self._group = None
+            try:
+                await stop.wait()
+            finally:
+                self._group = None
             for relay in tuple(self._live.values()):
                 relay.cancel()
 
