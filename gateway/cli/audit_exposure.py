@@ -44,7 +44,7 @@ from gateway.core.exposure import (
     matching,
 )
 from gateway.core.findings import MARKER_PREFIX
-from gateway.core.problems import did_you_mean
+from gateway.core.problems import Problems, did_you_mean
 from gateway.detect.editions import MARKER, editions
 from gateway.policy.words import Language
 from gateway.runtime.audit_dispatches import activations, dispatches
@@ -175,7 +175,11 @@ def _question(
 
 
 def _edition_now(directory: Path, entity: str) -> str | None:
-    bundle = load_state(directory, os.environ)[1]
+    try:
+        bundle = load_state(directory, os.environ)[1]
+    except Problems:
+        message = "The files do not load as they are now, so nobody can say what they look for."
+        raise Misuse(str(directory), message, "Run `tidegate config check`.") from None
     return editions(bundle.policy.markers, bundle.recognizers, bundle.models_digest).get(entity)
 
 

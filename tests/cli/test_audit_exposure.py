@@ -195,6 +195,12 @@ def test_what_cannot_be_asked_is_said_with_a_mend(folder: Path, capsys: Capsys, 
     assert (status, sentence in err) == (2, True), err
 
 
+def test_files_that_do_not_load_are_no_answer(folder: Path, capsys: Capsys) -> None:
+    (folder / "tenants.yaml").write_text("nonsense\n")
+    status, _, err = run(capsys, folder, "--entity", ENTITY, "--detector", "<now")
+    assert (status, "The files do not load as they are now" in err) == (2, True)
+
+
 def test_an_edition_must_be_told_from_others(folder: Path, capsys: Capsys) -> None:
     write(folder / "state" / "audit", [activation("d" * 64, NOON, "aaaaaabbbbbb", "1.2.1")], "rr", 4)
     status, _, err = run(capsys, folder, "--entity", ENTITY, "--detector", "<aaaaaa")
