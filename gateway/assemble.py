@@ -350,6 +350,7 @@ class Worker:
                 (measures.BUNDLE, (version("tidegate"), self.bundle), 1),
             )
         )
+        ask(lambda: readings.of_files(self._in_force))
 
     def _own_full_scanner(self) -> FullScanner | None:
         if self._models is None:
@@ -528,6 +529,9 @@ class Worker:
             in_flight=self._pipeline.in_flight,
             connections=len(self._plane.connections),
             pools=dict(self._admission.load()),
+            policy=self._pipeline.generation.policy.version,
+            certificate=self._pipeline.generation.certificate,
+            in_force=self._in_force,
             canary=self._canary.told() if self._canary is not None else None,
         )
 

@@ -10,17 +10,21 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Annotated
 
+import msgspec
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Response
 
 from gateway.core.figures import Account
 from gateway.core.measures import FAMILIES
 from gateway.runtime.admission import PoolLoad
+from gateway.runtime.lifeline import InForce
 from gateway.wire.exposition import CONTENT_TYPE, as_json, render
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What this worker is doing. `canary` says how the canaries fare; None where none are sent."""
+    """What this worker is doing. `policy` is the version of the policy that governs, `certificate` the hash of what
+    proves its bundle, `in_force` what the supervisor says of the files. `canary` says how the canaries fare; None where
+    none are sent."""
 
     version: str
     bundle: str
@@ -31,6 +35,9 @@ class Status:
     in_flight: int
     connections: int
     pools: dict[str, PoolLoad]
+    policy: int = 0
+    certificate: str = ""
+    in_force: InForce | None = None
     canary: dict[str, object] | None = None
 
 
@@ -70,7 +77,8 @@ def build_admin(
 
     @app.get("/admin/v1/status", dependencies=[Depends(authorised)])
     async def show_status() -> dict[str, object]:
-        return asdict(status())
+        found = status()
+        return asdict(found) | {"in_force": msgspec.to_builtins(found.in_force)}
 
     for router in routes:
         app.include_router(router, dependencies=[Depends(authorised)])

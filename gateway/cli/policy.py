@@ -1,7 +1,7 @@
 """`tidegate policy`: everything that the people who answer for a policy do with it before it goes live.
 
-Each command lives in a module of its own. None needs any Python, and none but `shadow report` a running gateway; all
-end with 0 for good, 1 for something found and 2 for misused, and print JSON when asked.
+Each command lives in a module of its own. None needs any Python, and none but `shadow report` and `status` a running gateway;
+all end with 0 for good, 1 for something found and 2 for misused, and print JSON when asked.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from gateway.cli import (
     policy_replay,
     policy_shadow,
     policy_sign,
+    policy_status,
 )
 
 _ENDINGS = "Every command ends with 0 when all is good, 1 when it found something, 2 when it was misused."
@@ -31,4 +32,5 @@ def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
         module.add_command(commands)
     policy_shadow.add_commands(commands)
     policy_sign.add_commands(commands)
+    policy_status.add_command(commands)
     policy_check.add_schema(commands)

@@ -161,6 +161,19 @@ SAID_COLD: Final = _counter(
 COLD_START: Final = _most(
     "cold_start_seconds", "zone pool endpoint", "How long the last start of a model took that was seen to its end."
 )
+WARM_UPS: Final = _counter(
+    "warm_ups",
+    "zone pool result",
+    "Warm-ups of SageMaker pools by what came of them: `begun`, `found` (one held already), `unpaid`, `unrecorded`, "
+    "`refused` (by AWS) or `elsewhere` (another gateway is at it).",
+)
+WARM: Final = _most("warm", "zone pool", "1 while a pool is held ready by a warm-up.")
+WARM_AHEAD: Final = _most(
+    "warm_ahead",
+    "zone pool",
+    "How full the pools at home that spill into a pool will be by the time that a start would be over: 1 is where they "
+    "begin to.",
+)
 SERVER_REQUESTS: Final = _most(
     "server_requests",
     "zone pool endpoint state",
@@ -264,6 +277,9 @@ CPU: Final = _counter("worker_cpu_seconds", "", "Processor time of the workers."
 RESIDENT: Final = _state("worker_resident_bytes", "", "Resident memory of the workers.")
 LATENESS: Final = _spread("loop_delay", "", _LATE_S, "How late a timer of a worker's loop came, 4 times a second.")
 BUNDLE: Final = _state("bundle", "version bundle", "Workers by the version and the bundle that they serve.")
+BUNDLE_SINCE: Final = _most("bundle_since_seconds", "", "When the bundle that governs came into force, in Unix time.")
+FILES_REFUSED: Final = _most("files_refused", "", "Files that did not come into force since the supervisor started.")
+FILES_STALE: Final = _most("files_stale", "", "1 while the files are such that they do not come into force.")
 EPOCH: Final = _most("epoch", "", "A number that rises whenever something is tightened.")
 
 

@@ -18,6 +18,7 @@ from gateway.runtime.audit import AuditLog
 from gateway.runtime.controls import ControlDesk
 from gateway.runtime.endpoints import Endpoints
 from gateway.runtime.instruments import Reading
+from gateway.runtime.lifeline import InForce
 from gateway.runtime.reply_cache import ReplyCache
 
 ANY: Final = "any"
@@ -144,6 +145,14 @@ def of_cache(cache: ReplyCache) -> Iterator[Reading]:
         yield measures.CACHE, (way.value,), count
     for why, count in cache.passed.items():
         yield measures.CACHE_PASSED, (why,), count
+
+
+def of_files(in_force: InForce | None) -> Iterator[Reading]:
+    """What came of the files, as the supervisor has told it; nothing where there is none."""
+    if in_force is not None:
+        yield measures.BUNDLE_SINCE, (), in_force.since
+        yield measures.FILES_REFUSED, (), in_force.refusals
+        yield measures.FILES_STALE, (), in_force.refused is not None
 
 
 def of_process() -> Iterator[Reading]:
