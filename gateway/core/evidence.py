@@ -14,7 +14,7 @@ import msgspec
 
 from gateway.core.audit_record import Activation, Entry
 from gateway.core.decision import Deny
-from gateway.core.records import Ending, Intent, Outcome, Override
+from gateway.core.records import Ending, Intent, Mirrored, Outcome, Override, Refusal
 
 VERSION: Final = 1
 DOMAIN: Final = b"tidegate/v1 evidence\n"
@@ -73,9 +73,11 @@ class Month:
     intents: int = 0
     unreadable: int = 0
     activations: list[dict[str, object]] = field(default_factory=list)
+    refusals: list[dict[str, object]] = field(default_factory=list)
     overrides: list[dict[str, object]] = field(default_factory=list)
     _before: tuple[float, str] = (0.0, "")
     _names: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _activations: set[tuple[float, str]] = field(default_factory=set)
     _open: set[str] = field(default_factory=set)
 
     def take(self, entry: Entry | None) -> None:
@@ -83,23 +85,39 @@ class Month:
         match entry:
             case None:
                 self.unreadable += 1
-            case Activation(at=at, bundle=bundle, labels=labels, certificate=certificate):
+            case Activation(at=at, bundle=bundle, labels=labels):
                 self._names[bundle] = labels
                 if self._holds(at):
-                    self.activations.append({"at": at, "bundle": bundle, "certificate": certificate})
+                    self._activated(entry)
                 elif at < self.since:
                     self._before = max(self._before, (at, bundle))
+            case Refusal() if self._holds(entry.at):
+                self.refusals.append(msgspec.to_builtins(entry))
             case Override(at=at, by=by, change=change, until=until) if self._holds(at):
                 self.overrides.append({"at": at, "by": by, "change": change, "until": until})
             case Intent(request_id=request_id, at=at, canary=False) if self._holds(at):
                 self.intents += 1
                 self._open.add(request_id)
+            case Mirrored(request_id=request_id):
+                self._open.discard(request_id)
             case Outcome(request_id=request_id):
                 self._open.discard(request_id)
                 if self._holds(entry.at):
                     self._count(entry)
             case _:
                 pass
+
+    def _activated(self, one: Activation) -> None:
+        # Every segment begins with the one in force: it is told once.
+        if (one.at, one.bundle) in self._activations:
+            return
+        self._activations.add((one.at, one.bundle))
+        told: dict[str, object] = {"at": one.at, "bundle": one.bundle, "certificate": one.certificate}
+        if one.origin.build:
+            origin = one.origin
+            signed_by = [msgspec.to_builtins(who) for who in origin.signed_by]
+            told |= {"version": origin.version, "build": origin.build, "signed_by": signed_by, "previous": one.previous}
+        self.activations.append(told)
 
     def _holds(self, at: float) -> bool:
         return self.since <= at < self.until
@@ -141,6 +159,7 @@ class Month:
                 "intents_without_outcome": len(self._open),
                 "unreadable_lines": self.unreadable,
                 "activations": self.activations,
+                "refusals": self.refusals,
                 "overrides": self.overrides,
             }
         )

@@ -6,12 +6,12 @@ import json
 import pytest
 from msgspec.structs import replace
 
-from gateway.core.audit_record import Activation, Header
+from gateway.core.audit_record import Activation, Header, Origin, SignedBy
 from gateway.core.decision import Allow, Deny, DenyCode
 from gateway.core.evidence import Month, manifest_bytes, month_of, to_be_signed
 from gateway.core.facts import RequestFacts
 from gateway.core.labels import Label
-from gateway.core.records import Attempt, Ending, Override
+from gateway.core.records import Attempt, Ending, Mirrored, Override, Refusal, RefusalCode
 from tests.core.audit_values import intent, outcome
 
 SINCE, UNTIL = month_of("2026-11") or (0.0, 0.0)
@@ -35,13 +35,19 @@ def attempt(zone: str) -> Attempt:
     return Attempt("p", zone, "e", Ending.COMPLETED, 200, 5.0)
 
 
+ORIGIN = Origin(7, "1.2", (SignedBy("chen", "00"),), "s", "", {"EMAIL": "e"})
+
+
 def test_records_add_up():
     month = Month(SINCE, UNTIL)
     allow = Allow(("p",), (), 0.0, "r", Label(1))
     for entry in (
         Activation(SINCE - 9.0, "old", ("low", "top")),
         Activation(NOW, "b", ("low", "mid", "top"), "cert"),
-        Activation(NOW + 1, "b", ("low", "mid", "top"), "cert"),
+        Activation(NOW + 1, "b", ("low", "mid", "top"), "cert", "a", ORIGIN),
+        Activation(NOW + 1, "b", ("low", "mid", "top"), "cert", "a", ORIGIN),  # as the next segment begins
+        Refusal(NOW, (RefusalCode.ALONE,), 1, "f", "c", 8, "cert", "b"),
+        Refusal(SINCE - 1.0, (RefusalCode.PROBLEMS,)),
         Override(NOW, "ops", "burst off", None),
         Override(SINCE - 1.0, "ops", "burst on", None),
         Header("s", 0, "b", 0, 1.0, 2.0, "00"),
@@ -49,6 +55,8 @@ def test_records_add_up():
         replace(intent("lost"), at=NOW),
         replace(intent("one"), at=NOW),
         replace(intent("early"), at=SINCE - 1.0),
+        replace(intent("copy"), at=NOW),
+        Mirrored("copy", "one", NOW, 2.0, "demo", "low", "r", "p", Ending.COMPLETED, "b", 0),
         outcome("one", at=NOW, bundle="b", facts=facts(1), decision=allow, attempts=(attempt("cloud"),)),
         outcome("two", at=NOW, bundle="b", facts=facts(2), decision=allow,
                 attempts=(attempt("onprem"), attempt("onprem"))),
@@ -68,12 +76,32 @@ def test_records_add_up():
         "attempts": {"cloud": {"mid": 1}, "onprem": {"top": 2, "-": 1}},
         "canaries": 1,
         "canary_attempts": {"onprem": {"top": 1}},
-        "intents": 2,
+        "intents": 3,
         "intents_without_outcome": 1,
         "unreadable_lines": 1,
         "activations": [
             {"at": NOW, "bundle": "b", "certificate": "cert"},
-            {"at": NOW + 1, "bundle": "b", "certificate": "cert"},
+            {
+                "at": NOW + 1,
+                "bundle": "b",
+                "certificate": "cert",
+                "version": 7,
+                "build": "1.2",
+                "previous": "a",
+                "signed_by": [{"name": "chen", "key": "00"}],
+            },
+        ],
+        "refusals": [
+            {
+                "at": NOW,
+                "codes": ["alone"],
+                "problems": 1,
+                "files": "f",
+                "bundle": "c",
+                "version": 8,
+                "certificate": "cert",
+                "in_force": "b",
+            }
         ],
         "overrides": [{"at": NOW, "by": "ops", "change": "burst off", "until": None}],
     }
