@@ -151,15 +151,14 @@ def judge(records: Records, expected: Label, may_see: Iterable[str]) -> Verdict:
     return Verdict.HELD if outcome.ending in _KEPT else Verdict.FAILED
 
 
-def place_in_time(now: float, every_s: float, classes: int) -> tuple[int, int, float]:
-    """Whose turn it is of `classes` at `now` (Unix time), how many turns it has had, and when the next one comes.
+def next_turn(now: float, every_s: float, classes: int) -> float:
+    """When the next canary is due after `now` (Unix time), so that each of `classes` has one every `every_s`.
 
-    Turns lie by the clock and not by when somebody began, so that a gateway that is started again and again does not
-    always ask for the first.
+    Turns lie by the clock and not by when somebody began, so that a gateway which is started again keeps them. One that
+    is closer than a tenth of the time between two is this one: who waits for it may wake a moment early.
     """
     step_s = every_s / classes
-    slot = int(now // step_s)
-    return slot % classes, slot // classes, (slot + 1) * step_s
+    return ((now + step_s / 10) // step_s + 1) * step_s
 
 
 ANY_MODEL: Final = "canary"

@@ -20,10 +20,12 @@ _VERSION: Final = 1
 
 
 class Fared(msgspec.Struct, frozen=True):
-    """One class's canaries. Times are Unix seconds, 0 for never; `since` is when its first was due. `alarm` and
-    `alarm_id` are the verdict on the last that somebody had to be woken for, and its request."""
+    """One class's canaries: how many were `sent`, and the last of them. Times are Unix seconds, 0 for never; `since` is
+    when its first was due. `alarm` and `alarm_id` are the verdict on the last that somebody had to be woken for, and
+    its request."""
 
     since: float
+    sent: int = 0
     at: float = 0.0
     verdict: Verdict | None = None
     held_at: float = 0.0
@@ -33,7 +35,7 @@ class Fared(msgspec.Struct, frozen=True):
 
     def with_another(self, verdict: Verdict, request_id: str, at: float) -> "Fared":
         """This, and one more."""
-        fared = msgspec.structs.replace(self, at=at, verdict=verdict)
+        fared = msgspec.structs.replace(self, sent=self.sent + 1, at=at, verdict=verdict)
         if verdict is Verdict.HELD:
             fared = msgspec.structs.replace(fared, held_at=at)
         if verdict in ALARMS:

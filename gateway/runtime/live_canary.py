@@ -20,7 +20,7 @@ from gateway.core import measures
 from gateway.core.decision import Allow
 from gateway.core.records import Intent, Mirrored, Outcome
 from gateway.detect.synthetic import SCORES, messages
-from gateway.policy.live_canary import ALARMS, Plan, Records, Verdict, homes, judge, place_in_time, plan
+from gateway.policy.live_canary import ALARMS, Plan, Records, Verdict, homes, judge, next_turn, plan
 from gateway.ports import Clock, Downstream, Inbound
 from gateway.runtime.audit_tail import AuditTail
 from gateway.runtime.bundles import Bundle
@@ -145,12 +145,13 @@ class LiveCanary:
         async with asyncio.TaskGroup() as group:
             while not await _is_set(stop, wait_s):
                 asked = self._look_around().asked
-                now, wait_s = self._clock.wall(), self._rules.every_s
+                then = next_turn(self._clock.wall(), self._rules.every_s, max(1, len(asked)))
                 if asked:
-                    place, turn, then = place_in_time(now, self._rules.every_s, len(asked))
-                    await self._ask(tuple(asked)[place], turn, stop, group.create_task)
-                    # No longer than to the next turn, also if the clock was set back meanwhile.
-                    wait_s = min(max(0.0, then - self._clock.wall()), self._rules.every_s / len(asked))
+                    # Whoever has waited longest, also over restarts: so nobody is passed over for good.
+                    name = min(asked, key=lambda name: self._fared[name].at)
+                    await self._ask(name, stop, group.create_task)
+                # Not for long if the clock was set back meanwhile.
+                wait_s = min(max(0.0, then - self._clock.wall()), 2 * self._rules.every_s)
 
     def readings(self) -> Iterator[Reading]:
         """How many there were, and when one of each class was last held."""
@@ -183,11 +184,11 @@ class LiveCanary:
             self._fared = {name: self._fared.get(name) or Fared(now) for name in self._plan.asked}
         return self._plan
 
-    async def _ask(self, name: str, turn: int, stop: asyncio.Event, spawn: Spawn) -> None:
+    async def _ask(self, name: str, stop: asyncio.Event, spawn: Spawn) -> None:
         """Send one of the class `name`, and note what became of it."""
         request_id = self._ids.new()
         try:
-            verdict = await self._verdict(name, turn, request_id, stop, spawn)
+            verdict = await self._verdict(name, request_id, stop, spawn)
         except Exception as exc:  # noqa: BLE001 -- whatever is wrong with a canary, requests are served on
             log.crash("canary_crashed", exc, request_id=request_id)
             verdict = Verdict.FAILED
@@ -204,15 +205,14 @@ class LiveCanary:
         except OSError as exc:
             log.warning("canary_book_unwritable", error=type(exc).__name__, errno=exc.errno)
 
-    async def _verdict(
-        self, name: str, turn: int, request_id: str, stop: asyncio.Event, spawn: Spawn
-    ) -> Verdict | None:
+    async def _verdict(self, name: str, request_id: str, stop: asyncio.Event, spawn: Spawn) -> Verdict | None:
         """What becomes of one; None if nobody can tell, since the gateway stops or another bundle came into force."""
         tail = await asyncio.to_thread(AuditTail, self._audit, self._worker)
         # From here on nothing waits: what is expected of it is what the bundle says under which it is served.
         bundle, asked = self._bundle(), self._look_around().asked.get(name)
         if asked is None:
             return None
+        turn = self._fared[name].sent
         guise, bait = self._one_of(asked.guises), asked.baits[(turn // 2 + turn // 16) % len(asked.baits)]
         body = {
             "model": self._one_of(guise.models),
@@ -237,10 +237,9 @@ class LiveCanary:
     async def _read_back(self, tail: AuditTail, request_id: str, stop: asyncio.Event) -> Records:
         """What the log says of it, as soon as it says how it ended; what it says by then if it does not."""
         found = Records()
-        left_s, copied_s = SEEN_WITHIN_S, COPIED_WITHIN_S
-        while not _is_whole(found, copied_s) and left_s > 0 and not await _is_set(stop, LOOK_EVERY_S):
-            left_s -= LOOK_EVERY_S
-            copied_s -= LOOK_EVERY_S if found.outcome is not None else 0.0
+        until = self._clock.monotonic() + SEEN_WITHIN_S
+        while not _is_whole(found) and self._clock.monotonic() < until and not await _is_set(stop, LOOK_EVERY_S):
+            had = found.outcome
             try:
                 entries = await asyncio.to_thread(lambda: tuple(tail.more()))
             except OSError:
@@ -257,19 +256,22 @@ class LiveCanary:
                         found = replace(found, copies=(*found.copies, entry))
                     case _:
                         pass
+            if found.outcome is not had:
+                # A copy for a mirror may end later; there is none where the mirror had no room.
+                until = self._clock.monotonic() + COPIED_WITHIN_S
         return found
 
     def _one_of(self, choice: Sequence[_T]) -> _T:
         return choice[int(self._draw() * len(choice))]
 
 
-def _is_whole(records: Records, copied_s: float) -> bool:
+def _is_whole(records: Records) -> bool:
     """Whether no more is to come."""
     outcome = records.outcome
     if outcome is None:
         return False
     has_mirror = isinstance(outcome.decision, Allow) and outcome.decision.mirror is not None
-    return not has_mirror or bool(records.copies) or copied_s <= 0
+    return not has_mirror or bool(records.copies)
 
 
 async def _is_set(stop: asyncio.Event, within_s: float, other: asyncio.Event | None = None) -> bool:

@@ -23,7 +23,7 @@ from gateway.policy.live_canary import (
     baits,
     homes,
     judge,
-    place_in_time,
+    next_turn,
     plan,
 )
 from tests.core.audit_values import intent, outcome
@@ -178,14 +178,11 @@ def test_whatever_else_is_true_one_place_abroad_is_enough(places, ending, low, h
 
 
 @given(st.floats(0, 4e9), st.sampled_from((1.0, 60.0, 3600.0, 86_400.0)), st.integers(1, 40))
-def test_each_class_has_its_turn_once_in_a_while(now, every_s, classes):
-    seen = []
-    for _ in range(classes):
-        place, turn, then = place_in_time(now, every_s, classes)
-        assert now < then + 1e-5
-        assert then - now <= every_s / classes + 1e-5
-        seen.append((place, turn))
-        now = then + every_s / classes / 2  # late, by less than a turn
-    assert {place for place, _ in seen} == set(range(classes))
-    assert place_in_time(now, every_s, classes)[0] == seen[0][0]
-    assert place_in_time(now, every_s, classes)[1] == seen[0][1] + 1
+def test_turns_are_spread_evenly_and_lie_by_the_clock(now, every_s, classes):
+    step_s = every_s / classes
+    then = next_turn(now, every_s, classes)
+    assert step_s / 10 - 1e-5 <= then - now <= step_s * 1.1 + 1e-5
+    # Whenever somebody begins in the same stretch, the next turn is the same; and who wakes for it has the one after.
+    assert next_turn(then - step_s / 2, every_s, classes) == pytest.approx(then, abs=1e-5)
+    for late in (-step_s / 20, 0.0, step_s / 2):
+        assert next_turn(then + late, every_s, classes) == pytest.approx(then + step_s, abs=1e-5)
