@@ -217,6 +217,16 @@ def test_a_version_that_does_not_rise_is_not_promoted(folder: Path, capsys: Caps
     assert (status, "versions only rise" in err) == (1, True), err
 
 
+def test_one_that_somebody_put_there_and_that_does_not_hold_is_not_promoted(folder: Path, capsys: Capsys) -> None:
+    strict = 'never: {label: ">= restricted"', 'never: {label: ">= internal"'
+    write(folder, folder / "policy.shadow.yaml", strict)
+    status, out, _ = shadow(capsys, folder, "drop", "--json")
+    write(folder, folder / "policy.shadow.yaml", strict)
+    status, _, err = shadow(capsys, folder, "promote", json.loads(out)["candidate"])
+    assert (status, "N1" in err) == (1, True), err
+    assert "version: 1\n" in (folder / "policy.yaml").read_text()
+
+
 def test_a_candidate_that_was_edited_halfway_is_not_promoted(folder: Path, capsys: Capsys) -> None:
     name = started(capsys, folder)
     file = folder / "policy.shadow.yaml"
