@@ -1,5 +1,7 @@
 """What a stored answer costs, and what it saves: CPU beside nginx's plain proxying, and time beside a model of 200 ms.
 
+The first table is `bench/path.py`'s: the whole path in one process without the network, and calls of functions.
+
 All rows of the table send the same request of 1.3 KB again and again, at temperature 0. nginx proxies it to the mock
 each time; so does the gateway without `cache`; with it the model server is asked once. Where a Valkey is found, a row
 whose answers come from there shows what the shared store costs: its near level is too small for any answer.
@@ -16,14 +18,21 @@ from collections.abc import Callable
 from http.client import HTTPConnection
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
+from unittest.mock import patch
 
+import uvloop
 from children import Children, StartFailed, free_port
 from contenders import CHAT, Front, compile_c, find_nginx, start_mocks, start_nginx, start_tidegate
 from load import KEY, Load, Target
 from machine import describe
+from micro import body
+from path import configured, measure
 from run import FULL, OUT, QUICK, SHARED, _fill, _missing, _per_request
 from tables import Row, Table, as_record, as_text
+
+from gateway.runtime import repeats
 
 MODEL_S: Final = 0.2
 ASKED: Final = 30
@@ -44,8 +53,12 @@ def main() -> int:
     """Measure both; 1 if a row had failures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one short round")
+    parser.add_argument("--once", action="store_true", help="the first table only, one turn: does it still run?")
     options = parser.parse_args()
     OUT.mkdir(exist_ok=True)
+    _costs(1 if options.once or options.quick else 15)
+    if options.once:
+        return 0
     cores = sorted(os.sched_getaffinity(0))
     is_good = True
     with Children(OUT) as children:
@@ -66,6 +79,33 @@ def main() -> int:
     return 0 if is_good else 1
 
 
+# Without the network
+
+
+def _costs(turns: int) -> None:
+    """The first table: a new request, one whose answer is stored, and the same when it has come before as it is."""
+    print(f"{'1.3 KB, nothing found':44}{'µs':>8}{'least':>8}{'calls':>8}")
+    asked = [_repeated().encode()]
+    for name, block, is_known in (
+        ("not stored: a model server is asked", "", False),
+        ("stored: read, scanned, decided and found", "cache: {}\n", False),
+        ("stored, and asked in these bytes before", "cache: {}\n", True),
+    ):
+        with TemporaryDirectory() as folder:
+            _caching(block)(configured(Path(folder) / "gateway"))
+            with patch.object(repeats, "LARGEST", repeats.LARGEST if is_known else 0):
+                work = measure(Path(folder) / "gateway", None, is_streamed=False, turns=turns, asked=asked)
+                figure = uvloop.run(work)
+        print(f"{name:44}{figure['us']:>8.1f}{figure['least_us']:>8.1f}{figure['calls']:>8.0f}")
+
+
+def _repeated() -> str:
+    """A request in which nothing is found: what is found is kept for a shorter time, or not at all."""
+    text = (SHARED / "body_nonce.json").read_text() if SHARED.exists() else body(0).decode()
+    request = json.loads(text.replace(_NONCE, "of last Tuesday:").replace(", John Example,", " of ten years"))
+    return json.dumps({**request, "temperature": 0}, separators=(",", ":"))
+
+
 # CPU
 
 
@@ -74,12 +114,9 @@ def _beside_nginx(children: Children, cores: list[int], *, quick: bool) -> tuple
     generator, mock = compile_c(SHARED / "lg.c", OUT / "lg"), compile_c(SHARED / "mock.c", OUT / "mock")
     mocks = start_mocks(children, mock, core=load_core, work=OUT)
     notes = []
-    body = OUT / "body_repeated.json"
-    # Nothing is found in it: what is found is kept for a shorter time, or not at all.
-    text = (SHARED / "body_nonce.json").read_text()
-    request = json.loads(text.replace(_NONCE, "of last Tuesday:").replace(", John Example,", " of ten years"))
-    body.write_text(json.dumps({**request, "temperature": 0}, separators=(",", ":")))
-    load = Load(body, "", 32)
+    place = OUT / "body_repeated.json"
+    place.write_text(_repeated())
+    load = Load(place, "", 32)
     rows = []
 
     def add(name: str, front: Front) -> None:

@@ -51,6 +51,7 @@ class Figures:
     chunk_delay_p99_us: float
     resident_mib: float
     gap_max_us: float = 0.0
+    max_us: float = 0.0
 
     @property
     def cpu_us_per_request(self) -> float:
@@ -114,6 +115,7 @@ def _figures(seen: Mapping[str, float | Mapping[str, float]], spent_us: float, m
         chunk_delay_p99_us=percentile("chunk_delay_us", "p99"),
         resident_mib=mib,
         gap_max_us=percentile("gap_us", "max"),
+        max_us=percentile("lat_us", "max"),
     )
 
 

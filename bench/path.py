@@ -174,11 +174,15 @@ def streamed_answer() -> list[bytes]:
 class _House:
     """One worker between one client and one model server, both in memory."""
 
-    def __init__(self, folder: Path, scanner: Scanner | None, *, is_streamed: bool) -> None:
+    def __init__(
+        self, folder: Path, scanner: Scanner | None, *, is_streamed: bool, asked: Sequence[bytes] = ()
+    ) -> None:
         loop = asyncio.get_running_loop()
         worker = Worker(settings.load(folder, {}), number=0, scanner=scanner)
         self._audit = worker._audit
         self._audit.open()
+        if worker._cache is not None:
+            worker._cache.open()
         server = _ModelServer(streamed_answer() if is_streamed else plain_answer())
         backend = cast(Http1Backend, worker._backends["plain"])
         (endpoint,) = worker._pipeline.generation.bundle.topology.pool("plain").endpoints
@@ -186,7 +190,9 @@ class _House:
         upstream.connection_made(cast(asyncio.Transport, server))
         upstream.idle_since = loop.time()
         backend._idle[endpoint] = deque([upstream])
-        asked = [text.replace(b'"stream":false', b'"stream":true') if is_streamed else text for text in bodies()]
+        asked = asked or bodies()
+        if is_streamed:
+            asked = [text.replace(b'"stream":false', b'"stream":true') for text in asked]
         self._client = _Client([HEAD % (KEY.encode(), len(text)) + text for text in asked], is_streamed=is_streamed)
         self._client.protocol = Connection(worker._plane, loop)
         self._client.protocol.connection_made(cast(asyncio.Transport, self._client))
@@ -203,9 +209,14 @@ class _House:
         self._audit.flush_and_close()
 
 
-async def measure(folder: Path, scanner: Scanner | None, *, is_streamed: bool, turns: int) -> dict[str, float]:
-    """One row: CPU microseconds per request or chunk, as a multiple of the reference, and calls of functions."""
-    house = _House(folder, scanner, is_streamed=is_streamed)
+async def measure(
+    folder: Path, scanner: Scanner | None, *, is_streamed: bool, turns: int, asked: Sequence[bytes] = ()
+) -> dict[str, float]:
+    """One row: CPU microseconds per request or chunk, as a multiple of the reference, and calls of functions.
+
+    `asked` are the requests, in turn; else they are `bodies`.
+    """
+    house = _House(folder, scanner, is_streamed=is_streamed, asked=asked)
     requests, per_request = (STREAMS_A_TURN, CHUNKS) if is_streamed else (REQUESTS_A_TURN, 1)
     decode: Callable[[bytes], Any] = msgspec.json.Decoder().decode
     sample = body(0)
