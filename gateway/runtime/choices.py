@@ -105,6 +105,10 @@ class Choices:
         """None of `pools` may be tried."""
         self._refused |= frozenset(pools)
 
+    def readmit(self, pool: str) -> None:
+        """What `pool` was refused for is no longer so."""
+        self._refused -= {pool}
+
     def resort(self, pools: Iterable[str]) -> tuple[str, ...]:
         """The pool to try although nothing is left, because all at home is believed broken; once, and before others."""
         if self.tries or self._refused or self._again is not None:

@@ -222,6 +222,9 @@ class Dispatcher:
                 self._follow(walk, first)
             elif isinstance(failed, RescanAbove) and not walk.is_copy:
                 walk.second = None
+                # What it was taken for was refused. As what it is the pool may have it, if that is decided; and since
+                # the label has risen, that cannot go on for ever.
+                walk.choices.readmit(pool.name)
                 self._follow(walk, self.decides_higher(walk.call, walk.relay, Label(failed.label)))
         walk.relay.give_up(walk.error or Unavailable())
 

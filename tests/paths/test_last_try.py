@@ -114,3 +114,46 @@ async def test_what_no_pool_may_see_as_it_is_is_refused(tmp_path):
         assert (answer.status_code, answer.json()["error"]["message"]) == (403, "Not at all.")
         assert not burst.requests
         assert not home.requests
+
+
+OUTWARD = (
+    POLICY.replace("default: internal", "default: public")
+    .replace("when: {}, to: [home, home-b], spill: [burst]", "when: {}, to: [burst]")
+    .replace("  chat-home: {pools: [home]}\n", "")
+    .replace(
+        "  - {id: keep-home,", "  - {id: no, when: {label: '>= confidential'}, deny: Not at all.}\n  - {id: keep-home,"
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("found", "status", "endings"),
+    [
+        ([1, 1], 200, ["refused", "completed"]),
+        # Whatever the scan says of the same bytes the next time: never less than it has said before.
+        ([1, 0], 200, ["refused", "completed"]),
+        ([1, 2], 403, ["refused", "refused"]),
+    ],
+)
+async def test_a_pool_that_may_see_what_was_found_is_asked_again_under_the_new_decision(
+    tmp_path, found, status, endings
+):
+    async with (
+        ModelServer() as burst,
+        house(tmp_path, {"burst": burst}, policy=OUTWARD) as gateway,
+    ):
+        await finds(gateway, 0)
+        labels = iter(found)
+
+        async def rescan(message, tenant):
+            return Label(next(labels))
+
+        gateway.worker._pipeline._dispatcher._forwarder._rescan = rescan
+        burst.requests.clear()
+        answer = await gateway.chat()
+        assert answer.status_code == status
+        assert len(burst.requests) == (status == 200)
+        await gateway.settled()
+    outcome = records(gateway, "outcome")[-1]
+    assert [one["ending"] for one in outcome["attempts"]] == endings
+    assert outcome["facts"]["label_high"] == max(found)
