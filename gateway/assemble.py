@@ -48,7 +48,7 @@ from gateway.parts import (
 )
 from gateway.pipeline import Pipeline
 from gateway.ports import Clock, FullScanner, Scanner
-from gateway.runtime import readings
+from gateway.runtime import readings, refusal_book
 from gateway.runtime.admission import Admission
 from gateway.runtime.audit import AuditLog
 from gateway.runtime.board import Board, Bookkeeper
@@ -384,6 +384,9 @@ class Worker:
             self._cache.open()
         first = self._pipeline.generation
         self._audit.activated(first.digest, first.order.names, first.certificate, origin_of(first.bundle))
+        if self._number == 0:
+            key = self._keyring.keyed_hash(Purpose.ACTIVATIONS)
+            await refusal_book.hand_over(self._settings.state_dir, key, self._audit)
         await self._credentials.prepare()
         await asyncio.gather(self._stores.open(), *(poller.prepare() for poller in self._pollers))
         server = await loop.create_server(

@@ -168,6 +168,16 @@ def load_admin(directory: Path, environ: Mapping[str, str]) -> tuple[Listen, Sec
     return gateway.admin.listen, secret
 
 
+def load_root(directory: Path, environ: Mapping[str, str]) -> tuple[Path, Keyring]:
+    """Where the state of the gateway in `directory` is, and its keys, whatever else is wrong there; raises Problems."""
+    loader = _Loader(directory, environ)
+    gateway = loader.gateway()
+    secret = loader.secrets.root(gateway.root_secret) if gateway is not None else Secret("")
+    loader.reader.finish()
+    assert gateway is not None  # noqa: S101 -- nothing is missing without a problem
+    return directory / gateway.state_dir, Keyring.from_text(secret.reveal())
+
+
 def load_names(directory: Path, environ: Mapping[str, str]) -> gateway_file.Files:
     """What the other files are called; the usual names where gateway.yaml does not say it, and never a problem."""
     loader = _Loader(directory, environ)

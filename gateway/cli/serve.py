@@ -1,16 +1,21 @@
 """`tidegate serve`: check, prove and seal everything, then supervise the workers until told to stop."""
 
 import argparse
+import contextlib
 import os
 import sys
+import time
 from pathlib import Path
 
 from gateway.cli.main import Subparsers
-from gateway.cli.prepare import plan_of
+from gateway.cli.prepare import Refused, plan_of
 from gateway.cli.proved import shown_or_logged
 from gateway.core.problems import Problems
+from gateway.runtime import refusal_book
+from gateway.runtime.keyring import Purpose
 from gateway.runtime.supervisor import supervise
-from gateway.settings import CONFIG_VARIABLE
+from gateway.runtime.upgrade import NotLoaded
+from gateway.settings import CONFIG_VARIABLE, load_root
 from gateway.telemetry import EventLog, log_to
 
 log = EventLog(__name__)
@@ -34,7 +39,15 @@ def _serve(arguments: argparse.Namespace) -> int:
     log_to(sys.stderr)
     try:
         plan = plan_of(directory, shown_or_logged())
-    except Problems as found:
-        log.error("configuration_refused", count=len(found.problems))
+    except Refused as found:
+        log.error("configuration_refused", count=len(found.problems), code=found.not_loaded.code)
+        _note(directory, found.not_loaded)
         raise
     return supervise(plan)
+
+
+def _note(directory: Path, refused: NotLoaded) -> None:
+    """Leave word of it for the audit log of whoever starts next, as far as the files say where."""
+    with contextlib.suppress(Problems, OSError):
+        state_dir, keyring = load_root(directory, os.environ)
+        refusal_book.note(state_dir, refused.refusal(time.time(), ""), keyring.keyed_hash(Purpose.ACTIVATIONS))

@@ -45,9 +45,9 @@ log = EventLog(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Commit:
-    """An intent whose attempt waits until it is on disk, or an override that does."""
+    """An intent whose attempt waits until it is on disk, or something else that does."""
 
-    record: Intent | Override
+    record: Intent | Override | Refusal
     done: "asyncio.Future[None]"
 
 
@@ -193,7 +193,7 @@ class AuditLog:
         """Note that files did not come into force."""
         self._queue.append(refusal)
 
-    async def committed(self, record: Intent | Override) -> None:
+    async def committed(self, record: Intent | Override | Refusal) -> None:
         """Return once `record` is on disk; AuditUnavailable if it is not there within five seconds."""
         if not self._is_writable or self._is_closing:
             raise AuditUnavailable(detail="the audit log cannot be written")

@@ -1,5 +1,6 @@
 """A recognizer is mended in a running gateway, and the log says what left before; what was refused is in it, too."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from gateway.cli.main import main
 from gateway.core.records import RefusalCode
 from tests.fakes.house import write_config
 from tests.fakes.model_server import ModelServer
-from tests.paths.served import serving
+from tests.paths.served import COMMAND, serving
 from tests.paths.test_audit_path import CLOUD_FIRST, asks, caller, recorded, verdict
 
 OWN = """\
@@ -67,3 +68,27 @@ async def test_what_left_before_a_recognizer_was_mended_is_found_in_the_log(tmp_
     assert told("--detector", "<0.0.1") == []
     assert len(told("--bundle", second["bundle"])) == 1
     assert len(told("--detector", "<policy:2")) == 2
+
+
+async def test_a_start_that_was_refused_is_on_record_once_something_serves(tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    async with ModelServer() as home:
+        write_config(config, {"home": home})
+        async with serving(config) as served:
+            await served.event("worker_ready")
+        tenants = config / "tenants.yaml"
+        good = tenants.read_text()
+        tenants.write_text(good.replace("class: hospital", "class: hospitals"))
+        for _ in range(2):
+            refused = await asyncio.create_subprocess_exec(
+                *COMMAND, str(config), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+            )
+            assert await asyncio.wait_for(refused.wait(), 60) == 1
+        assert recorded(config, "refusal") == []
+        tenants.write_text(good)
+        for _ in range(2):
+            async with serving(config) as served:
+                await served.event("worker_ready")
+    (found,) = recorded(config, "refusal")
+    assert (found["codes"], found["in_force"], found["bundle"]) == (["problems"], "", "")
+    assert not (config / "state" / "refusals.json").exists()
