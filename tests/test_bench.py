@@ -35,6 +35,12 @@ def test_every_decision_that_is_measured_still_runs() -> None:
     assert len(ran.stdout.splitlines()) == 6
 
 
+def test_every_comparison_with_a_candidate_that_is_measured_still_runs() -> None:
+    ran = _run("shadow.py", "--once")
+    assert ran.returncode == 0, ran.stderr
+    assert len(ran.stdout.splitlines()) == 4
+
+
 def test_the_large_policy_that_is_measured_is_still_proved() -> None:
     ran = _run("prove.py", "--once")
     assert ran.returncode == 0, ran.stderr
