@@ -23,6 +23,7 @@ from gateway.backends.name_lookup import NameLookup
 from gateway.cli.checkup import Check, live, missing, wrong
 from gateway.cli.checkup_budget import of_budget
 from gateway.cli.checkup_cache import of_cache
+from gateway.cli.checkup_canary import of_canary
 from gateway.cli.checkup_credentials import of_credentials
 from gateway.cli.checkup_quotas import of_quotas
 from gateway.config.addresses import Listen, Tcp
@@ -61,6 +62,7 @@ def configuration(settings: Settings, digest: str, now: datetime, addresses: Add
     yield from of_cache(settings)
     yield from of_quotas(settings)
     yield from of_budget(settings)
+    yield from of_canary(settings, now)
     yield of_keys(len(settings.bundle.keys))
     yield from of_credentials(settings, now)
 

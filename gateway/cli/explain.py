@@ -77,6 +77,8 @@ class Story:
             yield from self._intents_only(self._told.intents)
             return
         yield self._request(outcome)
+        if outcome.canary:
+            yield self._say("canary")
         if outcome.scored is not None:
             yield from said(outcome.scored, self._language)
         if outcome.facts is None:

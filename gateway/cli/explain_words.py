@@ -15,6 +15,10 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "Request {id}, {when}, tenant {tenant}, {path}: status {status} after {ms} ms.",
             "请求 {id}，{when}，租户 {tenant}，{path}：状态 {status}，用时 {ms} 毫秒。",
         ),
+        "canary": (
+            "It is a canary: a request of the gateway's own in that tenant's name, billed to nobody.",
+            "这是金丝雀：网关以该租户名义自行发出的请求，不计入任何人的用量。",
+        ),
         "nobody": ("nobody (no valid key)", "未识别（没有有效密钥）"),
         "error": ("It was answered with the error `{error}`.", "返回的错误为 `{error}`。"),
         "queued": ("It waited {ms} ms for a free place.", "为等待空位排队 {ms} 毫秒。"),

@@ -85,6 +85,12 @@ def test_a_stored_answer_is_told_as_one_and_nothing_was_sent_for_it(explain):
     assert "Tokens: " not in shown.out
 
 
+@pytest.mark.parametrize(("canary", "language"), [(False, "en"), (True, "en"), (True, "zh")])
+def test_a_canary_is_told_as_one(explain, canary, language):
+    _, shown = explain([told(canary=canary)], "--language", language)
+    assert (("It is a canary" in shown.out) or ("这是金丝雀" in shown.out)) is canary
+
+
 def test_a_changed_configuration_tells_what_was_recorded_and_says_so(explain):
     _, shown = explain([told(queued_ms=40.0)])
     lines = shown.out.splitlines()
