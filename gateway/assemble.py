@@ -45,6 +45,7 @@ from gateway.parts import (
     scanned_inline,
     shadow_of,
     shut_by_capture,
+    watched_of,
 )
 from gateway.pipeline import Pipeline
 from gateway.ports import Clock, FullScanner, Scanner
@@ -75,6 +76,7 @@ from gateway.runtime.scoring import scoring_of
 from gateway.runtime.server_tls import server_tls
 from gateway.runtime.staying import Staying
 from gateway.runtime.surroundings import Outlook
+from gateway.runtime.warm_ups import WarmUps
 from gateway.settings import Settings
 from gateway.stores.connections import Connections
 from gateway.stores.quotas import quota_store
@@ -210,6 +212,16 @@ class Worker:
         )
         self._cache = reply_cache_of(settings, bundle, self._keyring, self._clock, chance, self._stores.cache)
         self._shadow = shadow_of(settings, lambda: self._pipeline.generation.bundle, self._outlook_of)
+        self._warm_ups = WarmUps(
+            watched_of(settings, self._clouds(), number),
+            bundle=lambda: self._pipeline.generation.bundle,
+            admission=self._admission,
+            endpoints=self._endpoints,
+            budget=self._budget,
+            store=self._quota_store,
+            audit=self._audit,
+            clock=self._clock,
+        )
         self._pipeline = Pipeline(
             shadow=self._shadow,
             generation=self._generation(bundle, scanner, certificate),
@@ -335,6 +347,7 @@ class Worker:
         ask(self._quotas.readings)
         ask(self._shadow.readings)
         ask(self._budget.readings)
+        ask(self._warm_ups.readings)
         ask(lambda: readings.of_replies(self._replies))
         ask(self._mirrors.readings)
         if self._canary is not None:
@@ -398,6 +411,7 @@ class Worker:
                 group.create_task(self._credentials.run(drained))
                 group.create_task(self._shadow.run(drained))
                 group.create_task(self._budget.run(drained))
+                group.create_task(self._warm_ups.run(stop))
                 group.create_task(self._mirrors.run(drained))
                 if self._canary is not None:
                     group.create_task(self._canary.run(stop))

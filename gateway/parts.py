@@ -10,6 +10,7 @@ from pathlib import Path
 from gateway.backends.http1 import Http1Backend, Http1Settings
 from gateway.backends.sagemaker import SageMakerBackend
 from gateway.backends.sagemaker_credentials import Keys
+from gateway.backends.sagemaker_warm import Warmer
 from gateway.config.cache_block import KEYS_FILE
 from gateway.core.burst_budget import BurstBudget
 from gateway.core.topology import Pool
@@ -25,6 +26,7 @@ from gateway.runtime.keyring import Keyring, Purpose
 from gateway.runtime.reply_cache import CacheRules, ReplyCache
 from gateway.runtime.shadow import Shadow
 from gateway.runtime.surroundings import Outlook
+from gateway.runtime.warm_ups import Watched
 from gateway.settings import RECOGNIZERS_FILE, Settings, load_candidate
 from gateway.stores.memory_cache import MemoryCacheStore
 from gateway.stores.memory_quota import MemoryQuotaStore
@@ -51,11 +53,11 @@ def budget_desk_of(
 
 def shut_by_capture(clouds: Mapping[str, SageMakerBackend]) -> Mapping[str, Callable[[], bool]]:
     """How to ask, of each pool of SageMaker that is looked at for it, whether data capture shuts it."""
+    return {name: partial(_is_closed, cloud) for name, cloud in clouds.items() if cloud.preflights}
 
-    def is_closed(cloud: SageMakerBackend) -> bool:
-        return cloud.closed is not None
 
-    return {name: partial(is_closed, cloud) for name, cloud in clouds.items() if cloud.preflights}
+def _is_closed(cloud: SageMakerBackend) -> bool:
+    return cloud.closed is not None
 
 
 def backend_of(pool: Pool, settings: Settings) -> Http1Backend | SageMakerBackend:
@@ -70,10 +72,31 @@ def backend_of(pool: Pool, settings: Settings) -> Http1Backend | SageMakerBacken
                 max_connections=pool.max_connections,
             )
         )
+    return SageMakerBackend(pool, pool.sagemaker, _aws_keys(pool, settings))
+
+
+def _aws_keys(pool: Pool, settings: Settings) -> Keys | None:
     own = settings.aws_keys.get(pool.name)
-    token = own.session_token.reveal() if own is not None and own.session_token is not None else None
-    keys = Keys(own.access_key.reveal(), own.secret_key.reveal(), token) if own is not None else None
-    return SageMakerBackend(pool, pool.sagemaker, keys)
+    if own is None:
+        return None
+    token = own.session_token.reveal() if own.session_token is not None else None
+    return Keys(own.access_key.reveal(), own.secret_key.reveal(), token)
+
+
+def watched_of(settings: Settings, clouds: Mapping[str, SageMakerBackend], number: int) -> tuple[Watched, ...]:
+    """The pools that the worker with this number has made ready in time: the first has all of them, others none."""
+    if number:
+        return ()
+    return tuple(
+        Watched(
+            pool,
+            pool.sagemaker.warm,
+            Warmer(pool, pool.sagemaker, pool.sagemaker.warm, _aws_keys(pool, settings)),
+            partial(_is_closed, clouds[pool.name]),
+        )
+        for pool in settings.bundle.topology.pools
+        if pool.sagemaker is not None and pool.sagemaker.warm is not None
+    )
 
 
 def models_of(settings: Settings) -> NameWorkers | None:

@@ -16,6 +16,7 @@ from gateway.core.message import Headers, Message
 from gateway.core.quota import Ask, Limits, Refused, Standing
 from gateway.core.records import Intent, Mirrored, Outcome, Override
 from gateway.core.topology import Address, Endpoint, Peer
+from gateway.core.warm_up import Held, NotHeld
 
 
 class Inbound(msgspec.Struct, frozen=True, gc=False):
@@ -300,3 +301,14 @@ class QuotaStore(Protocol):
     async def spent(self, subject: str, limits: Limits) -> tuple[int, int, int] | None: ...
     def tick(self) -> None: ...
     async def finish(self) -> None: ...
+
+
+class Warmer(Protocol):
+    """Holds a cloud endpoint ready for a while. Neither method raises; both block, and are called in a thread.
+
+    `seen` says what holds it already, whoever asked for that, None if nothing does. `hold` does it until `until`, whole
+    seconds of Unix time: its end is arranged for before it begins, so that nobody has to be there for it.
+    """
+
+    def seen(self, endpoint: Endpoint, now: float) -> Held | NotHeld | None: ...
+    def hold(self, endpoint: Endpoint, now: float, until: float) -> Held | NotHeld: ...

@@ -79,6 +79,15 @@ def test_the_simulated_day_still_runs_and_kept_places_shorten_the_wait_of_what_m
     assert (tmp_path / "day.svg").read_text().count("<polyline") == 6
 
 
+def test_the_simulated_rush_still_runs_and_a_warm_up_leaves_fewer_waiting(tmp_path: Path) -> None:
+    ran = _run("warm_up.py", "--once", "--takes", "600", "--json", str(tmp_path / "rush.json"))
+    assert ran.returncode == 0, ran.stderr
+    always, cold, warmed = json.loads((tmp_path / "rush.json").read_text())["rows"]
+    assert (cold["warm_ups"], warmed["warm_ups"]) == (0, 1)
+    assert always["others_away"] <= warmed["others_away"] < cold["others_away"]
+    assert warmed["billed_hours"] < always["billed_hours"]
+
+
 def test_the_way_from_the_audit_log_to_the_ledger_is_still_measured() -> None:
     ran = _run("usage.py", "--records", "600")
     assert ran.returncode == 0, ran.stderr

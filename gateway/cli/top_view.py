@@ -187,6 +187,8 @@ def _pool_state(seen: _Between, where: dict[str, str], spoken: Language) -> tupl
         return say("spilling", spoken), Colour.CLOUD
     if seen.now(measures.QUEUED, **where):
         return say("full", spoken), Colour.CLOUD
+    if seen.now(measures.WARM, **where):
+        return say("kept_warm", spoken), Colour.CLOUD
     return say("open", spoken), None
 
 

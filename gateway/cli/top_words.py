@@ -67,6 +67,7 @@ SENTENCES: Final[Table] = MappingProxyType(
         "drained": ("drained", "已排空"),
         "closed": ("closed", "已关闭"),
         "well": ("well", "正常"),
+        "kept_warm": ("kept warm", "预热中"),
         "cold": ("starting", "启动中"),
         "broken": ("breaker open", "熔断"),
         "unwell": ("unwell", "不健康"),

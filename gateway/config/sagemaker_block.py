@@ -5,11 +5,12 @@ endpoint's path names the endpoint, and a bearer `credential` has no place becau
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from gateway.config import connection_block
 from gateway.config.addresses import origin
+from gateway.config.prices_block import amount
 from gateway.config.secret_source import SecretSource, secret_source
 from gateway.core.cold_start import LONGEST_S, SHORTEST_S
 from gateway.core.reading import Fields, Reader, Word
@@ -24,6 +25,7 @@ from gateway.core.topology import (
     Tls,
     Zone,
 )
+from gateway.core.warm_up import WarmRules
 from gateway.core.written import Listing, Node
 
 BACKEND: Final = "sagemaker"
@@ -58,7 +60,7 @@ def read_block(node: Node, reader: Reader, zone: Zone | None) -> Block | None:
     """The block's meaning; None if it cannot have one."""
     known = (
         *("region", "invoke", "payload", "data_capture", "check_every", "credentials", "proxy", "control"),
-        *("inference_component", "cold_start", "prefix_id"),
+        *("inference_component", "cold_start", "prefix_id", "warm"),
     )
     fields = reader.fields(node, "`sagemaker`", known, ("region",))
     region = reader.text(fields.get("region"), "`sagemaker.region`")
@@ -84,10 +86,36 @@ def read_block(node: Node, reader: Reader, zone: Zone | None) -> Block | None:
         cold_start_s=start if start is not None else _USUAL.cold_start_s,
         prefix_id=PrefixId(prefix) if prefix is not None else _USUAL.prefix_id,
     )
+    target = replace(target, warm=_warm(reader, fields.get("warm"), target, zone))
     asked = fields.get("payload")
     if asked is not None and target.payload is Payload.HUGGINGFACE and target.invoke is not Invoke.INVOCATIONS:
         reader.report(asked.at, "`payload: huggingface` goes with `invoke: invocations` only.", "Set `invoke`.")
     return Block(target, keys) if region is not None else None
+
+
+def _warm(reader: Reader, node: Node | None, target: SageMakerTarget, zone: Zone | None) -> WarmRules | None:
+    """`warm: {per_hour: 1.41, count: 1, hold: 30m, variant: all}`."""
+    if node is None:
+        return None
+    fields = reader.fields(node, "`sagemaker.warm`", ("per_hour", "count", "hold", "variant", "control"), ("per_hour",))
+    usual = WarmRules(0)
+    micros = amount(reader, fields.get("per_hour"), "`warm.per_hour`")
+    count = reader.integer(fields.get("count"), "`warm.count`", least=1, most=1000)
+    hold = reader.duration(fields.get("hold"), "`warm.hold`", least=300.0, most=86_400.0)
+    variant = reader.text(fields.get("variant"), "`warm.variant`")
+    if variant is not None and not _COMPONENT.fullmatch(variant.text):
+        reader.report(variant.at, "`warm.variant` is not what SageMaker calls one.", "It is `all` where we deployed.")
+    rules = WarmRules(
+        micros_per_hour=micros or 0,
+        count=count if count is not None else usual.count,
+        hold_s=hold if hold is not None else usual.hold_s,
+        variant=variant.text if variant is not None else usual.variant,
+        control=_control(reader, fields.get("control"), zone, "`warm.control`"),
+    )
+    if rules.hold_s < target.cold_start_s:
+        message = "`warm.hold` is over before a start is: nothing would ever be ready."
+        reader.report(node.at, message, "Make it longer than `cold_start`.")
+    return rules if micros is not None else None
 
 
 def check_pool(reader: Reader, target: SageMakerTarget, pool: Fields, zone: Zone | None) -> None:

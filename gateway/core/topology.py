@@ -16,6 +16,7 @@ from gateway.core.burst import SpillRules
 from gateway.core.cold_start import USUAL_S
 from gateway.core.facts import Capability
 from gateway.core.labels import Label
+from gateway.core.warm_up import WarmRules
 
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
@@ -182,7 +183,7 @@ class SageMakerTarget:
     the address of the control plane when it is not AWS's own for the region. An endpoint that scales to zero is served
     by an `inference_component`, which requests have to name; `cold_start_s` is how long it takes from there to its
     first answer, until one has been seen. `places` are those of endpoints, by their names, for which not all of that
-    holds.
+    holds. `warm` says how it is made ready before it is needed, None that nobody does.
     """
 
     region: str
@@ -197,6 +198,7 @@ class SageMakerTarget:
     cold_start_s: float = USUAL_S
     places: tuple[tuple[str, SageMakerPlace], ...] = ()
     prefix_id: PrefixId = PrefixId.NONE
+    warm: WarmRules | None = None
 
     def place(self, endpoint: str) -> SageMakerPlace:
         """Where the endpoint of this name is."""

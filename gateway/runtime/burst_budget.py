@@ -21,7 +21,7 @@ from gateway.errors import BudgetSpent
 from gateway.ports import QuotaStore, Reservation
 from gateway.runtime.call import Call
 from gateway.runtime.instruments import Reading
-from gateway.runtime.kept_budget import KeptBudget
+from gateway.runtime.kept_budget import Amounts, KeptBudget
 from gateway.telemetry import EventLog
 from gateway.wire.requests import Request
 from gateway.wire.token_demand import answer_tokens, prompt_tokens
@@ -133,13 +133,23 @@ class BudgetDesk:
             for subject in (SUBJECT, subject_of(tenant)):
                 limits = self._of(subject)
                 if limits is not None:
-                    made.append(await self._reserved(call, subject, cost, limits))
+                    made.append(await self._reserved(call.id, subject, cost, limits))
         except BaseException as error:
             self.refused += isinstance(error, BudgetSpent)
             for reservation in made:
                 self._store.settle(reservation, _NOTHING)
             raise
         return Hold(tuple(made), pool.name, request.model, prompt)
+
+    async def set_aside(self, name: str, micros: int) -> tuple[Reservation, ...]:
+        """Set aside money for something in the cloud that is nobody's request; raises BudgetSpent."""
+        limits = self._of(SUBJECT)
+        return () if limits is None else (await self._reserved(name, SUBJECT, micros, limits),)
+
+    def charge(self, reservations: tuple[Reservation, ...], micros: int) -> None:
+        """That took so much of what was set aside; the rest is free again."""
+        for reservation in reservations:
+            self._store.settle(reservation, Ask(cost_micros=micros, requests=0))
 
     def settle(self, hold: Hold, call: Call, *, was_sent: bool) -> None:
         """The attempt is over: what it took is charged, and the rest is free again."""
@@ -161,6 +171,7 @@ class BudgetDesk:
     async def look(self) -> None:
         """Find out how the budgets stand now."""
         known: dict[str, tuple[int, int, int]] = {}
+        now = self._kept.now() if self._kept is not None else None
         for subject, limits in self._limits().items():
             spent = await self._store.spent(subject, limits)
             if spent is None:
@@ -168,9 +179,17 @@ class BudgetDesk:
             else:
                 known[subject] = spent
                 self._hear(subject, spent)
-        if self._kept is not None:
-            # Beside the loop: it waits for a disk.
-            await asyncio.to_thread(self._kept.keep, known)
+        # What was read as an hour ended belongs to neither: a second later it does.
+        if self._kept is not None and now == self._kept.now():
+            await self._share(self._kept, known, now)
+
+    async def _share(self, kept: KeptBudget, known: Mapping[str, Amounts], now: Amounts) -> None:
+        """Keep what this worker has spent, and hear what others did who have the same part."""
+        own = kept.own(known)
+        # Beside the loop: it waits for a disk.
+        total = await asyncio.to_thread(kept.add, own, now)
+        if total is not None and now == kept.now():
+            kept.hear(total, own)
 
     def readings(self) -> Iterator[Reading]:
         """The figures of the money that all tenants may spend; none where nothing is limited."""
@@ -194,9 +213,9 @@ class BudgetDesk:
             return self._budget.whole if self._budget.whole.has_money else None
         return self._budget.tenants.get(subject.removeprefix(f"{SUBJECT}:"))
 
-    async def _reserved(self, call: Call, subject: str, cost: int, limits: Limits) -> Reservation:
+    async def _reserved(self, name: str, subject: str, cost: int, limits: Limits) -> Reservation:
         self._number += 1
-        key = f"{call.id}.{self._number}"
+        key = f"{name}.{self._number}"
         answer = await self._store.reserve(subject, key, Ask(cost_micros=cost, requests=0), limits)
         if isinstance(answer, Reservation) and not answer.is_degraded:
             return answer

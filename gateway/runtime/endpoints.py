@@ -218,6 +218,10 @@ class Endpoints:
         found.resorted = self._resorts
         return found.pool.name, found.endpoint
 
+    def start_s(self, pool: str) -> float:
+        """How long an endpoint of `pool` takes from nothing to its first answer, as far as is known."""
+        return max((one.cold.expected_s for one in self._standings[pool] if one.cold is not None), default=0.0)
+
     def retry_after_s(self, pools: Iterable[str]) -> float:
         """When to ask again, if none of `pools` admits anything now: in a second at least, and in a minute at most if
         none of them is being started."""

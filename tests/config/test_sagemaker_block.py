@@ -17,6 +17,7 @@ from gateway.core.topology import (
     Tls,
     Zone,
 )
+from gateway.core.warm_up import WarmRules
 
 from .reading import ORDER, read, zones
 
@@ -254,3 +255,37 @@ def test_what_an_endpoint_that_routes_by_prefix_is_told(word: PrefixId) -> None:
     pools, problems = told(burst(f"{{region: eu-central-1, prefix_id: {word}}}"))
     assert problems == []
     assert pools.topology.pool("burst").sagemaker.prefix_id is word
+
+
+# Warm-ups
+
+
+def test_a_warm_up_has_a_price_and_the_rest_can_be_left_out() -> None:
+    pools, problems = told(burst("{region: eu-central-1, warm: {per_hour: 1.41}}"))
+    assert problems == []
+    assert pools.topology.pool("burst").sagemaker.warm == WarmRules(1_410_000, 1, 1800.0, "all", None)
+    block = "{per_hour: 2, count: 3, hold: 1h, variant: blue, control: 'https://scaling.vpce'}"
+    pools, problems = told(burst(f"{{region: eu-central-1, cold_start: 10m, warm: {block}}}"))
+    assert problems == []
+    assert pools.topology.pool("burst").sagemaker.warm == WarmRules(
+        2_000_000, 3, 3600.0, "blue", "https://scaling.vpce"
+    )
+    assert told(burst())[0].topology.pool("burst").sagemaker.warm is None
+
+
+@pytest.mark.parametrize(
+    ("block", "problem"),
+    [
+        ("{count: 1}", "per_hour"),
+        ("{per_hour: -1}", "amount of money"),
+        ("{per_hour: 1, count: 0}", "`warm.count`"),
+        ("{per_hour: 1, hold: 1m}", "`warm.hold`"),
+        ("{per_hour: 1, hold: 5m}", "over before a start is"),
+        ("{per_hour: 1, variant: a_b}", "`warm.variant`"),
+        ("{per_hour: 1, control: 'http://plain'}", "requires TLS"),
+        ("{per_hour: 1, copies: 2}", "no key `copies`"),
+    ],
+)
+def test_a_warm_up_that_cannot_be_meant_is_refused(block: str, problem: str) -> None:
+    _, problems = told(burst(f"{{region: eu-central-1, cold_start: 6m, warm: {block}}}"))
+    assert problem in str(problems)
