@@ -305,7 +305,7 @@ SAYS: Final[Table] = MappingProxyType(
             "租户类 {tenant_class} 的金丝雀已很久没有守住，上次为 {when}。",
         ),
         "canary_left": (
-            "The canary {id} of the class {tenant_class} left, or may have left, for where it must not be seen ({when}).",
+            "The canary {id} of the class {tenant_class} went, or may have gone, where it must not be seen ({when}).",
             "租户类 {tenant_class} 的金丝雀 {id} 已经或可能被发往不得看到它的地方（{when}）。",
         ),
         "canary_unlabelled": (

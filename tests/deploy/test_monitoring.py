@@ -14,6 +14,7 @@ import yaml
 from gateway.core.figures import Family, Kind
 from gateway.core.measures import FAMILIES
 from gateway.core.records import Ending
+from gateway.policy.live_canary import Verdict
 from gateway.runtime.standing import State
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,6 +29,7 @@ SERIES: dict[str, Family] = {
     name + end: family for name, family in FAMILIES.items() for end in SUFFIXES.get(family.kind, ("",))
 }
 VALUES = {"state": {str(state) for state in State}, "ending": {str(ending) for ending in Ending}, "result": {"hit"}}
+VALUES["verdict"] = {str(verdict) for verdict in Verdict}
 KINDS = {Kind.COUNTER: "counter", Kind.STATE: "gauge", Kind.MOST: "gauge", Kind.SPREAD: "histogram"}
 
 _NAME = re.compile(r"\b(tidegate_[a-z_]+)\b(?:\{([^}]*)\})?")
