@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from gateway.cli.main import main
+from gateway.runtime import live_canary
 from gateway.runtime import shadow as shadow_room
 from gateway.runtime.shadow import State
 from tests.fakes.house import House, house
@@ -34,6 +35,12 @@ def candidate(config: Path, *changes: tuple[str, str], version: int = 2) -> str:
         assert text.count(old) == 1, old
         text = text.replace(old, new)
     return text
+
+
+def compared(gateway: House) -> float:
+    """How many requests were compared with a candidate."""
+    told = gateway.worker._shadow.readings()
+    return sum(value for family, _, value in told if family.name == "tidegate_shadow_requests_total")
 
 
 # Nobody feels it
@@ -97,8 +104,7 @@ async def test_with_a_candidate_every_answer_and_every_decision_is_as_without(tm
             await shadow.look()
             assert shadow.state is State.COMPARING
             after = await deeds(gateway)
-            counts = [value for family, _, value in shadow.readings() if family.name.endswith("shadow_requests_total")]
-            assert sum(counts) >= 5
+            assert compared(gateway) >= 5
         records = decided(gateway)
     assert without_names(after) == without_names(before)
     half = len(records) // 2
@@ -115,6 +121,27 @@ async def test_a_candidate_that_raises_harms_nobody(tmp_path: Path, monkeypatch:
             assert (await gateway.chat("Hello")).status_code == 200
             assert (await gateway.chat("Hello", stream=True)).text.endswith("data: [DONE]\n\n")
         assert gateway.worker._shadow.state is State.FAILED
+
+
+async def test_requests_of_our_own_are_not_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_canary, "SETTLE_S", 0.0)
+
+    def put(config: Path) -> None:
+        (config / "policy.shadow.yaml").write_text(candidate(config, NO_SPILL))
+
+    async with (
+        ModelServer() as home,
+        house(tmp_path, {"home": home}, gateway="canary: {every: 1s}\n", rewrite=put) as gateway,
+        asyncio.timeout(60),
+    ):
+        while not gateway.worker._shadow.is_comparing:  # noqa: ASYNC110 -- somebody else's count
+            await asyncio.sleep(0.02)
+        before = len(home.requests)
+        while len(home.requests) < before + 3:  # noqa: ASYNC110 -- as above
+            await asyncio.sleep(0.02)
+        assert compared(gateway) == 0
+        assert (await gateway.chat("Hello")).status_code == 200
+        assert compared(gateway) == 1
 
 
 # As operators do it
