@@ -27,8 +27,7 @@ from gateway.config.gateway_file import GatewayFile
 from gateway.config.keys_file import KeyRecord
 from gateway.config.pools_file import PoolsFile
 from gateway.config.sagemaker_block import AwsKeySources
-from gateway.config.secret_source import SecretSource
-from gateway.config.stores_block import ClusterNodes, SentinelGroup, Server, StoreBlock
+from gateway.config.stores_block import StoreBlock
 from gateway.config.tenants_file import TenantsFile
 from gateway.core import written
 from gateway.core.facts import Tenant
@@ -49,15 +48,7 @@ from gateway.runtime.bundles import Bundle
 from gateway.runtime.credentials import check as credentials_check
 from gateway.runtime.keyring import Keyring
 from gateway.runtime.secret_files import MAKE_ONE, Secret, SecretFiles
-from gateway.stores.redis_settings import (
-    AtCluster,
-    AtSentinels,
-    AtServer,
-    Login,
-    RedisSettings,
-    StoreSettings,
-    StoreTls,
-)
+from gateway.stores.redis_settings import RedisSettings, StoreSettings, StoreTls, settings_of
 
 GATEWAY_FILE: Final = "gateway.yaml"
 RECOGNIZERS_FILE: Final = "recognizers.yaml"
@@ -413,19 +404,8 @@ class _Loader:
         return StoreSettings(state, cache)
 
     def _store(self, block: StoreBlock) -> RedisSettings:
-        def login(username: str | None, password: SecretSource | None) -> Login:
-            return Login(username, self.secrets.one_line(password).reveal() if password is not None else None)
-
-        place: AtServer | AtSentinels | AtCluster
-        match block.place:
-            case Server(address):
-                place = AtServer(address)
-            case SentinelGroup(master, addresses, username, password):
-                place = AtSentinels(master, addresses, login(username, password))
-            case ClusterNodes(addresses):
-                place = AtCluster(addresses)
         tls = self._store_tls(block.tls) if block.tls is not None else None
-        return RedisSettings(place, login(block.username, block.password), tls, block.prefix, block.timeout_s)
+        return settings_of(block, lambda source: self.secrets.one_line(source).reveal(), tls)
 
     def _store_tls(self, block: TlsBlock) -> StoreTls:
         directory, client = self._directory.absolute(), block.client

@@ -1,10 +1,12 @@
 """Where a Redis is and how it is spoken to: what gateway.yaml says of it, with its secrets and whole paths."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.config.addresses import Listen, Tcp
-from gateway.config.stores_block import PREFIX, TIMEOUT_S
+from gateway.config.secret_source import SecretSource
+from gateway.config.stores_block import PREFIX, TIMEOUT_S, ClusterNodes, SentinelGroup, Server, StoreBlock
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,23 @@ class RedisSettings:
                 return f"{master} ({', '.join(map(str, addresses))})"
             case AtCluster(addresses):
                 return ", ".join(map(str, addresses))
+
+
+def settings_of(block: StoreBlock, password_of: Callable[[SecretSource], str], tls: StoreTls | None) -> RedisSettings:
+    """What `block` says; `password_of` reads a secret, and `tls` is its own part with whole paths."""
+
+    def login(username: str | None, password: SecretSource | None) -> Login:
+        return Login(username, password_of(password) if password is not None else None)
+
+    place: AtServer | AtSentinels | AtCluster
+    match block.place:
+        case Server(address):
+            place = AtServer(address)
+        case SentinelGroup(master, addresses, username, password):
+            place = AtSentinels(master, addresses, login(username, password))
+        case ClusterNodes(addresses):
+            place = AtCluster(addresses)
+    return RedisSettings(place, login(block.username, block.password), tls, block.prefix, block.timeout_s)
 
 
 @dataclass(frozen=True, slots=True)
