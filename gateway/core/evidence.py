@@ -92,7 +92,9 @@ class Month:
                 elif at < self.since:
                     self._before = max(self._before, (at, bundle))
             case Refusal() if self._holds(entry.at):
-                self.refusals.append(msgspec.to_builtins(entry))
+                # A worker that took the place of another may have been told again of the last one.
+                if (told := msgspec.to_builtins(entry)) not in self.refusals[-1:]:
+                    self.refusals.append(told)
             case Override(at=at, by=by, change=change, until=until) if self._holds(at):
                 self.overrides.append({"at": at, "by": by, "change": change, "until": until})
             case Intent(request_id=request_id, at=at, canary=False) if self._holds(at):

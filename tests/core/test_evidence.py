@@ -47,6 +47,7 @@ def test_records_add_up():
         Activation(NOW + 1, "b", ("low", "mid", "top"), "cert", "a", ORIGIN),
         Activation(NOW + 1, "b", ("low", "mid", "top"), "cert", "a", ORIGIN),  # as the next segment begins
         Refusal(NOW, (RefusalCode.ALONE,), 1, "f", "c", 8, "cert", "b"),
+        Refusal(NOW, (RefusalCode.ALONE,), 1, "f", "c", 8, "cert", "b"),
         Refusal(SINCE - 1.0, (RefusalCode.PROBLEMS,)),
         Override(NOW, "ops", "burst off", None),
         Override(SINCE - 1.0, "ops", "burst on", None),
