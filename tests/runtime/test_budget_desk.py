@@ -239,8 +239,8 @@ async def test_an_answer_that_no_server_counted_is_no_gift(dialect, body, said, 
 
 async def test_what_the_last_requests_took_is_kept_beside_the_loop(tmp_path):
     class Heard(KeptBudget):
-        def keep(self, spent):
-            heard.append((spent[SUBJECT][0] // MICRO, threading.get_ident()))
+        def add(self, own, now):
+            heard.append((own[SUBJECT][0] // MICRO, threading.get_ident()))
             loop.call_soon_threadsafe(kept.set)
 
     heard: list[tuple[int, int]] = []
@@ -286,18 +286,20 @@ async def test_what_was_spent_is_remembered_over_a_restart_as_long_as_its_hour_l
 async def test_a_file_that_says_nothing_is_passed_over_and_one_that_cannot_be_written_is_told(tmp_path, caplog):
     path = tmp_path / "budget.json"
     path.write_text("{")
-    scene = Scene(hourly(10), kept=KeptBudget(path, MemoryQuotaStore(FakeClock()), FakeClock()))
+    kept = KeptBudget(path, MemoryQuotaStore(FakeClock()), FakeClock())
+    Scene(hourly(10), kept=kept)
     assert "budget_unreadable" in caplog.text
     path.unlink()
     path.mkdir()
-    scene.desk._kept.keep({SUBJECT: (1, 2, 3)})
+    assert kept.add({SUBJECT: (1, 2, 3)}, kept.now()) is None
     assert "budget_not_kept" in caplog.text
 
 
 def test_much_money_is_remembered_whole(tmp_path):
     clock = FakeClock()
     path, spent = tmp_path / "b.json", 3 * 10**12 + 7
-    KeptBudget(path, MemoryQuotaStore(clock), clock).keep({SUBJECT: (spent, 0, 0)})
+    kept = KeptBudget(path, MemoryQuotaStore(clock), clock)
+    kept.add({SUBJECT: (spent, 0, 0)}, kept.now())
     store = MemoryQuotaStore(clock)
     KeptBudget(path, store, clock).recall()
     assert asyncio.run(store.spent(SUBJECT, Limits())) == (spent, 0, 0)
