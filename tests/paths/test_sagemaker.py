@@ -295,3 +295,65 @@ async def test_a_pool_of_which_nobody_can_say_stays_closed(tmp_path):
         await closed(here, "data capture cannot be checked (EndpointConnectionError)")
         assert (await ask(here)).status_code == 503
         assert standin.heard == []
+
+
+# Two regions
+
+
+def two_regions(east: Standin, west: Standin, block: str):
+    def rewrite(config: Path) -> None:
+        cloud_block(east.url, block)(config)
+        pools = config / "pools.yaml"
+        homes, burst = pools.read_text().split("  burst:\n")
+        for line in burst.splitlines():
+            if line.strip().startswith("endpoints:"):
+                listed = [
+                    f"{{name: {name}, url: '{at.url}/endpoints/burst', region: {region}}}"
+                    for name, at, region in (("east", east, REGION), ("west", west, "us-east-1"))
+                ]
+                burst = burst.replace(line, f"    endpoints: [{', '.join(listed)}]")
+        pools.write_text(f"{homes}  burst:\n{burst}")
+
+    return rewrite
+
+
+@pytest.mark.parametrize("block", [OPENAI, INVOKED])
+async def test_a_region_that_is_down_costs_no_client_its_answer_and_is_left_alone(tmp_path, block):
+    async with (
+        ModelServer() as container,
+        Standin({"burst": container.url}, KEYS, region=REGION, keeps_record=True) as east,
+        Standin({"burst": container.url}, KEYS, region="us-east-1", keeps_record=True) as west,
+        house(tmp_path, {}, rewrite=two_regions(east, west, block), policy=CLOUD_FIRST) as here,
+    ):
+        for number in range(12):
+            assert (await ask(here, f"Question {number}")).status_code == 200
+        assert {one.refused for standin in (east, west) for one in standin.received} == {None}
+        assert min(len(east.received), len(west.received)) >= 1, "both have their share"
+        east.faults.add(Refused("InternalFailure"), times=100)
+        before = len(west.received)
+        for number in range(20):
+            assert (await ask(here, f"Question {number}")).status_code == 200
+        await here.settled()
+        assert len(west.received) == before + 20
+        states = {view.endpoint: view.state for view in here.worker._endpoints.views() if view.pool == "burst"}
+        assert (states["east"], states["west"]) == ("broken", "well")
+        assert here.worker._endpoints.opened["burst"] == 1
+
+
+async def test_what_is_taken_in_either_region_is_the_pools(tmp_path):
+    """One pool has one number of places, one budget and one part of the cap, wherever its endpoints are."""
+    async with (
+        ModelServer() as container,
+        Standin({"burst": container.url}, KEYS, region=REGION) as east,
+        Standin({"burst": container.url}, KEYS, region="us-east-1") as west,
+        house(tmp_path, {}, rewrite=two_regions(east, west, OPENAI), policy=CLOUD_FIRST) as here,
+    ):
+        for _ in range(8):
+            assert (await ask(here)).status_code == 200
+        figures = (await here.worker._figures()).numbers
+        attempts = figures["tidegate_attempts_total"]
+        assert {key: value for key, value in attempts.items() if key[1] == "burst"} == {
+            ("cloud", "burst", "completed"): 8
+        }
+        assert [key for key in figures["tidegate_pool_limit"] if key[0] == "cloud"] == [("cloud", "burst")]
+        assert {key[2] for key in figures["tidegate_endpoints"] if key[1] == "burst"} == {"east", "west"}
