@@ -8,9 +8,9 @@ from gateway.cli.endings import told
 from gateway.cli.problem_report import GOOD, Misuse, text_of
 from gateway.cli.sagemaker_lane import add_lane, read_lane
 from gateway.lane.deploy.documents import Names
-from gateway.lane.deploy.permissions import container_policy, gateway_policy, operator_policy, trust
+from gateway.lane.deploy.permissions import container_policy, gateway_policy, operator_policy, trust, warm_up_policy
 
-_WHO: Final = ("containers", "trust", "operator", "gateway")
+_WHO: Final = ("containers", "trust", "operator", "gateway", "warm-ups")
 
 
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -19,7 +19,8 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "policy",
         help="print the least rights that somebody needs, for IAM",
         description="containers: what a role of your own must allow; trust: who may take it; operator: whoever runs "
-        "these commands; gateway: the keys in pools.yaml. Asks nobody: `account` must stand in the file.",
+        "these commands; gateway: the keys in pools.yaml; warm-ups: the same keys besides, where a pool has `warm`. "
+        "Asks nobody: `account` must stand in the file.",
     )
     parser.add_argument("--for", dest="who", choices=_WHO, required=True)
     add_lane(parser)
@@ -37,6 +38,7 @@ def _policy(arguments: argparse.Namespace) -> int:
         "trust": lambda: trust(names.account),
         "operator": lambda: operator_policy(lane, names.account, names.folder, names.role_arn),
         "gateway": lambda: gateway_policy(lane, names.account),
+        "warm-ups": lambda: warm_up_policy(lane, names.account),
     }
     print(text_of(documents[arguments.who]()))
     return GOOD

@@ -155,6 +155,31 @@ def gateway_policy(lane: Lane, account: str) -> Document:
     )
 
 
+def warm_up_policy(lane: Lane, account: str) -> Document:
+    """What the gateway needs besides, where a pool has `warm`: to move the lane's lower bound, and to move it back."""
+    aws = partition(lane.region)
+    place = f"arn:{aws}:sagemaker:{lane.region}:{account}"
+    name = lane.name.lower()
+    if lane.scaling.to_zero:
+        kind, served = "InferenceComponent", f"{place}:inference-component/{name}-model"
+        moves = ["sagemaker:UpdateInferenceComponentRuntimeConfig"]
+    else:
+        kind, served = "Endpoint", f"{place}:endpoint/{name}"
+        moves = ["sagemaker:UpdateEndpointWeightsAndCapacities"]
+    bounds = _allow(
+        "Bounds",
+        ["application-autoscaling:PutScheduledAction", "application-autoscaling:RegisterScalableTarget"],
+        [f"arn:{aws}:application-autoscaling:{lane.region}:{account}:scalable-target/*"],
+    )
+    sees = [f"application-autoscaling:Describe{what}" for what in ("ScalableTargets", "ScheduledActions")]
+    return _policy(
+        {**bounds, "Condition": {"StringEquals": {"application-autoscaling:service-namespace": "sagemaker"}}},
+        _allow("BoundsListsKnowNoResource", sees, ["*"]),
+        # Application Auto Scaling asks for these of whoever moves a bound.
+        _allow("Capacity", [f"sagemaker:Describe{kind}", *moves], [served]),
+    )
+
+
 def _allow(name: str, actions: Sequence[str], resources: Sequence[str]) -> dict[str, object]:
     return {"Sid": name, "Effect": "Allow", "Action": sorted(actions), "Resource": list(resources)}
 

@@ -200,7 +200,7 @@ def test_more_than_the_file_allows_is_refused_and_so_is_less(run, command):
 
 
 def test_policies_are_printed_without_asking_anybody(run, world: World):
-    for who in ("containers", "trust", "operator", "gateway"):
+    for who in ("containers", "trust", "operator", "gateway", "warm-ups"):
         status, out, _ = run("policy", "--for", who)
         assert (status, json.loads(out)["Version"]) == (0, "2012-10-17")
     assert world.calls() == world.calls()[:1]  # the bucket's making, by the test itself

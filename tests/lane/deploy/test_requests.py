@@ -11,7 +11,7 @@ from botocore.validate import ParamValidator
 from gateway.core.deployment import Network
 from gateway.lane.deploy.documents import Names
 from gateway.lane.deploy.operations import cool, scale, take_back, warm
-from gateway.lane.deploy.permissions import container_policy, gateway_policy, operator_policy, trust
+from gateway.lane.deploy.permissions import container_policy, gateway_policy, operator_policy, trust, warm_up_policy
 from tests.lane.deploy.world import ACCOUNT, NAME, PATIENCE, TO_ZERO, CutAws, Unseen, World
 
 VOLUME, BUCKET = (f"arn:aws:kms:us-east-1:{ACCOUNT}:key/{name}" for name in ("volumes", "bucket"))
@@ -167,6 +167,7 @@ def test_a_star_stands_only_where_the_service_knows_no_resource(world: World):
         operator_policy(lane, ACCOUNT, names.folder, names.role_arn),
         container_policy(lane, ACCOUNT, names.folder, names.log_groups),
         gateway_policy(lane, ACCOUNT),
+        warm_up_policy(lane, ACCOUNT),
     ):
         json.dumps(policy)
         for statement in policy["Statement"]:

@@ -11,9 +11,10 @@ from gateway.core.labels import Label
 from gateway.core.topology import Endpoint, Pool, SageMakerPlace, SageMakerTarget
 from gateway.core.warm_up import Held, NotHeld, WarmRules
 from gateway.lane.deploy.operations import warm
+from gateway.lane.deploy.permissions import operator_policy, warm_up_policy
 from gateway.lane.deploy.scaling import Bounds as LaneBounds
 from gateway.lane.deploy.scaling import end_of_warmth, raise_floor
-from tests.lane.deploy.world import NAME, PATIENCE, REGION, TO_ZERO, Unseen, World
+from tests.lane.deploy.world import ACCOUNT, NAME, PATIENCE, REGION, TO_ZERO, Unseen, World
 
 KEYS = Keys("AKIAEXAMPLEEXAMPLE00", "not-a-secret-of-anybodys")
 ENDPOINT = Endpoint("e", "runtime.example", 443, True, base_path=f"/endpoints/{NAME}")
@@ -146,3 +147,20 @@ def test_another_regions_scaling_is_not_asked_at_the_pools_own_address(world):
     assert there._client(SageMakerPlace(REGION)).meta.endpoint_url == world.url
     other = there._client(SageMakerPlace("eu-central-1"))
     assert other.meta.endpoint_url == "https://application-autoscaling.eu-central-1.amazonaws.com"
+
+
+@pytest.mark.parametrize("lane", [{}, TO_ZERO], ids=["instances", "copies"])
+def test_the_rights_for_warm_ups_are_those_that_its_calls_need(world, lane):
+    lane = world.lane(**lane)
+    world.deploy(lane)
+    count = len(world.calls())
+    component = f"{NAME}-model" if lane.scaling.to_zero else None
+    warmer(world, component=component).hold(ENDPOINT, time.time(), in_an_hour())
+    called = {call["target"].rpartition(".")[2] for call in world.calls()[count:]}
+    policy = warm_up_policy(lane, ACCOUNT)
+    allowed = {action for statement in policy["Statement"] for action in statement["Action"]}
+    assert {f"application-autoscaling:{name}" for name in called} == {
+        action for action in allowed if action.startswith("application-autoscaling:")
+    }
+    theirs = operator_policy(lane, ACCOUNT, "f", "r")
+    assert allowed <= {action for statement in theirs["Statement"] for action in statement["Action"]}
