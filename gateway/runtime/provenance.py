@@ -6,6 +6,7 @@ before its last byte leaves, so that no follow-up can be faster than the record 
 
 import functools
 import hashlib
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -72,9 +73,17 @@ class ReplyRecord:
 
     def remember(self, conversation: Conversation, label: Label, answer: bytes) -> None:
         """Put an answer on record: the body of a whole one, or all events of a streamed one."""
+        self.put(self.marks_of(conversation, answer), label)
+
+    def marks_of(self, conversation: Conversation, answer: bytes) -> tuple[bytes, ...]:
+        """What of an answer is put on record."""
         texts = texts_of_stream(answer) if conversation.is_streamed else texts_of_answer(answer)
         materials = of_reply(conversation.credential, texts, conversation.turns)
-        self._store.remember([self._mark(conversation.tenant, one) for one in materials], self._order.name(label))
+        return tuple([self._mark(conversation.tenant, one) for one in materials])
+
+    def put(self, marks: Sequence[bytes], label: Label) -> None:
+        """Put on record what `marks_of` has told."""
+        self._store.remember(marks, self._order.name(label))
 
     def _mark(self, tenant: str, material: bytes) -> bytes:
         # As the memo's keys: BLAKE2b takes a key by itself, and is one hash where HMAC is two.

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from gateway.core.access import Scope
+from gateway.core.cached_reply import CachedReply
 from gateway.core.decision import Decision
 from gateway.core.facts import RequestFacts, Tenant
 from gateway.core.findings import Evidence
@@ -60,6 +61,15 @@ class _Known(msgspec.Struct, frozen=True, gc=False):
     found: Provenance
     quota: Quota | None
     stored: Stored
+    on_record: "_OnRecord | None"
+
+
+class _OnRecord(msgspec.Struct, frozen=True, gc=False):
+    """What is put on record of one answer, made at that time under that id, whenever it is given."""
+
+    stored_at: float
+    reply_id: str
+    marks: tuple[bytes, ...]
 
 
 class Repeats:
@@ -97,8 +107,8 @@ class Repeats:
         known = shelf.get(key)
         if known is None or not _is_as_it_was(call, tenant, generation, known):
             return None
-        held = self._cache.held(known.stored)
-        if held is None:
+        held, on_record = self._cache.held(known.stored), known.on_record
+        if held is None or (on_record is not None and not _is_of(held[0], on_record)):
             return None
         shelf.move_to_end(key)
         call.request, call.evidence, call.facts = known.request, known.evidence, known.facts
@@ -106,6 +116,8 @@ class Repeats:
         if not self._is_set_aside(call, known):
             return None
         self.given += 1
+        if on_record is not None:
+            generation.replies.put(on_record.marks, known.facts.label_high)
         return self._cache.told(call, *held)
 
     def learn(self, call: Call) -> None:
@@ -118,13 +130,19 @@ class Repeats:
             return
         if generation is not self._generation or call.epoch != self._epoch or len(call.inbound.body) > LARGEST:
             return
-        # A scan that failed may come to its end the next time; and what has to be put on record takes its texts.
-        is_final = evidence.coverage.failure is None and call.full_scan is None
-        if not is_final or generation.replies.wants(facts.label_high):
+        # A scan that failed may come to its end the next time.
+        if evidence.coverage.failure is not None or call.full_scan is not None:
             return
         parts = len(evidence.findings) + len(evidence.coverage.unscanned)
         if parts + len(conversation.turns) + len(conversation.marked) > MOST_PARTS:
             return
+        on_record = None
+        if generation.replies.wants(facts.label_high):
+            held = self._cache.held(stored)
+            if held is None:
+                return
+            marks = generation.replies.marks_of(conversation, held[0].body)
+            on_record = _OnRecord(held[0].stored_at, held[0].reply_id, marks)
         known = _Known(
             tenant,
             call.scopes,
@@ -138,6 +156,7 @@ class Repeats:
             Provenance(evidence.history, evidence.taint),
             call.quota,
             stored,
+            on_record,
         )
         self._keep(self._key_of(call), tenant.id, known)
 
@@ -200,3 +219,8 @@ def _without_texts(conversation: Conversation) -> Conversation:
         conversation.is_streamed,
         tuple((Sought(b"", one.is_reply), mark) for one, mark in conversation.marked),
     )
+
+
+def _is_of(reply: CachedReply, on_record: _OnRecord) -> bool:
+    """Whether it is this very answer, and not one that was made since."""
+    return reply.stored_at == on_record.stored_at and reply.reply_id == on_record.reply_id
