@@ -115,6 +115,10 @@ def test_home_is_where_the_label_may_be_seen_and_never_the_cloud(policy):
     assert homes(policy, POOLS, INTERNAL) == {"gpu-small", "gpu-large", "sglang"}
 
 
+def test_the_cloud_is_no_home_whatever_its_clearance(policy):
+    assert homes(policy, Topology((pool("far", "cloud"), pool("near"))), RESTRICTED) == {"near"}
+
+
 # The verdict
 
 HOME = frozenset({"home", "home-b"})

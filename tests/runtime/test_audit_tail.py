@@ -55,9 +55,9 @@ def test_a_new_segment_is_found_and_another_workers_is_not(tmp_path):
 
 def test_what_only_looks_like_one_is_none(tmp_path):
     tail = AuditTail(tmp_path, 0)
-    elsewhere = outcome("a client's", tenant='"canary":true')
+    elsewhere = line(outcome("a client's")).replace(b'"outcome":{', b'"outcome":{"other":{"canary":true},')
     (tmp_path / "20261121T100000Z-w0-aa-0000.jsonl").write_bytes(
-        line(elsewhere) + b'{"v":4,"seq":2,"outcome":{"canary":true}}\n' + b'"canary":true\n'
+        elsewhere + b'{"v":4,"seq":2,"outcome":{"canary":true}}\n' + b'"canary":true\n'
     )
     assert list(tail.more()) == []
 
