@@ -41,7 +41,6 @@ from gateway.detect.scanner import scanner_digest
 from gateway.policy import compile as policy_compile
 from gateway.policy import form
 from gateway.policy.compiled import CompiledPolicy
-from gateway.ports import Recognizer
 from gateway.runtime import bundle_shelf
 from gateway.runtime.authn import StoredKey
 from gateway.runtime.bundles import Bundle
@@ -133,7 +132,7 @@ def load_candidate(directory: Path, files: gateway_file.Files) -> Bundle:
     loader.reader.finish()
     policy = read.policy
     assert policy is not None  # noqa: S101 -- nothing is missing without a problem
-    return read.bundle(policy, ()).with_scanner(scanner_digest(policy.markers, read.recognizers))
+    return read.bundle(policy, ()).with_scanner(scanner_digest(policy.markers, read.own.recognizers))
 
 
 def load_state(directory: Path, environ: Mapping[str, str]) -> tuple[Path, Bundle]:
@@ -213,7 +212,7 @@ class _Read:
     are_tenants_good: bool
     pools_digest: str
     tenants_digest: str
-    recognizers: tuple[Recognizer, ...]
+    own: Registry
 
     def bundle(self, policy: CompiledPolicy, keys: Sequence[KeyRecord]) -> Bundle:
         return Bundle(
@@ -223,7 +222,8 @@ class _Read:
             keys=tuple(StoredKey.of(key) for key in keys),
             pools_digest=self.pools_digest,
             tenants_digest=self.tenants_digest,
-            recognizers=self.recognizers,
+            recognizers=self.own.recognizers,
+            recognizers_version=self.own.version,
             models_digest=ner_models.digest_for({*policy.labels.required, *self.tenants.tiers}),
             prices=self.tenants.prices,
             budget=self.tenants.budget,
@@ -309,7 +309,7 @@ class _Loader:
         for reader in (policy_reader, pools_reader, tenants_reader):
             self.reader.problems += reader.problems
         digests = _digest(pools_document), _digest(tenants_document)
-        return _Read(compiled, pools, tenants, classes is not None, *digests, own.recognizers)
+        return _Read(compiled, pools, tenants, classes is not None, *digests, own)
 
     def gateway(self) -> GatewayFile | None:
         document = self._document(GATEWAY_FILE)

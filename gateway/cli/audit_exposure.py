@@ -37,6 +37,7 @@ from gateway.core.exposure import (
     Named,
     PolicyBefore,
     Question,
+    RecognizersBefore,
     Sent,
     Wanted,
     asked,
@@ -71,8 +72,9 @@ def add_command(actions: "Subparsers[argparse.ArgumentParser]") -> None:
     parser.add_argument(
         "--detector",
         metavar="'<V'",
-        help="older than: a version of the gateway ('<1.3.0'), a version of the policy ('<policy:42'), an edition "
-        "('<3fa9c1', see --editions), or the files as they are now ('<now')",
+        help="older than: a version of the gateway ('<1.3.0'), a version of the policy ('<policy:42') or of "
+        "recognizers.yaml ('<recognizers:7'), an edition ('<3fa9c1', see --editions), or the files as they are now "
+        "('<now')",
     )
     parser.add_argument("--since", metavar="TIME", help="not before: 30d, 12h, 90m ago, or 2026-11-01, in UTC")
     parser.add_argument("--before", metavar="TIME", help="only before: 2026-11-20T14:00, in UTC, or 2h ago")
@@ -129,7 +131,7 @@ def _exposure(arguments: argparse.Namespace) -> int:
 # What the command line asks for
 
 
-def _meant(arguments: argparse.Namespace, entity: str) -> BuiltBefore | PolicyBefore | Named | None:
+def _meant(arguments: argparse.Namespace, entity: str) -> BuiltBefore | PolicyBefore | RecognizersBefore | Named | None:
     if arguments.editions:
         if not entity:
             raise Misuse("--editions", "Editions are those of one entity.", "Give `--entity CN_RESIDENT_ID`.")
@@ -140,7 +142,7 @@ def _meant(arguments: argparse.Namespace, entity: str) -> BuiltBefore | PolicyBe
         return None
     meant = asked(arguments.detector)
     if meant is None:
-        mend = "Write '<1.3.0', '<policy:42', an edition such as '<3fa9c1', or '<now', in quotation marks."
+        mend = "Write '<1.3.0', '<policy:42', '<recognizers:7', an edition as '<3fa9c1', or '<now', in quotation marks."
         raise Misuse("--detector", f"`{arguments.detector}` is not a version.", mend)
     if isinstance(meant, Named) and not entity:
         raise Misuse("--detector", "Editions are those of one entity.", "Give `--entity CN_RESIDENT_ID`, too.")
@@ -154,7 +156,10 @@ def _entity(given: str | None) -> str:
 
 
 def _question(
-    meant: BuiltBefore | PolicyBefore | Named | None, entity: str, history: History, arguments: argparse.Namespace
+    meant: BuiltBefore | PolicyBefore | RecognizersBefore | Named | None,
+    entity: str,
+    history: History,
+    arguments: argparse.Namespace,
 ) -> Question | None:
     seen = history.editions(entity)
     if entity and not seen and entity not in ENTITIES:
@@ -249,6 +254,8 @@ def _said(question: Question | None, spoken: Language) -> str:
             return say("of_build", spoken, build=build)
         case PolicyBefore(version=version):
             return say("of_policy", spoken, version=version)
+        case RecognizersBefore(version=version):
+            return say("of_recognizers", spoken, version=version)
         case EditionBefore(entity=entity, edition=edition):
             return say("of_edition", spoken, entity=entity, edition=edition)
         case None:

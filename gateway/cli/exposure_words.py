@@ -14,6 +14,10 @@ SENTENCES: Final[Table] = MappingProxyType(
         "nothing": ("Nothing was sent to the cloud {question}.", "{question}，没有任何请求发往云端。"),
         "of_build": ("by a gateway older than {build}", "在网关版本早于 {build} 时"),
         "of_policy": ("under a policy below version {version}", "在策略版本低于 {version} 时"),
+        "of_recognizers": (
+            "under recognizers.yaml of a version below {version}, or of none",
+            "在 recognizers.yaml 的版本低于 {version} 或没有版本时",
+        ),
         "of_edition": (
             "while what looked for {entity} was older than edition {edition}",
             "在 {entity} 的识别规则早于 {edition} 版时",

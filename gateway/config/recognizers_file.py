@@ -26,6 +26,7 @@ from gateway.core.reading import Fields, Reader, Word
 from gateway.core.written import Group, Node, Place, Scalar
 
 MOST_RECOGNIZERS: Final = 200
+MOST_VERSION: Final = 10**9
 MOST_WORDS: Final = 2_000
 LONGEST_WORD: Final = 200
 CUSTOM: Final = "custom"
@@ -72,15 +73,17 @@ class Predefined:
 
 @dataclass(frozen=True, slots=True)
 class RecognizersFile:
-    """The whole file, in its order. `entry_points` are the names under which packages offer recognizers."""
+    """The whole file, in its order. `entry_points` are the names under which packages offer recognizers. `version` is
+    its author's, 0 if there is none; records of the audit log name it."""
 
     recognizers: tuple[Declared | Predefined, ...] = ()
     entry_points: tuple[Word, ...] = ()
+    version: int = 0
 
 
 def read(root: Node, reader: Reader) -> RecognizersFile:
     """The values of recognizers.yaml."""
-    known = ("apiVersion", "recognizers", "entry_points", "supported_languages", "global_regex_flags")
+    known = ("apiVersion", "version", "recognizers", "entry_points", "supported_languages", "global_regex_flags")
     top = reader.fields(root, "The recognizers file", known)
     reader.api_version(top)
     flags = top.get("global_regex_flags")
@@ -97,7 +100,9 @@ def read(root: Node, reader: Reader) -> RecognizersFile:
         reader.report(root.at, f"There are more than {MOST_RECOGNIZERS} recognizers.", "Join patterns of one entity.")
     _each_name_once(found, reader)
     entry_points = reader.names(top.get("entry_points"), "`entry_points`", least=0)
-    return RecognizersFile(tuple(found), entry_points)
+    version = top.get("version")
+    number = reader.integer(version, "`version`", least=1, most=MOST_VERSION) if version is not None else None
+    return RecognizersFile(tuple(found), entry_points, number or 0)
 
 
 def is_entity(name: str) -> bool:

@@ -66,7 +66,8 @@ class Origin:
 
     `version` is the policy's, `build` the gateway's own; `build` is empty where nobody said anything. `signed_by` is in
     the order of the file of signatures. `scanner` and `models` are digests of what finds; `detectors` has for each
-    entity the edition of whatever finds it (`detect/editions.py`).
+    entity the edition of whatever finds it (`detect/editions.py`). `recognizers` is the version that recognizers.yaml
+    gives itself, 0 if it gives none or there is no such file.
     """
 
     version: int = 0
@@ -75,6 +76,7 @@ class Origin:
     scanner: str = ""
     models: str = ""
     detectors: dict[str, str] = field(default_factory=dict)
+    recognizers: int = 0
 
 
 @dataclass(frozen=True, slots=True)

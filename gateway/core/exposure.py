@@ -20,7 +20,7 @@ UNNAMED: Final = "-"
 """The label of work under a bundle whose labels the log does not name."""
 
 _BUILD: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})+)([0-9A-Za-z.+-]{0,40})")
-_POLICY: Final = re.compile(r"policy:([0-9]{1,18})")
+_FILE: Final = re.compile(r"(policy|recognizers):([0-9]{1,18})")
 _EDITION: Final = re.compile(r"[0-9a-f]{6,64}")
 
 
@@ -34,6 +34,13 @@ class BuiltBefore:
 @dataclass(frozen=True, slots=True)
 class PolicyBefore:
     """The policy's version was below `version`."""
+
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecognizersBefore:
+    """The version of recognizers.yaml was below `version`, or it had none."""
 
     version: int
 
@@ -53,7 +60,7 @@ class Named:
     text: str
 
 
-Question = BuiltBefore | PolicyBefore | EditionBefore
+Question = BuiltBefore | PolicyBefore | RecognizersBefore | EditionBefore
 
 
 class Age(StrEnum):
@@ -71,15 +78,16 @@ class Sent(StrEnum):
     PERHAPS = "perhaps"  # it did not, or nobody knows how it ended
 
 
-def asked(text: str) -> BuiltBefore | PolicyBefore | Named | None:
+def asked(text: str) -> BuiltBefore | PolicyBefore | RecognizersBefore | Named | None:
     """What `<…` on the command line means; None if it means nothing."""
     if not text.startswith("<"):
         return None
     name = text[1:].strip()
     if _BUILD.fullmatch(name):
         return BuiltBefore(name)
-    if found := _POLICY.fullmatch(name):
-        return PolicyBefore(int(found[1]))
+    if found := _FILE.fullmatch(name):
+        version = int(found[2])
+        return PolicyBefore(version) if found[1] == "policy" else RecognizersBefore(version)
     return Named(name) if name == NOW or _EDITION.fullmatch(name) else None
 
 
@@ -137,6 +145,8 @@ class History:
                 return Age.OLDER if is_before(origin.build, build) else Age.GOOD
             case PolicyBefore(version=version):
                 return Age.OLDER if origin.version < version else Age.GOOD
+            case RecognizersBefore(version=version):
+                return Age.OLDER if origin.recognizers < version else Age.GOOD
             case _:
                 return self._age_of(origin, question.entity, question.edition)
 

@@ -29,10 +29,11 @@ Found = Callable[[str], Sequence[EntryPoint]]
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """What runs besides our own recognizers, and the entities that it may report."""
+    """What runs besides our own recognizers, the entities that it may report, and the version of the file."""
 
     recognizers: tuple[Recognizer, ...] = ()
     entities: tuple[str, ...] = ()
+    version: int = 0
 
 
 def installed(name: str) -> Sequence[EntryPoint]:
@@ -55,7 +56,7 @@ def build(file: RecognizersFile, reader: Reader, found: Found = installed) -> Re
     # Also those of which nothing is left but a problem: that a policy names them is no second one.
     declared_entities = (one.entity for one in file.recognizers if isinstance(one, Declared))
     entities = (*declared_entities, *(entity for one in made for entity in sorted(one.entities)))
-    return Registry(tuple(made), tuple(dict.fromkeys(entities)))
+    return Registry(tuple(made), tuple(dict.fromkeys(entities)), file.version)
 
 
 def _check_patterns(one: Declared, reader: Reader) -> None:

@@ -28,7 +28,8 @@ def _is_kept(old: Pool, new: Pool) -> bool:
 class Bundle:
     """What a request is decided under. `pools_digest` and `tenants_digest` cover those files as written; the
     customer's own `recognizers` are covered by the digest of the scanner that runs them. `models_digest` is empty where
-    the policy asks for no models. `signed_by` is no part of the digest: it says who let the bundle in.
+    the policy asks for no models. `signed_by` and
+    `recognizers_version` are no part of the digest: they say who let the bundle in, and what authors call their file.
 
     Keys are no part of the digest: they say who calls, not where anything may go, and are revoked by the epoch.
     """
@@ -46,6 +47,7 @@ class Bundle:
     prices: Prices = UNPRICED
     budget: BurstBudget | None = None
     signed_by: tuple[SignedBy, ...] = ()
+    recognizers_version: int = 0
 
     @property
     def digest(self) -> str:

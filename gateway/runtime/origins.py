@@ -19,4 +19,5 @@ def origin_of(bundle: Bundle) -> Origin:
         scanner=bundle.scanner_digest,
         models=bundle.models_digest,
         detectors=dict(editions(bundle.policy.markers, bundle.recognizers, bundle.models_digest)),
+        recognizers=bundle.recognizers_version,
     )

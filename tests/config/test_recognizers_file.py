@@ -70,6 +70,12 @@ def test_a_file_may_say_nothing(text: str) -> None:
     assert read(text) == (RecognizersFile(), [])
 
 
+def test_a_file_may_have_a_version() -> None:
+    assert read("version: 7") == (RecognizersFile(version=7), [])
+    assert read("version: 0")[1] == read("version: seven")[1] != []
+    assert read("version: 0")[0] == RecognizersFile()
+
+
 ONE = "recognizers:\n  - "
 GOOD_REST = "supported_entity: A, patterns: [{regex: b, score: 1}]"
 

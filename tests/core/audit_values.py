@@ -146,6 +146,7 @@ origins = st.builds(
     text,
     text,
     st.dictionaries(text, text, max_size=3),
+    number,
 )
 activations = st.builds(Activation, seconds, text, names, text, text, origins)
 overrides = st.builds(Override, seconds, text, text, st.none() | seconds)

@@ -17,6 +17,7 @@ from gateway.core.exposure import (
     History,
     Named,
     PolicyBefore,
+    RecognizersBefore,
     Sent,
     Wanted,
     asked,
@@ -35,7 +36,7 @@ LABELS = ("public", "internal", "top")
 
 def activation(bundle: str, at: float, edition: str | None = "aaaaaa", *, build: str = "1.2.0", version: int = 7):
     detectors = {} if edition is None else {ENTITY: edition, "EMAIL": "eeeeee"}
-    return Activation(at, bundle, LABELS, "c", "", Origin(version, build, (), "s", "", detectors))
+    return Activation(at, bundle, LABELS, "c", "", Origin(version, build, (), "s", "", detectors, version))
 
 
 def history(*taken: tuple[str, Activation]) -> History:
@@ -75,6 +76,7 @@ def exposure(*entries, question=None, log=None, boot="p", **wanted) -> Exposure:
         ("<1.3.0", BuiltBefore("1.3.0")),
         ("< 1.3rc1", BuiltBefore("1.3rc1")),
         ("<policy:42", PolicyBefore(42)),
+        ("<recognizers:7", RecognizersBefore(7)),
         ("<3fa9c1", Named("3fa9c1")),
         ("<now", Named("now")),
         ("1.3.0", None),
@@ -130,6 +132,7 @@ ORIGINS = history(
     ("question", "expected"),
     [
         (BuiltBefore("1.3"), {"old": "older", "mended": "good", "later": "good", "back": "good", "many": "good"}),
+        (RecognizersBefore(7), {"old": "older", "mended": "good", "later": "good", "back": "good", "many": "good"}),
         (PolicyBefore(7), {"old": "older", "mended": "good", "later": "good", "back": "good", "many": "good"}),
         (
             EditionBefore(ENTITY, "bbbbbb"),
