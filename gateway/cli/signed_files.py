@@ -21,11 +21,12 @@ from gateway.core.keyed_hash import KeyedHash
 from gateway.core.problems import Problem, Problems
 from gateway.core.reading import Reader
 from gateway.core.written import Document, Group
+from gateway.detect.scanner import scanner_digest
 from gateway.policy.terms import Raise, Terms, raised, terms_of
 from gateway.runtime import activation_book
 from gateway.runtime.activation_book import MOST_BODIES, BadBook, Entry
 from gateway.runtime.bundles import Bundle
-from gateway.settings import RECOGNIZERS_FILE
+from gateway.settings import RECOGNIZERS_FILE, read_registry
 
 SIGNERS: Final = "signers.yaml"
 SIGNATURES: Final = "signatures.yaml"
@@ -95,6 +96,7 @@ def read_signed(directory: Path, files: Files, bundle: Bundle) -> Signed:
         reader.problems += document.problems
         signatures = signers_file.read_signatures(document.root, reader)
     reader.finish()
+    recognizers = policy_files.read(own) if own.exists() else None
     content = Content(
         version=bundle.policy.version,
         restores=_restores(policy),
@@ -102,15 +104,24 @@ def read_signed(directory: Path, files: Files, bundle: Bundle) -> Signed:
         body=_digest(_body(policy)),
         pools=_digest(pools),
         tenants=_digest(tenants),
-        recognizers=_digest(policy_files.read(own)) if own.exists() else "",
+        recognizers=_digest(recognizers) if recognizers is not None else "",
         signers=_digest(signers_document),
     )
-    if (content.pools, content.tenants) != (bundle.pools_digest, bundle.tenants_digest) or (
-        content.policy != bundle.policy.digest
-    ):
+    read = content.policy, content.pools, content.tenants, _scanner(bundle, recognizers)
+    taken = bundle.policy.digest, bundle.pools_digest, bundle.tenants_digest
+    if read != (*taken, scanner_digest(bundle.policy.markers, bundle.recognizers)):
         raise Changed([Problem(str(directory), 0, 0, "The files changed while they were read.", "Try again.")])
     terms = terms_of(bundle.policy, bundle.topology, bundle.tenants)
     return Signed(directory, directory / files.policy, content, terms, signers, signatures)
+
+
+def _scanner(bundle: Bundle, recognizers: Document | None) -> str | None:
+    """The digest of the scanner that the bundle would have with these recognizers; None if they are no good."""
+    if recognizers is None:
+        return scanner_digest(bundle.policy.markers)
+    reader = Reader()
+    found = read_registry(recognizers, reader)
+    return None if reader.problems else scanner_digest(bundle.policy.markers, found.recognizers)
 
 
 def key_id(key: bytes) -> str:

@@ -8,7 +8,10 @@ import pytest
 
 from gateway.cli.prepare import plan_of
 from gateway.cli.proved import logged
+from gateway.cli.signed_files import Changed, read_signed
+from gateway.config.gateway_file import Files
 from gateway.core.problems import Problems
+from gateway.settings import load_bundle
 from tests.cli.policy_runs import one_scanner_for_each_policy as one_scanner_for_each_policy
 from tests.cli.policy_runs import run
 from tests.config.folder import ENVIRON, edit, make
@@ -189,3 +192,30 @@ def test_it_speaks_chinese_and_programs_language(folder: Path, capsys: Capsys) -
     out = verify(capsys, folder, "--language", "zh")[1]
     assert "只有 `li.wei` 签名" in out
     assert os.access(folder / "signatures.yaml", os.R_OK)
+
+
+PATTERN = (
+    "recognizers:\n  - {name: badge, supported_entity: ACME_BADGE, patterns: [{regex: 'AC-[0-9]{6}', score: 0.9}]}\n"
+)
+WEAKER = PATTERN.replace("[0-9]{6}", "[0-9]{60}")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(PATTERN, WEAKER), (PATTERN, None), (None, PATTERN), (PATTERN, "recognizers: [7]\n")]
+)
+def test_recognizers_that_change_while_they_are_read_are_not_taken_for_those_of_the_bundle(
+    folder: Path, capsys: Capsys, before: str | None, after: str | None
+) -> None:
+    """Signatures are over what stands in the files, and the bundle is made of what stood in them a moment before."""
+    know(capsys, folder, "ana")
+    own = folder / "recognizers.yaml"
+    for text in (before, after):
+        if text is None:
+            own.unlink(missing_ok=True)
+        else:
+            own.write_text(text)
+        if text is before:
+            bundle = load_bundle(folder, os.environ)[1]
+            assert read_signed(folder, Files(), bundle).content.pools == bundle.pools_digest
+    with pytest.raises(Changed):
+        read_signed(folder, Files(), bundle)
