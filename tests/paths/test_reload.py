@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.fakes.house import House
 from tests.fakes.model_server import ModelServer, chat
 from tests.fakes.process import Process, process
 from tests.paths.test_upgrade import BODY, Load, events, spoken, until
@@ -46,7 +47,7 @@ def put(path: Path, text: str) -> None:
     os.replace(beside, path)
 
 
-def recorded(running: Process, kind: str) -> list[dict]:
+def recorded(running: Process | House, kind: str) -> list[dict]:
     """What the audit log says of one kind."""
     lines = [line for path in running.config.glob("*/audit/2*.jsonl") for line in path.read_bytes().splitlines()]
     return [found[kind] for found in map(json.loads, lines) if kind in found]
@@ -84,7 +85,7 @@ def status(running: Process) -> tuple[int, dict]:
 
 
 @pytest.mark.parametrize("reloads", [4, pytest.param(100, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
-async def test_streams_run_on_through_good_and_bad_reloads_on_several_workers(tmp_path, reloads):
+async def test_reload_needs_no_restart_and_drops_no_request_while_streams_run(tmp_path, reloads):
     async with ModelServer() as server:
         server.script = spoken
         async with process(tmp_path, {"home": server}, gateway="workers: 2\n", limits={"home": 256}) as running:
@@ -152,7 +153,7 @@ async def test_a_tenant_that_is_gone_while_its_request_waits_is_a_stranger(tmp_p
         assert len(server.requests) == 1
 
 
-async def test_the_last_good_bundle_governs_whatever_the_files_say_and_whoever_dies(tmp_path):
+async def test_load_is_all_or_nothing_and_the_last_good_bundle_stays(tmp_path):
     async with ModelServer() as server, process(tmp_path, {"home": server}) as running:
         policy = policy_of(running)
         text = policy.read_text()
