@@ -249,6 +249,7 @@ class Worker:
             state_dir=settings.state_dir,
             bundle=lambda: self._pipeline.generation.bundle,
             serve=self._pipeline.serve,
+            serves=lambda: not (self._pipeline.is_superseded or self._plane.is_giving_way),
             clock=self._clock,
             draw=chance,
         )

@@ -73,6 +73,7 @@ def live_canary_of(
     state_dir: Path,
     bundle: Callable[[], Bundle],
     serve: Serve,
+    serves: Callable[[], bool],
     clock: Clock,
     draw: Callable[[], float],
 ) -> "LiveCanary | None":
@@ -80,7 +81,9 @@ def live_canary_of(
     if block is None or worker != 0:
         return None
     rules = Rules(block.every_s, block.model.text if block.model is not None else None)
-    return LiveCanary(rules, worker=worker, state_dir=state_dir, bundle=bundle, serve=serve, clock=clock, draw=draw)
+    return LiveCanary(
+        rules, worker=worker, state_dir=state_dir, bundle=bundle, serve=serve, serves=serves, clock=clock, draw=draw
+    )
 
 
 class Caller(Nobody):
@@ -109,8 +112,9 @@ class Caller(Nobody):
 
 
 class LiveCanary:
-    """One worker's. `bundle` is asked for what governs now, `serve` is the pipeline; `draw` gives numbers from 0 to
-    below 1, and chooses tenants, models and digits."""
+    """One worker's. `bundle` is asked for what governs now, `serve` is the pipeline, and `serves` says whether it still
+    serves clients or another worker does. `draw` gives numbers from 0 to below 1: it chooses tenants, models, digits.
+    """
 
     def __init__(
         self,
@@ -120,6 +124,7 @@ class LiveCanary:
         state_dir: Path,
         bundle: Callable[[], Bundle],
         serve: Serve,
+        serves: Callable[[], bool],
         clock: Clock,
         draw: Callable[[], float],
     ) -> None:
@@ -129,6 +134,7 @@ class LiveCanary:
         self._book = state_dir / FILE
         self._bundle = bundle
         self._serve = serve
+        self._serves = serves
         self._clock = clock
         self._draw = draw
         self._ids = Ids()
@@ -206,11 +212,12 @@ class LiveCanary:
             log.warning("canary_book_unwritable", error=type(exc).__name__, errno=exc.errno)
 
     async def _verdict(self, name: str, request_id: str, stop: asyncio.Event, spawn: Spawn) -> Verdict | None:
-        """What becomes of one; None if nobody can tell, since the gateway stops or another bundle came into force."""
+        """What becomes of one; None if nobody can tell: the gateway stops, another bundle came into force, or another
+        worker serves in this one's place."""
         tail = await asyncio.to_thread(AuditTail, self._audit, self._worker)
         # From here on nothing waits: what is expected of it is what the bundle says under which it is served.
         bundle, asked = self._bundle(), self._look_around().asked.get(name)
-        if asked is None:
+        if asked is None or not self._serves():
             return None
         turn = self._fared[name].sent
         guise, bait = self._one_of(asked.guises), asked.baits[(turn // 2 + turn // 16) % len(asked.baits)]

@@ -55,9 +55,10 @@ class Around:
         self.audit.mkdir(parents=True)
         self.served: list[str] = []
         self.clock = FakeClock()
+        self.is_serving = True
         self.canary = LiveCanary(
             Rules(3600.0), worker=0, state_dir=folder, bundle=lambda: self.bundle, serve=self.serve,
-            clock=self.clock, draw=lambda: 0.5,
+            serves=lambda: self.is_serving, clock=self.clock, draw=lambda: 0.5,
         )  # fmt: skip
 
     def serve(self, dialect, inbound, downstream, spawn, planted) -> None:  # type: ignore[no-untyped-def]
@@ -121,6 +122,15 @@ async def test_another_bundle_meanwhile_makes_it_no_verdict_unless_it_left(tmp_p
     assert await left.one() is Verdict.LEFT
 
 
+async def test_a_worker_in_whose_place_another_serves_sends_none(tmp_path: Path, bundle: Bundle) -> None:
+    around = Around(tmp_path, bundle)
+    around.is_serving = False
+    around.canary._look_around()
+    async with asyncio.TaskGroup() as group:
+        assert await around.canary._verdict("default", "id", asyncio.Event(), group.create_task) is None
+    assert not around.served
+
+
 async def test_a_mirror_without_room_is_waited_for_only_so_long(
     tmp_path: Path, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,7 +189,7 @@ def test_only_the_first_worker_sends_any_and_only_if_asked_to(
     def made(block: CanaryBlock | None, worker: int) -> LiveCanary | None:
         return live_canary_of(
             block, worker=worker, state_dir=tmp_path, bundle=lambda: bundle, serve=lambda *_: None,
-            clock=FakeClock(), draw=lambda: 0.0,
+            serves=lambda: True, clock=FakeClock(), draw=lambda: 0.0,
         )  # fmt: skip
 
     assert made(block, worker) is None
