@@ -17,7 +17,7 @@ from gateway.core.keyed_hash import KeyedHash
 from gateway.core.labels import Label
 from gateway.core.message import Message
 from gateway.core.records import Ending, Intent, ScanReason
-from gateway.core.topology import Endpoint, Pool, Topology, Zone
+from gateway.core.topology import Endpoint, Pool, PrefixId, Topology, Zone
 from gateway.errors import (
     AuditUnavailable,
     BudgetSpent,
@@ -376,10 +376,11 @@ class Dispatcher:
         if given_s < pool.timeouts.total_s:
             left_s = given_s - (self._clock.monotonic() - walk.call.inbound.received_at)
         zone, salt = self._zones[pool.zone], self._salt_of(walk.tenant.id)
-        told = self._prefix_id(walk, pool) if pool.sagemaker is not None else None
-        message = encode(
-            walk.request, pool, zone, salt=salt, left_s=left_s, endpoint=endpoint.name, prefix_id=told
-        )
+        told = None
+        if pool.sagemaker is not None and pool.sagemaker.prefix_id is not PrefixId.NONE:
+            beginning = self._prefix(walk.request, walk.tenant)
+            told = prefix_id(self._prefix_key, pool, walk.tenant.id, beginning, at=self._clock.wall())
+        message = encode(walk.request, pool, zone, salt=salt, left_s=left_s, endpoint=endpoint.name, prefix_id=told)
         walk.relay.prepare(walk.request, private=(pool.model, endpoint.name))
         return message
 
@@ -410,10 +411,6 @@ class Dispatcher:
         """The pool to try first, if this request is one of the canary's share."""
         canary = walk.allow.canary
         return canary.pool if canary is not None and walk.share(self._draw, canary.percent) < canary.percent else None
-
-    def _prefix_id(self, walk: Walk, pool: Pool) -> bytes | None:
-        beginning = self._prefix(walk.request, walk.tenant)
-        return prefix_id(self._prefix_key, pool, walk.tenant.id, beginning, at=self._clock.wall())
 
     def _prefix(self, request: Request, tenant: Tenant) -> int | None:
         """What stands for the beginning of a request: the same in every gateway, and nobody outside can make it."""

@@ -357,3 +357,29 @@ async def test_what_is_taken_in_either_region_is_the_pools(tmp_path):
         }
         assert [key for key in figures["tidegate_pool_limit"] if key[0] == "cloud"] == [("cloud", "burst")]
         assert {key[2] for key in figures["tidegate_endpoints"] if key[1] == "burst"} == {"east", "west"}
+
+
+# Routing by prefix
+
+
+async def test_an_endpoint_that_routes_by_prefix_is_told_what_belongs_together_and_not_whose_it_is(tmp_path):
+    async with gateway(tmp_path, INVOKED + ", prefix_id: beginning") as (here, _, standin):
+        for text in ("Hello", "Hello", "Good morning"):
+            assert (await ask(here, text)).status_code == 200
+        told = [dict(received.headers).get("x-amzn-sagemaker-prefix-aware-id") for received in standin.received]
+        assert told[0] == told[1] != told[2]
+        assert all(len(one) == 32 for one in told)
+        assert {received.refused for received in standin.received} == {None}
+        other = await here.client.post(
+            "/v1/chat/completions",
+            headers={"authorization": f"Bearer {here.plain_key}"},
+            json={"model": "chat", "messages": [{"role": "user", "content": "Hello"}]},
+        )
+        assert other.status_code == 200
+        assert dict(standin.received[-1].headers)["x-amzn-sagemaker-prefix-aware-id"] not in told
+
+
+async def test_no_endpoint_is_told_anything_that_its_pool_does_not_ask_for(tmp_path):
+    async with gateway(tmp_path, INVOKED) as (here, _, standin):
+        await ask(here)
+        assert not {name for name, _ in standin.received[0].headers if "prefix" in name or "session" in name}
