@@ -14,7 +14,7 @@ import httptools
 from gateway.api.downstream import HttpDownstream
 from gateway.api.peer import client_at
 from gateway.api.plane import DataPlane
-from gateway.api.reading import Reading
+from gateway.api.reading import QUERY, Reading
 from gateway.core.client import Client
 from gateway.errors import HeadersTooLarge, InvalidRequest, RequestTimeout, TidegateError
 
@@ -173,7 +173,7 @@ class Connection(asyncio.Protocol):
         reading.unfinished = 0
         reading.read_head()
         reading.method = self._parser.get_method()
-        reading.path = reading.url.partition(b"?")[0] if b"?" in reading.url else reading.url
+        reading.path = reading.url.partition(b"?")[0] if QUERY in reading.url else reading.url
         reading.version = self._parser.get_http_version()
         reading.keep_alive = self._parser.should_keep_alive()
         client = self._client

@@ -11,6 +11,9 @@ from gateway.errors import TidegateError
 from gateway.ports import Inbound
 
 JSON: Final = b"application/json"
+# To look for a byte as bytes costs 2,000 instructions more: that is tried as a number first, and fails with an error.
+QUERY: Final = ord("?")
+_FRAGMENT: Final = ord("#")
 EARLY_CHECK: Final = 64 << 10
 """Bodies above this size are refused for a wrong credential, path or form before they are read."""
 
@@ -91,7 +94,7 @@ class Reading:
             self.hosts != 1
             or self.version not in ("1.1", "1.0")
             or self.path[:1] != b"/"
-            or b"#" in self.url
+            or _FRAGMENT in self.url
             or self.chunked not in (b"", b"chunked")
             # Chunks came with HTTP/1.1: who speaks 1.0 on the way reads none.
             or (bool(self.chunked) and self.version != "1.1")

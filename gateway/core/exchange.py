@@ -126,8 +126,13 @@ class _State(Enum):
     ENDED = "settled"
 
 
-# To reach a member through its class takes four times as long, and this is asked for every chunk.
+# To reach a member through its class takes four times as long, and these are asked for every request or chunk.
+_IDLE: Final = _State.IDLE
+_WAITING: Final = _State.WAITING
 _FLOWING: Final = _State.FLOWING
+_ENDED: Final = _State.ENDED
+
+_COMPLETED: Final = Settle(Ending.COMPLETED)
 
 
 class Exchange:
@@ -160,7 +165,7 @@ class Exchange:
         self.is_over = False
         self._streamed = streamed
         self._patience = patience
-        self._state = _State.IDLE
+        self._state = _IDLE
         self._held: list[bytes] = []
         self._held_size = 0
         self._has_head = False
@@ -175,7 +180,7 @@ class Exchange:
     @property
     def is_running(self) -> bool:
         """Whether an attempt is under way."""
-        return self._state in (_State.WAITING, _State.FLOWING)
+        return self._state in (_WAITING, _FLOWING)
 
     @property
     def is_blocked(self) -> bool:
@@ -196,8 +201,8 @@ class Exchange:
 
     def attempt(self, *, first_content_s: float, idle_s: float, total_s: float, now: float) -> None:
         """A message is being sent to a model server whose pool bears these silences; `total_s` is the whole call's."""
-        if self._state is _State.IDLE:
-            self._state = _State.WAITING
+        if self._state is _IDLE:
+            self._state = _WAITING
             self._total_s = min(self._patience.total_s, total_s)
             self._is_given = self.given_s < self._total_s
             if self._is_given:
@@ -217,10 +222,10 @@ class Exchange:
     def events(self, data: bytes, *, has_content: bool, now: float) -> Actions:
         """Whole SSE events to forward. What comes before the first content is held, in case the attempt fails."""
         self._heard_at = now
-        if self._state is _State.FLOWING and self.is_open:
+        if self._state is _FLOWING and self.is_open:
             self._spoke_at = now
             return (Send(data),)
-        if self._state is not _State.WAITING or not self._streamed:
+        if self._state is not _WAITING or not self._streamed:
             return ()
         if not has_content:
             self._held.append(data)
@@ -228,7 +233,7 @@ class Exchange:
             if self._held_size > MAX_HELD:
                 return self.fail(UpstreamFailed(detail="too much before any content"))
             return ()
-        self._state = _State.FLOWING
+        self._state = _FLOWING
         self._spoke_at = now
         send = Send(b"".join([*self._held, data]))
         self._held.clear()
@@ -242,23 +247,23 @@ class Exchange:
     def bytes_arrived(self, *, now: float) -> None:
         """Bytes came that are not a whole event, or part of an unstreamed answer: the model server is alive."""
         self._heard_at = now
-        if self._state is _State.WAITING and not self._streamed:
-            self._state = _State.FLOWING
+        if self._state is _WAITING and not self._streamed:
+            self._state = _FLOWING
 
     def complete(self, data: bytes) -> Actions:
         """The answer is complete: `data` is the last of its events, or all of an unstreamed answer."""
-        if self._state is not _State.FLOWING and self._state is not _State.WAITING:
+        if self._state is not _FLOWING and self._state is not _WAITING:
             return ()
-        self._state = _State.ENDED
+        self._state = _ENDED
         self.is_over = True
         if not self._streamed:
-            return (Answer(data), Settle(Ending.COMPLETED))
+            return (Answer(data), _COMPLETED)
         last = b"".join([*self._held, data])
-        return (*self._opened(Send(last)), Finish(), Settle(Ending.COMPLETED))
+        return (*self._opened(Send(last)), Finish(), _COMPLETED)
 
     def fail(self, error: TidegateError) -> Actions:
         """The attempt failed. Before content, and unless the request itself is at fault, another place may do."""
-        return self._failed(error, had_content=self._state is _State.FLOWING)
+        return self._failed(error, had_content=self._state is _FLOWING)
 
     def fail_without_content(self, error: TidegateError) -> Actions:
         """An unstreamed answer came whole and is none: nothing of it was content, nothing of it was sent."""
@@ -266,7 +271,7 @@ class Exchange:
 
     def _failed(self, error: TidegateError, *, had_content: bool) -> Actions:
         if self.is_running and not had_content and not isinstance(error, UpstreamRejected):
-            self._state = _State.IDLE
+            self._state = _IDLE
             self._held.clear()
             return (StopUpstream(), Retry(error))
         if not self.is_running:
@@ -277,17 +282,17 @@ class Exchange:
 
     def give_up(self, error: TidegateError, *, ending: Ending = Ending.UPSTREAM_FAILED) -> Actions:
         """No place is left to try, or none was ever permitted."""
-        return () if self._state is not _State.IDLE else self._end_with(error, ending=ending)
+        return () if self._state is not _IDLE else self._end_with(error, ending=ending)
 
     def replay(self, data: bytes) -> Actions:
         """The gateway has the whole answer already: `data` is all of it, or all events of a stream. Between attempts
         only."""
-        if self._state is not _State.IDLE:
+        if self._state is not _IDLE:
             return ()
         self._end()
         if not self._streamed:
-            return (Answer(data), Settle(Ending.COMPLETED))
-        return (*self._opened(Send(data)), Finish(), Settle(Ending.COMPLETED))
+            return (Answer(data), _COMPLETED)
+        return (*self._opened(Send(data)), Finish(), _COMPLETED)
 
     def client_gone(self) -> Actions:
         """The client's connection is lost: close the upstream, tell nobody."""
@@ -326,11 +331,11 @@ class Exchange:
         at = self._started_at + self._total_s
         if self._blocked_at is not None:
             return min(at, self._blocked_at + self._patience.blocked_s)
-        if self._state is _State.FLOWING or self._is_stalling:
+        if self._state is _FLOWING or self._is_stalling:
             return min(at, self._heard_at + self._idle_s)
         if self._streamed:
             at = min(at, self._spoke_at + self._patience.heartbeat_s)
-            if self._state is _State.WAITING:
+            if self._state is _WAITING:
                 at = min(at, self._attempt_at + self._first_content_s)
         return at
 
@@ -346,9 +351,9 @@ class Exchange:
             return (*stop, *self._end_with(UpstreamTimeout(detail="total deadline")))
         if self._blocked_at is not None:
             return self._cut(Ending.SEND_FAILED, Drop())
-        if self._state is _State.FLOWING or self._is_stalling:
+        if self._state is _FLOWING or self._is_stalling:
             return self.fail(UpstreamTimeout("The model server stalled in the middle of its answer.", detail="idle"))
-        if self._state is _State.WAITING and now >= self._attempt_at + self._first_content_s:
+        if self._state is _WAITING and now >= self._attempt_at + self._first_content_s:
             return self.fail(UpstreamTimeout(detail="first content"))
         self._spoke_at = now
         return self._opened(Send(HEARTBEAT))
@@ -356,7 +361,7 @@ class Exchange:
     @property
     def _is_stalling(self) -> bool:
         # Of an answer that is no stream, the body follows its head at once, or something is wrong.
-        return self._state is _State.WAITING and self._has_head and not self._streamed
+        return self._state is _WAITING and self._has_head and not self._streamed
 
     # Endings
 
@@ -367,7 +372,7 @@ class Exchange:
         return (OpenStream(), send)
 
     def _end(self) -> None:
-        self._state = _State.ENDED
+        self._state = _ENDED
         self.is_over = True
 
     def _end_with(self, error: TidegateError, *, ending: Ending = Ending.UPSTREAM_FAILED) -> Actions:

@@ -23,7 +23,7 @@ from gateway.runtime.held import Quota
 from gateway.runtime.provenance import Conversation
 from gateway.runtime.stored import Stored
 from gateway.wire.requests import Dialect, Request
-from gateway.wire.token_demand import prompt_tokens
+from gateway.wire.token_demand import answers_written, prompt_tokens
 
 _ID_BYTES: Final = 12
 _DRAWN: Final = 256
@@ -60,6 +60,11 @@ class Planted(NamedTuple):
     request_id: str
     tenant: Tenant
     scopes: tuple[Scope, ...] = ()
+
+
+def _ms(seconds: float) -> float:
+    """Milliseconds with three decimals, at a third of what `round` takes."""
+    return int(seconds * 1e6 + 0.5) / 1000
 
 
 class Call:
@@ -169,7 +174,7 @@ class Call:
         if self._attempt is not None:
             pool, zone, endpoint, began = self._attempt
             self._attempt = None
-            self.attempts += (Attempt(pool, zone, endpoint, ending, status, round((now - began) * 1000, 3), detail),)
+            self.attempts += (Attempt(pool, zone, endpoint, ending, status, _ms(now - began), detail),)
 
     def reckon(self, ending: Ending) -> None:
         """This call is over, and no model server has said what it took: reckon that, if one was at work on it."""
@@ -193,7 +198,8 @@ class Call:
         """About how many tokens a complete answer has that nobody has counted: rather too many where it is whole."""
         if self.request is None or self.request.dialect is Dialect.EMBEDDINGS:
             return 0
-        return self.said or self.bytes_out // 3
+        told = self.said or self.bytes_out // 3
+        return told * answers_written(self.request) // self.request.choices
 
     def cost(self, prices: Prices) -> int:
         """What the tokens of this call cost, in millionths of the currency; 0 while nobody has counted any."""
@@ -238,7 +244,7 @@ class Call:
         return Outcome(
             self.id,
             at,
-            round((now - inbound.received_at) * 1000, 3),
+            _ms(now - inbound.received_at),
             self.tenant.id if self.tenant is not None else "",
             self.path,
             self.status,
@@ -254,7 +260,7 @@ class Call:
             tuple(self.attempts),
             self.usage,
             error.error_code if error is not None else None,
-            round(self.queued_s * 1000, 3) if self.queued_s else 0.0,
+            _ms(self.queued_s) if self.queued_s else 0.0,
             self.full_scan,
             self.app,
             self.cost_micros,

@@ -26,6 +26,9 @@ _TOKENS: Final = re.compile(rf"(?:</?s>\s{{0,8}}){{0,8}}{_ONE}(?:\s{{0,8}}(?:</?
 # them; escapes, which could spell anything, are looked for first and undone by encoding the document anew.
 _ESCAPE: Final = re.compile(rb"\\[u/]")
 _NESTED_ESCAPE: Final = re.compile(rb"\\\\[u/]")
+# As numbers: bytes would first be tried as one, and fail with an error that costs more than the search.
+_BACKSLASH: Final = ord("\\")
+_ANGLE: Final = ord("<")
 _ANGLED: Final = re.compile(rb"<(?:\||\xef\xbd\x9c|</?SYS|/?(?:start|end)_of)")
 _SQUARE: Final = re.compile(rb"\[/?(?:INST|SYSTEM_P|AVAILABLE_T|TOOL_)")
 
@@ -52,11 +55,11 @@ def strip_control_tokens(request: Request, body: bytes) -> Request:
 
 def _may_hold(request: Request, body: bytes) -> bool:
     # The search for one byte costs nothing, and spares most bodies the pattern's.
-    if b"\\" in body and _ESCAPE.search(body) is not None:
+    if _BACKSLASH in body and _ESCAPE.search(body) is not None:
         body = _ENCODER.encode(request.document)
         if _NESTED_ESCAPE.search(body) is not None:
             return True
-    if b"<" in body and _ANGLED.search(body) is not None:
+    if _ANGLE in body and _ANGLED.search(body) is not None:
         return True
     return _SQUARE.search(body) is not None
 

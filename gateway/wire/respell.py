@@ -11,6 +11,7 @@ import msgspec
 _ENCODER: Final = msgspec.json.Encoder()
 _DECODER: Final = msgspec.json.Decoder()
 _BACKSLASH: Final = 0x5C
+_LINE_FEED: Final = 0x0A
 _ID: Final = b'"id":'
 _MODEL: Final = b'"model":'
 _FINGERPRINT: Final = b'"system_fingerprint":'
@@ -20,12 +21,16 @@ def _replaced(data: bytes, key: bytes, theirs: str, ours: bytes) -> bytes | None
     """`data` with `ours` where its member `key` says `theirs`; None if that place is in doubt."""
     value = _ENCODER.encode(theirs)
     spelled = key + value
-    if spelled not in data:
-        spelled = key + b" " + value
-    before, _, after = data.partition(spelled)
+    # Three parts tell two places from one. `in` would first try bytes as a number, and fail with an error.
+    parts = data.split(spelled, 2)
+    if len(parts) == 1:
+        parts = data.split(key + b" " + value, 2)
+    if len(parts) != 2:
+        return None
+    before, after = parts
     # A quote in the middle of a string has a backslash before it, so a match that begins with a bare quote and
     # has a bare quote before its colon is a member of some object; if it is the only one, it is this one.
-    if not before or not after or before[-1] == _BACKSLASH or spelled in after:
+    if not before or not after or before[-1] == _BACKSLASH:
         return None
     return b"%b%b%b%b" % (before, key, ours, after)
 
@@ -44,7 +49,7 @@ class Respeller:
     def event(self, data: bytes, reply_id: str | None, model: str | None, fingerprint: str | None) -> bytes:
         """The event whose data is `data`; the other arguments are what was decoded of it."""
         ours = self._in_place(data, reply_id, model, fingerprint)
-        if ours is None or b"\n" in ours:
+        if ours is None or _LINE_FEED in ours:
             ours = self._anew(data)
         return b"data: " + ours + b"\n\n"
 

@@ -18,6 +18,8 @@ _LINE_END: Final = rb"(?:\r\n|\n|\r(?!\n))"
 _BLANK_LINE: Final = re.compile(_LINE_END + _LINE_END)
 _LINES: Final = re.compile(rb"\r\n|\n|\r")
 _BOM: Final = b"\xef\xbb\xbf"
+# As a number: bytes would first be tried as one, and fail with an error that costs more than the search.
+_CARRIAGE_RETURN: Final = 0x0D
 
 
 class EventTooLarge(ValueError):
@@ -60,7 +62,7 @@ class SseReader:
             self._is_late_lf = False
             if data[0] == 0x0A:
                 data = data[1:]
-        if self._buffer or b"\r" in data:
+        if self._buffer or _CARRIAGE_RETURN in data:
             return self._feed_buffered(data)
         # Most model servers write one event at a time, and most of those arrive by themselves.
         if data.find(b"\n") == len(data) - 2 and data.endswith(b"\n\n") and data.startswith(b"data: "):
