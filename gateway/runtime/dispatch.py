@@ -7,9 +7,8 @@ have nowhere left to go, it is decided a second time before that; `full_scan.py`
 """
 
 import asyncio
-import functools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 
 from gateway.core.decision import Allow, AuditLevel, Decision, Deny
 from gateway.core.facts import Tenant
@@ -77,7 +76,7 @@ class Dispatcher:
         self._forwarder = forwarder
         self._audit = audit
         self._clock = clock
-        self._salt_of = functools.cache(salt_of)
+        self._salt_of = cache(salt_of)
         self._digest_of = digest_of
         self._epoch = epoch
         self._draw = draw
