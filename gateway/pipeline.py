@@ -258,7 +258,7 @@ class Pipeline:
         generation = _of(call)
         first, second = self._decided(generation, call, request, tenant, evidence, self._epoch()), None
         decision = first.decision
-        if self._shadow is not None and call.planted is None:
+        if self._shadow is not None and self._shadow.is_comparing and call.planted is None:
             self._shadow.see(generation.bundle, tenant, request, first, call.scored)
         self._act_on(call, relay, conversation, first)
         if decision.if_scanned:

@@ -137,6 +137,9 @@ class Shadow:
         self._live = live
         self._outlook_of = outlook_of
         self._comparison: Comparison | None = None
+        self.is_comparing = False
+        """Whether there is a candidate that has to see every decision. Kept, since every request asks."""
+
         self._state: State | None = None
         self._since = 0.0
         self._seen: tuple[_Mark, ...] = ()
@@ -147,11 +150,6 @@ class Shadow:
     def state(self) -> State | None:
         """How this worker stands to the candidate; None if there is none."""
         return self._state
-
-    @property
-    def is_comparing(self) -> bool:
-        """Whether there is a candidate that has to see every decision."""
-        return self._comparison is not None
 
     def see(self, live: Bundle, tenant: Tenant, request: Request, decided: Decided, scored: Scored | None) -> None:
         """A request was decided under `live`."""
@@ -228,7 +226,7 @@ class Shadow:
             self._state = State.COMPARING
             if before is None or before.live is not live or before.names != made.names:
                 self._end()
-                self._comparison = made
+                self._comparison, self.is_comparing = made, True
                 log.info("shadow_compared", bundle=made.names[0], version=str(made.version))
 
     def _idle(self, state: State) -> None:
@@ -252,7 +250,7 @@ class Shadow:
             past = self._past.setdefault(names, {})
             for family, labels, count in self._comparison.readings():
                 past[family, labels] = past.get((family, labels), 0.0) + count
-        self._comparison = None
+        self._comparison, self.is_comparing = None, False
 
 
 def _mark_of(path: Path) -> _Mark:
