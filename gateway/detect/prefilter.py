@@ -174,22 +174,32 @@ class _Database:
         """What `matches` in joined `texts` say of each of them."""
         matches.sort()
         found: list[tuple[int, Seen]] = []
-        seen: dict[int, list[int]] = {}
+        ends: dict[int, list[int]] = {}  # by the expression
         number, start, last = -1, 0, 0
         for end, expression in matches:
             if end > last:
+                if ends:
+                    found.append((number, self._by_index(ends)))
+                    ends = {}
                 while end > last:
                     number += 1
                     start = last
                     last += len(texts[number]) + 1  # a match may take in the separator behind it
-                seen = {}
-                found.append((number, seen))
-            for index in self._indexes[expression]:
-                if index in seen:
-                    seen[index].append(end - start)
-                else:
-                    seen[index] = [end - start]
+            if expression in ends:
+                ends[expression].append(end - start)
+            else:
+                ends[expression] = [end - start]
+        if ends:
+            found.append((number, self._by_index(ends)))
         return found
+
+    def _by_index(self, ends: dict[int, list[int]]) -> Seen:
+        """The ends of each expression's matches, for all that it triggers; they share them."""
+        seen: dict[int, list[int]] = {}
+        for expression, those in ends.items():
+            for index in self._indexes[expression]:
+                seen[index] = sorted(seen[index] + those) if index in seen else those
+        return seen
 
 
 def expressions(pattern: str, *, is_ascii: bool) -> list[str]:

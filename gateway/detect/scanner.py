@@ -35,7 +35,7 @@ PER_CHARACTER_S = 0.6e-6
 _MAX_HITS = 16 * MAX_FINDINGS  # in one root; the same finding is hit again in overlaps and views
 
 _CONTEXT = 64  # characters: as far as any rule looks back or ahead for words
-_LONG = 1_000  # characters of a text of which a memo is asked before anything else
+_LONG = 1_000  # characters of a text of which a memo is asked before anything else; of a shorter one if it is much work
 _MANY = 16  # places to try a recognizer at that are worth a look at the clock
 _MAX_TOKENS = 16  # control tokens in one text: what is told of them is the place
 _MANY_CELLS = 20
@@ -86,6 +86,10 @@ class RequestScanner:
         self._reaches = (*((way.left, way.right) for way in self._ways), *((0, 0) for _ in range(5)))
         long = [index for index, way in enumerate(self._ways) if way.is_long]
         self._is_long = frozenset((*long, *range(count, count + 5)))
+        # Our own rules read a short text sooner than a memo is asked; nobody knows that of a customer's.
+        ours = rules.PatternRecognizer | composed.GroupedRecognizer
+        much = [index for index in long if not isinstance(recognizers[index], ours)]
+        self._is_much = frozenset((*much, *range(count, count + 5)))
         entries = _entries(self._recognizers, self._control)
         always = frozenset(index for index, found in enumerate(recognizers) if not found.patterns)
         self._prefilter = build(entries, always)
@@ -171,7 +175,7 @@ class RequestScanner:
                     continue
                 source = sources[number]
                 # Asked only now, and where there is much to do: else it is done sooner than any memo is asked.
-                if recall is not None and not self._is_long.isdisjoint(worth) and recall.knows(source, _TIERS):
+                if recall is not None and not self._is_much.isdisjoint(worth) and recall.knows(source, _TIERS):
                     continue
                 self._recognize(worth, source, offset, chunk, joins, level, deadline)
                 if source.gates:
@@ -188,9 +192,10 @@ class RequestScanner:
             worth: dict[int, Sequence[int]] = {}
             for index, ends in seen.items():
                 left, right = self._reaches[index]
-                if not left or not ends:
+                low, high = first - right, last + left
+                if not left or not ends or low <= ends[0] <= ends[-1] <= high:
                     worth[index] = ends
-                elif near := [end for end in ends if first - right <= end <= last + left]:
+                elif ends[0] <= high and low <= ends[-1] and (near := [end for end in ends if low <= end <= high]):
                     worth[index] = near
             seen = worth
         if not self._of_tables.isdisjoint(seen):
@@ -203,12 +208,20 @@ class RequestScanner:
 
     def _runs(self, seen: Seen, chunk: str) -> DigitRuns:
         """The runs of digits near what triggered those rules that know which they need."""
-        return nearby.runs_near(chunk, {end for index in seen if index in self._near_digits for end in seen[index]})
+        near: Sequence[int] | None = None
+        for index, ends in seen.items():
+            if index in self._near_digits and ends is not near:
+                # Nearly always all of them have one trigger, whose ends they share.
+                near = ends if near is None else sorted({*near, *ends})
+        return nearby.runs_near(chunk, near or ())
 
     def _with_runs(self, seen: Seen, runs: DigitRuns) -> Seen:
         """`seen`, without the rules of which no run is among `runs`."""
-        wanted = frozenset[int]().union(*[self._by_shape[shape] for shape in runs if shape in self._by_shape])
-        return {index: ends for index, ends in seen.items() if index not in self._near_digits or index in wanted}
+        near, wanted = self._near_digits, frozenset[int]()
+        for shape in runs:
+            if shape in self._by_shape:
+                wanted |= self._by_shape[shape]
+        return {index: ends for index, ends in seen.items() if index not in near or index in wanted}
 
     def _recognize(
         self, seen: Seen, source: Source, offset: int, chunk: str, joins: Sequence[int], level: int, deadline: float
