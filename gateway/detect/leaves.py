@@ -14,6 +14,8 @@ import msgspec
 from gateway.core.findings import Unscanned
 from gateway.wire.shapes import (
     DIALECTS,
+    MESSAGE,
+    ROLES,
     SCHEMA_WORDS,
     Either,
     Fields,
@@ -45,8 +47,8 @@ class LeafKind(StrEnum):
     NUMBER = "number"
 
 
-class Leaf(NamedTuple):
-    """One scalar. A tuple and not a dataclass: thousands are made per request, and these cost a third."""
+class Leaf(msgspec.Struct, frozen=True, gc=False):
+    """One scalar. A Struct: thousands are made for a request, and a tuple costs three times as much."""
 
     path: str
     text: str
@@ -204,7 +206,18 @@ class _Walker:
     def items(self, values: list[object], shape: Shape, path: str, depth: int) -> None:
         if depth > MAX_DEPTH:
             raise _BoundReached("TooDeep")
+        is_message = shape is MESSAGE
         for index, value in enumerate(values):
+            # A role and its words, and nothing else: nearly every message, and of these a chat has many.
+            if is_message and type(value) is dict and len(value) == 2 and "content" in value and "role" in value:
+                text, role = value["content"], value["role"]
+                # What begins with a letter or digit is no JSON.
+                if type(text) is str and type(role) is str and role in ROLES and text[:1].isalnum():
+                    self._count += 1
+                    if self._count > MAX_LEAVES:
+                        raise _BoundReached("TooManyLeaves")
+                    self.spoken.append(Leaf(f"{path}[{index}].content", text, LeafKind.VALUE))
+                    continue
             place = f"{path}[{index}]"
             if type(shape) is Fields and type(value) is dict:
                 self.fields(value, shape, place, depth + 1)

@@ -158,8 +158,10 @@ _TOOL_CALLS = Items(
     )
 )
 
-_MESSAGE = _fields(
-    role=_words("system", "developer", "user", "assistant", "tool", "function"),
+ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
+
+MESSAGE = _fields(
+    role=Words(ROLES),
     content=_CONTENT,
     name=_TEXT,
     refusal=_SPOKEN,
@@ -266,7 +268,7 @@ CHAT = Fields(
     MappingProxyType(
         {
             **_SAMPLING,
-            "messages": Items(_MESSAGE),
+            "messages": Items(MESSAGE),
             "audio": _fields(
                 format=_words("wav", "aac", "mp3", "flac", "opus", "pcm16"), voice=Either(_TEXT, object=_FREE)
             ),
@@ -338,7 +340,7 @@ EMBEDDINGS = Fields(
             "cache_salt": _TEXT,
             "embed_dtype": _words("float32", "float16", "bfloat16"),
             "endianness": _words("native", "big", "little"),
-            "messages": Items(_MESSAGE),
+            "messages": Items(MESSAGE),
             "mm_processor_kwargs": _FREE,
             "normalize": _FLAG,
             "priority": _COUNT,

@@ -290,3 +290,27 @@ def test_kinds_are_told_apart():
     kinds = [leaf.kind for leaf in walk("chat", {"metadata": {"k": 5, "t": "v"}}).leaves]
     assert kinds == [LeafKind.KEY, LeafKind.NUMBER, LeafKind.KEY, LeafKind.VALUE]
     assert Unscanned("unknown_field", "{key}") in walk("chat", {"k": 1}).unscanned
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["user", "assistant", "narrator", 5, None]),
+            st.sampled_from(
+                ["", "words", "7 words", " {", '{"a": "b"}', '  [1, "c"]', "\u4f60\u597d", None, 3, ["x"], {"y": "z"}]
+            )
+            | st.text(max_size=5),
+        ),
+        max_size=6,
+    )
+)
+def test_a_plain_message_is_walked_as_one_with_more_to_it(messages):
+    plain = [{"role": role, "content": content} for role, content in messages]
+    assert walk("chat", {"messages": plain}) == walk("chat", {"messages": [{**one, "prefix": True} for one in plain]})
+
+
+@pytest.mark.parametrize("more", [{}, {"prefix": True}], ids=["plain", "with more to it"])
+def test_plain_messages_are_bounded_like_others(more):
+    document = {"messages": [{"role": "user", "content": "a", **more}] * (leaves.MAX_LEAVES + 1)}
+    walked = walk("chat", document)
+    assert (len(walked.leaves), walked.failure) == (leaves.MAX_LEAVES, "TooManyLeaves")
