@@ -26,6 +26,7 @@ from gateway.cli.checkup_cache import of_cache
 from gateway.cli.checkup_canary import of_canary
 from gateway.cli.checkup_credentials import of_credentials
 from gateway.cli.checkup_quotas import of_quotas
+from gateway.cli.checkup_warm import of_warm_ups
 from gateway.config.addresses import Listen, Tcp
 from gateway.config.secret_source import SecretEnv
 from gateway.core import controls
@@ -62,6 +63,7 @@ def configuration(settings: Settings, digest: str, now: datetime, addresses: Add
     yield from of_cache(settings)
     yield from of_quotas(settings)
     yield from of_budget(settings)
+    yield from of_warm_ups(settings)
     yield from of_canary(settings, now)
     yield of_keys(len(settings.bundle.keys))
     yield from of_credentials(settings, now)

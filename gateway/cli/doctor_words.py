@@ -3,10 +3,12 @@
 from types import MappingProxyType
 from typing import Final
 
+from gateway.cli import doctor_warm_words
 from gateway.policy.words import Table
 
 SAYS: Final[Table] = MappingProxyType(
     {
+        **doctor_warm_words.SAYS,
         "python": ("CPython {version}.", "CPython {version}。"),
         "python_untested": (
             "{name} {version} is no Python that Tidegate is tested with.",
@@ -346,6 +348,7 @@ SAYS: Final[Table] = MappingProxyType(
 
 MENDS: Final[Table] = MappingProxyType(
     {
+        **doctor_warm_words.MENDS,
         "canary_off": (
             "Write `canary: {{every: 1h}}` in gateway.yaml (docs/canary.md).",
             "在 gateway.yaml 中写入 `canary: {{every: 1h}}`（docs/canary.zh.md）。",
