@@ -76,6 +76,11 @@ def folded(text: str) -> str:
 
 def material(credential: str, text: str, before: Sequence[str]) -> bytes:
     """What is hashed of the reply `text` that followed a turn with the texts `before`, for one credential."""
+    who = credential.encode()
+    return _material(who, len(who), text, before)
+
+
+def _material(who: bytes, size: int, text: str, before: Sequence[str]) -> bytes:
     if text.isascii():
         said = text.encode().translate(_LOWER, _ELSE_ASCII)  # as `folded`
         letters = len(said)
@@ -84,14 +89,13 @@ def material(credential: str, text: str, before: Sequence[str]) -> bytes:
         said = words.encode("utf-8", "surrogatepass")
         # Its letters count, and not their bytes.
         letters = len(words)
-    who = credential.encode()
     # Without a letter or digit, an emoji for example, the text itself is what there is.
     what = said or text.strip().encode("utf-8", "surrogatepass")
     # Lengths first, so that no two lists of parts share one encoding.
     if letters > SHORT:
-        return b"%d:%d:%b%b" % (len(who), len(what), who, what)
+        return b"%d:%d:%b%b" % (size, len(what), who, what)
     asked = folded("\n".join(before)).encode("utf-8", "surrogatepass")
-    return b"%d:%d:%d:%b%b%b" % (len(who), len(what), len(asked), who, what, asked)
+    return b"%d:%d:%d:%b%b%b" % (size, len(what), len(asked), who, what, asked)
 
 
 def of_reply(credential: str, texts: Iterable[str], turns: Sequence[Turn]) -> tuple[bytes, ...]:
@@ -103,15 +107,18 @@ def of_reply(credential: str, texts: Iterable[str], turns: Sequence[Turn]) -> tu
 def sought_in(credential: str, turns: Sequence[Turn]) -> tuple[Sought, ...]:
     """What of a request is looked up: everything presented as a reply, and users' long texts, which may hold one."""
     found: list[Sought] = []
+    # A long chat has many turns, and all of them are looked up each time.
+    who = credential.encode()
+    size = len(who)
     before: tuple[str, ...] = ()
     for turn in turns:
         speaker = turn.speaker
         for text in turn.texts:
             if speaker is _MODEL:
                 if text.strip():
-                    found += (Sought(material(credential, text, before), True),)
+                    found += (Sought(_material(who, size, text, before), True),)
             elif speaker is _USER and len(text) > SHORT:
-                found += (Sought(material(credential, text, before), False),)
+                found += (Sought(_material(who, size, text, before), False),)
         before = turn.texts
     return tuple(found)
 

@@ -48,10 +48,9 @@ class ReplyRecord:
     def conversation(self, tenant: str, credential: str, request: Request) -> Conversation:
         """What of `request` matters here."""
         turns = turns_of(request)
-        marked: tuple[tuple[Sought, bytes], ...] = ()
-        for one in sought_in(credential, turns):
-            marked += ((one, self._mark(tenant, one.material)),)
-        return Conversation(tenant, credential, turns, request.streamed, marked)
+        key = self._key_of(tenant)
+        marked = [(one, _mark(key, one.material)) for one in sought_in(credential, turns)]
+        return Conversation(tenant, credential, turns, request.streamed, tuple(marked))
 
     async def provenance(self, conversation: Conversation) -> Provenance:
         """What the record says about the conversation."""
@@ -79,12 +78,14 @@ class ReplyRecord:
         """What of an answer is put on record."""
         texts = texts_of_stream(answer) if conversation.is_streamed else texts_of_answer(answer)
         materials = of_reply(conversation.credential, texts, conversation.turns)
-        return tuple([self._mark(conversation.tenant, one) for one in materials])
+        key = self._key_of(conversation.tenant)
+        return tuple([_mark(key, one) for one in materials])
 
     def put(self, marks: Sequence[bytes], label: Label) -> None:
         """Put on record what `marks_of` has told."""
         self._store.remember(marks, self._order.name(label))
 
-    def _mark(self, tenant: str, material: bytes) -> bytes:
-        # As the memo's keys: BLAKE2b takes a key by itself, and is one hash where HMAC is two.
-        return hashlib.blake2b(material, digest_size=MARK_BYTES, key=self._key_of(tenant)).digest()
+
+def _mark(key: bytes, material: bytes) -> bytes:
+    # As the memo's keys: BLAKE2b takes a key by itself, and is one hash where HMAC is two.
+    return hashlib.blake2b(material, digest_size=MARK_BYTES, key=key).digest()
