@@ -122,6 +122,16 @@ async def test_another_bundle_meanwhile_makes_it_no_verdict_unless_it_left(tmp_p
     assert await left.one() is Verdict.LEFT
 
 
+async def test_who_is_asked_for_what_follows_the_bundle(tmp_path: Path, bundle: Bundle) -> None:
+    around = Around(tmp_path, bundle)
+    assert set(around.canary._look_around().asked) == {"default", "hospital"}
+    fewer = {name: tenant for name, tenant in bundle.tenants.items() if tenant.tenant_class == "hospital"}
+    around.bundle = replace(bundle, tenants=fewer, tenants_digest="another")
+    assert set(around.canary._look_around().asked) == {"hospital"}
+    assert await around.one() is Verdict.HELD
+    assert around.served == ["hospital"]
+
+
 async def test_a_worker_in_whose_place_another_serves_sends_none(tmp_path: Path, bundle: Bundle) -> None:
     around = Around(tmp_path, bundle)
     around.is_serving = False
