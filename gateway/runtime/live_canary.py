@@ -145,7 +145,7 @@ class LiveCanary:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Send them until `stop`; one that is then under way is broken off and not judged."""
-        self._fared = dict(await asyncio.to_thread(read_book, self._book))
+        self._fared, self._planned_for = dict(await asyncio.to_thread(read_book, self._book)), ""
         self._look_around()
         wait_s = SETTLE_S
         async with asyncio.TaskGroup() as group:
