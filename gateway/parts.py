@@ -20,10 +20,11 @@ from gateway.ports import Clock
 from gateway.runtime.bundles import Bundle
 from gateway.runtime.burst_budget import BudgetDesk
 from gateway.runtime.cache_keys import CacheKeys
+from gateway.runtime.cache_rules import CacheRules
 from gateway.runtime.far_answers import FarAnswers
 from gateway.runtime.kept_budget import KeptBudget
 from gateway.runtime.keyring import Keyring, Purpose
-from gateway.runtime.reply_cache import CacheRules, ReplyCache
+from gateway.runtime.reply_cache import ReplyCache
 from gateway.runtime.shadow import Shadow
 from gateway.runtime.surroundings import Outlook
 from gateway.runtime.warm_ups import Watched

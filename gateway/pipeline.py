@@ -28,6 +28,7 @@ from gateway.errors import AuditUnavailable, Superseded, TidegateError, Unauthen
 from gateway.policy.decide import decide
 from gateway.policy.labelling import label
 from gateway.ports import AuditSink, Clock, Downstream, Inbound
+from gateway.runtime.at_once import send_whole
 from gateway.runtime.authn import Authenticator
 from gateway.runtime.call import Call, Ids, Planted
 from gateway.runtime.dispatch import Dispatcher, Later
@@ -37,7 +38,7 @@ from gateway.runtime.instruments import Instruments
 from gateway.runtime.provenance import Conversation, ReplyRecord
 from gateway.runtime.quotas import Quotas
 from gateway.runtime.reach import check_reach, no_such_model
-from gateway.runtime.relay import Relay, send_whole
+from gateway.runtime.relay import Relay
 from gateway.runtime.repeats import KEY_BYTES, Repeats
 from gateway.runtime.reply_cache import ReplyCache
 from gateway.runtime.shadow import Shadow

@@ -43,8 +43,8 @@ MAX_ERROR_BODY: Final = 64 << 10
 LINGER_S: Final = 1.0
 """How long a model server may take to end its framing after it has said `[DONE]`."""
 
-_STREAM_HEAD: Final = ((b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache"))
-_JSON_HEAD: Final = ((b"content-type", b"application/json"),)
+STREAM_HEAD: Final = ((b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache"))
+JSON_HEAD: Final = ((b"content-type", b"application/json"),)
 
 log = EventLog(__name__)
 
@@ -386,7 +386,7 @@ class Relay:
         for action in actions:
             match action:
                 case Answer(body=body):
-                    self._start(200, _JSON_HEAD, length=len(body))
+                    self._start(200, JSON_HEAD, length=len(body))
                     self._write(body)
                     self._downstream.finish()
                 case Settle(ending=ending, error=cause):
@@ -394,7 +394,7 @@ class Relay:
                 case Send(data=data):
                     self._write(data)
                 case OpenStream():
-                    self._start(200, _STREAM_HEAD, length=None)
+                    self._start(200, STREAM_HEAD, length=None)
                 case SendError(error=error):
                     self._write(wire_errors.event_of(error))
                 case Finish():
@@ -447,19 +447,3 @@ class Relay:
     def _write(self, data: bytes) -> None:
         self._call.bytes_out += len(data)
         self._downstream.write(data)
-
-
-def send_whole(call: Call, downstream: Downstream, body: bytes, *, now: float) -> Ending:
-    """Send an answer that is there as a whole: what a relay does with one, where nothing else has been begun."""
-    try:
-        if call.request is not None and call.request.streamed:
-            downstream.start(200, call.headers(_STREAM_HEAD, now=now), length=None)
-        else:
-            downstream.start(200, call.headers(_JSON_HEAD, now=now), length=len(body))
-        call.status, call.bytes_out = 200, len(body)
-        downstream.write(body)
-        downstream.finish()
-    except Exception as exc:  # noqa: BLE001 -- whatever a connection raises, the exchange ends, and once
-        log.crash("send_failed", exc, request_id=call.id)
-        return Ending.SEND_FAILED
-    return Ending.COMPLETED

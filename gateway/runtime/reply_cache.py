@@ -11,9 +11,8 @@ import asyncio
 import functools
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 from gateway.core import cached_reply
 from gateway.core.cache_key import Scope, bound_to, key_of, scope_of
@@ -25,18 +24,16 @@ from gateway.core.records import Cached, Ending, Usage
 from gateway.errors import NotStored, TidegateError
 from gateway.ports import Clock, Sought
 from gateway.runtime.cache_keys import CacheKeys, TenantKey
+from gateway.runtime.cache_rules import CacheRules, NearStore, Way
 from gateway.runtime.call import Call
 from gateway.runtime.far_answers import FarAnswers, Wait
 from gateway.runtime.flights import Flight, Over
 from gateway.runtime.relay import Relay
-from gateway.runtime.stored import Stored
+from gateway.runtime.stored import Stored, serves
 from gateway.wire.cache_control import CacheControl, cache_control_of
 from gateway.wire.cacheable import canonical, is_cacheable
 from gateway.wire.replies import id_of
 from gateway.wire.requests import Request
-
-MOST_WAITING: Final = 1_000
-"""Requests of one worker that may wait for others' answers; the rest ask for themselves."""
 
 LARGEST_REQUEST: Final = 256 << 10
 """Requests above this size, in bytes, are not looked up: writing one in its one form would hold up all others."""
@@ -53,39 +50,6 @@ _LEFT: Final = frozenset((Ending.CLIENT_GONE, Ending.DEADLINE, Ending.SEND_FAILE
 _NOTHING: Final = Usage(0, 0)
 
 Later = Callable[[Callable[[], Coroutine[None, None, None]]], None]
-
-
-class NearStore(Protocol):
-    """The level in this process: it answers at once, and can drop what is one owner's."""
-
-    def read_now(self, key: bytes) -> bytes | None: ...
-    def write(self, key: bytes, value: bytes, *, lives_s: float, owner: str) -> None: ...
-    def forget(self, owner: str) -> None: ...
-    def sweep(self) -> None: ...
-    @property
-    def size(self) -> tuple[int, int]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class CacheRules:
-    """No answer above `largest` bytes is stored, and none of a label above `clearance` outside this process. A request
-    waits `wait_s` for another's answer at the most."""
-
-    largest: int
-    wait_s: float
-    clearance: Label
-    most_waiting: int = MOST_WAITING
-
-
-class Way(StrEnum):
-    """Where an answer came from, or why not from here."""
-
-    NEAR = "near"  # this worker's memory
-    FAR = "far"  # the store that all share
-    WAITED = "waited"  # another request, which was just asking the same
-    OLD = "old"  # it was to be made anew, and that failed
-    MISS = "miss"
-    BYPASS = "bypass"  # the policy, the request or its client does not want it
 
 
 @dataclass(slots=True)
@@ -200,7 +164,7 @@ class ReplyCache:
         if reply is None:
             return None
         age_s, left_s = reply.age_and_left_s(self._clock.wall())
-        if not _serves(stored, age_s, left_s) or may_be_drawn(left_s, reply.took_s):
+        if not serves(stored.control, stored.lives_s, age_s, left_s) or may_be_drawn(left_s, reply.took_s):
             return None
         return reply, age_s
 
@@ -253,7 +217,7 @@ class ReplyCache:
 
     def _serves(self, asked: _Asked, reply: CachedReply) -> bool:
         """Whether `reply` may still be used, and is what the client takes."""
-        return _serves(asked, *reply.age_and_left_s(self._clock.wall()))
+        return serves(asked.control, asked.lives_s, *reply.age_and_left_s(self._clock.wall()))
 
     def _is_drawn(self, asked: _Asked, reply: CachedReply) -> bool:
         """Whether this request is to make the answer anew, although there is one; nobody else is, then."""
@@ -475,10 +439,3 @@ class ReplyCache:
 
 def _id(call: Call) -> str:
     return id_of(call.request.dialect, call.id) if call.request is not None else ""
-
-
-def _serves(asked: _Asked | Stored, age_s: float, left_s: float) -> bool:
-    """Whether an answer so old, which lives so much longer, may still be used, and is what the client takes."""
-    control = asked.control
-    is_young = control.max_age_s is None or age_s <= control.max_age_s
-    return is_young and left_s > control.min_fresh_s and asked.lives_s - age_s > control.min_fresh_s

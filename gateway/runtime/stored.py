@@ -1,4 +1,7 @@
-"""Where the answer to a request was found in this worker's memory; `reply_cache.py` finds it there again."""
+"""Where the answer to a request was found in this worker's memory, and until when that will do.
+
+`reply_cache.py` finds it there again.
+"""
 
 import msgspec
 
@@ -16,3 +19,10 @@ class Stored(msgspec.Struct, frozen=True, gc=False):
     key: bytes
     lives_s: float
     control: CacheControl
+
+
+def serves(control: CacheControl, lives_s: float, age_s: float, left_s: float) -> bool:
+    """Whether an answer so old, which lives so much longer, may be used under a policy of `lives_s`, and is what the
+    client takes."""
+    is_young = control.max_age_s is None or age_s <= control.max_age_s
+    return is_young and left_s > control.min_fresh_s and lives_s - age_s > control.min_fresh_s

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from gateway.ports import Inbound
-from gateway.runtime.reply_cache import Way
+from gateway.runtime.cache_rules import Way
 from gateway.wire.requests import Dialect
 from tests.fakes.model_server import ModelServer, completion, delta
 from tests.fakes.valkey import running_valkey

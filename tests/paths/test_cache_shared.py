@@ -9,8 +9,8 @@ import pytest
 from gateway.assemble import TICK_S
 from gateway.config.cache_block import KEYS_FILE
 from gateway.runtime.cache_keys import destroy
+from gateway.runtime.cache_rules import Way
 from gateway.runtime.keyring import Keyring, Purpose
-from gateway.runtime.reply_cache import Way
 from tests.fakes.model_server import ModelServer, completion
 from tests.fakes.valkey import Valkey, running_valkey
 from tests.paths.test_cache import CACHED, HELLO, SAME, caching, numbered, said, streaming, until

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.runtime.reply_cache import Way
+from gateway.runtime.cache_rules import Way
 from gateway.telemetry import JsonLines
 from tests.fakes import house as houses
 from tests.fakes.hostile_redis import hostile_redis

@@ -4,7 +4,6 @@ import json
 import random
 from dataclasses import replace
 from ipaddress import ip_network
-from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -391,10 +390,10 @@ async def test_a_candidate_for_the_policy_and_a_canary_have_the_whole_way(tmp_pa
     async with caching(tmp_path, servers) as gateway:
         await asked_twice(gateway, chat())
         shadow = gateway.worker._shadow
-        shadow._comparison = SimpleNamespace(live=None)
+        shadow.is_comparing = True
         await post(gateway, chat())
         assert known(gateway) == 0
-        shadow._comparison = None
+        shadow.is_comparing = False
         await post(gateway, chat())
         assert known(gateway) == 1
         pipeline, body = gateway.worker._pipeline, json.dumps(chat()).encode()
