@@ -3,6 +3,7 @@
 Only records of canaries are told. Whether the log as a whole is intact is `runtime/audit_folder.py`'s to say.
 """
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -11,6 +12,8 @@ from gateway.core.audit_record import Entry, Unreadable, read
 from gateway.core.records import Intent, Mirrored, Outcome
 
 _MARK: Final = b'"canary":true'
+_PIECE: Final = 1 << 20
+"""A busy gateway writes hundreds of megabytes in the minutes that a canary may take."""
 
 
 class AuditTail:
@@ -19,28 +22,33 @@ class AuditTail:
     def __init__(self, directory: Path, worker: int) -> None:
         self._directory = directory
         self._pattern = f"*-w{worker}-*.jsonl"
-        self._read = {path.name: path.stat().st_size for path in self._segments()}
+        self._read: dict[str, int] = {}
+        for path in self._segments():
+            with contextlib.suppress(FileNotFoundError):  # somebody is just archiving it
+                self._read[path.name] = path.stat().st_size
 
     def more(self) -> Iterator[Entry]:
         """The records of canaries that have been written since the last call, as far as they can be read."""
         for path in self._segments():
-            start = self._read.get(path.name, 0)
             with path.open("rb") as file:
-                file.seek(start)
-                data = file.read()
-            # What its writer is just finishing is for the next time.
-            end = data.rfind(b"\n") + 1
-            self._read[path.name] = start + end
-            for line in data[:end].splitlines():
-                entry = _canary(line) if _MARK in line else None
-                if entry is not None:
-                    yield entry
+                file.seek(self._read.get(path.name, 0))
+                rest = b""
+                while piece := file.read(_PIECE):
+                    data = rest + piece
+                    # What its writer is just finishing is for the next time.
+                    end = data.rfind(b"\n") + 1
+                    self._read[path.name] = self._read.get(path.name, 0) + end
+                    rest = data[end:]
+                    if _MARK in data:
+                        yield from filter(None, map(_canary, data[:end].split(b"\n")))
 
     def _segments(self) -> list[Path]:
         return sorted(self._directory.glob(self._pattern))
 
 
 def _canary(line: bytes) -> Entry | None:
+    if _MARK not in line:
+        return None
     try:
         entry = read(line)
     except Unreadable:

@@ -1,8 +1,11 @@
 """What is read of the log as it grows: records of canaries, of one worker, from a moment on."""
 
+import pytest
+
 from gateway.core.audit_chain import START, seal
 from gateway.core.keyed_hash import KeyedHash
 from gateway.core.records import Intent
+from gateway.runtime import audit_tail
 from gateway.runtime.audit_tail import AuditTail
 from tests.core.audit_values import intent, outcome
 
@@ -42,6 +45,18 @@ def test_half_a_line_is_for_the_next_time(tmp_path):
     path.write_bytes(whole[:40])
     assert list(tail.more()) == []
     path.write_bytes(whole)
+    assert list(tail.more()) == [OURS]
+
+
+@pytest.mark.parametrize("piece", [1, 7, 100, 5000])
+def test_it_is_read_in_pieces_of_any_size(tmp_path, monkeypatch, piece):
+    monkeypatch.setattr(audit_tail, "_PIECE", piece)
+    tail = AuditTail(tmp_path, 0)
+    path = tmp_path / "20261121T100000Z-w0-aa-0000.jsonl"
+    path.write_bytes(line(outcome("a client's")) + line(OURS) + line(outcome("a client's")) + line(OURS)[:90])
+    assert list(tail.more()) == [OURS]
+    with path.open("ab") as file:
+        file.write(line(OURS)[90:])
     assert list(tail.more()) == [OURS]
 
 
