@@ -22,7 +22,7 @@ SENTENCES: Final[Table] = MappingProxyType(
             "while what looked for {entity} was older than edition {edition}",
             "在 {entity} 的识别规则早于 {edition} 版时",
         ),
-        "of_time": ("in the time and under the bundles that were named", "在所指定的时间和策略包范围内"),
+        "of_time": ("in the time and under the bundles that were named", "在所指定的时间和配置包范围内"),
         "unknown": (
             "Of {count} of these the log does not say what looked for what. They are counted in: nobody can rule them "
             "out.",

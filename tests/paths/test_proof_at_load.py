@@ -44,15 +44,19 @@ async def served_to_its_end(config: Path) -> tuple[int, list[str]]:
     return status, served.lines
 
 
+def events(lines: list[str]) -> list[str]:
+    """What the log says, but for how far the proof is: that is said where it takes long."""
+    named = [json.loads(line)["event"] for line in lines if line.startswith("{")]
+    return [event for event in named if event != "policy_proving"]
+
+
 async def test_a_policy_that_does_not_hold_refuses_to_start_with_every_problem_and_its_place(tmp_path):
     config = tmp_path / "config"
     write_config(config, {}, policy=HOLES)
     (config / "secrets" / "admin.token").unlink()
     status, lines = await served_to_its_end(config)
     assert status == 1
-    events = [json.loads(line)["event"] for line in lines if line.startswith("{")]
-    # How far the proof is, is said where it takes long.
-    assert [event for event in events if event != "policy_proving"] == ["configuration_refused"]
+    assert events(lines) == ["configuration_refused"]
     told = [line for line in lines if line.startswith(str(config))]
     # The file that is missing, and what the prover found: all at once.
     assert any(line.startswith(f"{config}/gateway.yaml:") and "does not exist" in line for line in told)
@@ -75,7 +79,7 @@ async def test_a_policy_over_the_provers_budget_is_not_proved_and_refuses_to_sta
     environ = {"PYTHONPATH": f"{ROOT}:{site}"}
     async with serving(config, environ) as served:
         assert await asyncio.wait_for(served.process.wait(), 60) == 1
-    assert [json.loads(line)["event"] for line in served.lines if line.startswith("{")] == ["configuration_refused"]
+    assert events(served.lines) == ["configuration_refused"]
     assert "not proved" in "".join(served.lines)
 
 
@@ -86,8 +90,8 @@ async def test_what_is_proved_starts_and_leaves_its_certificate_and_the_certific
         await served.port()
         bundle = (await served.event("bundle_proved"))["bundle"]
         assert (await served.event("worker_ready"))["bundle"] == bundle
-        events = [json.loads(line)["event"] for line in served.lines]
-        assert events.index("bundle_proved") < events.index("worker_started")
+        said = events(served.lines)
+        assert said.index("bundle_proved") < said.index("worker_started")
         await served.stop()
     kept = json.loads((config / "state" / "certificates" / f"{bundle}.json").read_bytes())
     assert kept["certificate"]["bundle"] == bundle
