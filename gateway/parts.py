@@ -13,7 +13,7 @@ from gateway.backends.sagemaker_credentials import Keys
 from gateway.backends.sagemaker_warm import Warmer
 from gateway.config.cache_block import KEYS_FILE
 from gateway.core.burst_budget import BurstBudget
-from gateway.core.topology import Pool
+from gateway.core.topology import Endpoint, Pool
 from gateway.detect.foreign import ForeignRecognizer
 from gateway.detect.ner_workers import NameWorkers, WorkerSettings
 from gateway.ports import Clock
@@ -61,6 +61,10 @@ def _is_closed(cloud: SageMakerBackend) -> bool:
     return cloud.closed is not None
 
 
+def _is_closed_at(cloud: SageMakerBackend, endpoint: Endpoint) -> bool:
+    return cloud.closed_at(endpoint) is not None
+
+
 def backend_of(pool: Pool, settings: Settings) -> Http1Backend | SageMakerBackend:
     """What reaches a pool's servers."""
     if pool.sagemaker is None:
@@ -93,7 +97,7 @@ def watched_of(settings: Settings, clouds: Mapping[str, SageMakerBackend], numbe
             pool,
             pool.sagemaker.warm,
             Warmer(pool, pool.sagemaker, pool.sagemaker.warm, _aws_keys(pool, settings)),
-            partial(_is_closed, clouds[pool.name]),
+            partial(_is_closed_at, clouds[pool.name]),
         )
         for pool in settings.bundle.topology.pools
         if pool.sagemaker is not None and pool.sagemaker.warm is not None

@@ -17,7 +17,7 @@ from gateway.backends.http1 import Http1Backend, Http1Settings
 from gateway.backends.sagemaker_capture import CapturePreflight, control_plane
 from gateway.backends.sagemaker_credentials import Credentials, Keys
 from gateway.core.message import Headers, Message
-from gateway.core.topology import Address, DataCapture, Endpoint, Payload, Peer, Pool, SageMakerPlace, SageMakerTarget
+from gateway.core.topology import Address, DataCapture, Endpoint, Payload, Peer, Pool, SageMakerTarget
 from gateway.errors import TidegateError
 from gateway.ports import Receiver, UpstreamConnection, UpstreamUnreachable
 from gateway.wire import sagemaker_errors
@@ -99,7 +99,7 @@ class SageMakerBackend:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
         place = self._places.get(endpoint.name)
-        self._refuse_if_closed(place)
+        self._refuse_if_closed(endpoint)
         try:
             async with asyncio.timeout_at(deadline):
                 await self._credentials.ready()
@@ -110,7 +110,7 @@ class SageMakerBackend:
         connection = await http.connect(endpoint, timeout_s=left_s, may_dial=may_dial, fresh=fresh)
         try:
             # The preflight may have found something while we waited.
-            self._refuse_if_closed(place)
+            self._refuse_if_closed(endpoint)
         except UpstreamUnreachable:
             connection.abort()
             raise
@@ -121,9 +121,14 @@ class SageMakerBackend:
         for http in self._https.values():
             await http.close()
 
-    def _refuse_if_closed(self, place: SageMakerPlace | None) -> None:
+    def closed_at(self, endpoint: Endpoint) -> str | None:
+        """Why this endpoint must not be used now."""
+        place = self._places.get(endpoint.name)
         preflight = self.preflights.get((place.region, place.control)) if place is not None else None
-        closed = preflight.closed if preflight is not None else self.closed
+        return preflight.closed if preflight is not None else self.closed
+
+    def _refuse_if_closed(self, endpoint: Endpoint) -> None:
+        closed = self.closed_at(endpoint)
         if closed is not None:
             raise UpstreamUnreachable(f"the pool is closed: {closed}")
 

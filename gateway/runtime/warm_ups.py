@@ -40,12 +40,13 @@ log = EventLog(__name__)
 
 @dataclass(slots=True, eq=False)
 class Watched:
-    """One pool that may be warmed up. `is_closed` says whether something but operations and money shuts it now."""
+    """One pool that may be warmed up. `is_closed` says of an endpoint whether something but operations and money shuts
+    it now."""
 
     pool: Pool
     rules: WarmRules
     warmer: Warmer
-    is_closed: Callable[[], bool]
+    is_closed: Callable[[Endpoint], bool]
     warm: WarmUp = field(init=False)
     trends: dict[str, Trend] = field(default_factory=dict)
     ahead: float | None = None
@@ -125,8 +126,9 @@ class WarmUps:
         return one.warm.wants(now, level, one.ahead, takes_s)
 
     def _may_begin(self, one: Watched) -> bool:
-        name = one.pool.name
-        return not (self._admission.is_kept_shut(name) or self._budget.is_spent or one.is_closed())
+        if self._admission.is_kept_shut(one.pool.name) or self._budget.is_spent:
+            return False
+        return not all(one.is_closed(endpoint) for endpoint in one.pool.endpoints)
 
     async def _begin(self, one: Watched) -> None:
         self._number += 1
@@ -142,7 +144,7 @@ class WarmUps:
         if not isinstance(turn, Reservation) or turn.is_degraded:
             return "elsewhere"
         refused = "no endpoint"
-        for endpoint in self._in_turn(one.pool):
+        for endpoint in self._in_turn(one):
             now = self._clock.wall()
             seen = await asyncio.to_thread(one.warmer.seen, endpoint, now)
             if isinstance(seen, NotHeld):
@@ -175,7 +177,7 @@ class WarmUps:
             until = float(int(now + rules.hold_s))
             # On disk before it begins, as every cloud attempt is (threats.md I8).
             await self._audit.committed(Override(now, OURSELVES, f"warm {name} {rules.count}", until))
-            if not self._may_begin(one):
+            if not self._may_begin(one) or one.is_closed(endpoint):
                 # It was closed while that was written.
                 await self._is_off(name)
                 return "refused"
@@ -202,10 +204,11 @@ class WarmUps:
         event = "warm_up_begun" if held.is_ours else "warm_up_found"
         log.info(event, pool=one.pool.name, endpoint=endpoint.name, count=one.rules.count, after_s=round(left_s))
 
-    def _in_turn(self, pool: Pool) -> list[Endpoint]:
-        """The endpoints in the order of the file, those first with which nothing is wrong."""
-        states = {view.endpoint: view.state for view in self._endpoints.views() if view.pool == pool.name}
-        return sorted(pool.endpoints, key=lambda endpoint: states.get(endpoint.name) not in _SOUND)
+    def _in_turn(self, one: Watched) -> list[Endpoint]:
+        """The endpoints that are open, in the order of the file, those first with which nothing is wrong."""
+        states = {view.endpoint: view.state for view in self._endpoints.views() if view.pool == one.pool.name}
+        found = [endpoint for endpoint in one.pool.endpoints if not one.is_closed(endpoint)]
+        return sorted(found, key=lambda endpoint: states.get(endpoint.name) not in _SOUND)
 
 
 def fillers_of(bundle: Bundle, pool: str) -> tuple[tuple[str, ...], ...]:

@@ -85,18 +85,18 @@ class Scene:
         self.admission = Admission(pools, self.clock)
         self.endpoints = Endpoints(topology, ZONES, self.clock, chance=lambda: 0.5)
         self.store = MemoryQuotaStore(self.clock)
-        limits = BurstBudget(Limits(money_per_hour=budget, money_per_month=budget)) if budget is not None else BurstBudget()
-        self.budget = BudgetDesk(limits, UNPRICED, self.store, closed=self.admission.spend)
+        whole = Limits(money_per_hour=budget, money_per_month=budget)
+        self.budget = BudgetDesk(BurstBudget(whole), UNPRICED, self.store, closed=self.admission.spend)
         self.audit = Audit()
         self.warmer = Warmer(self)
-        self.is_closed = False
+        self.closed: set[str] = set()
         self.bundle = SimpleNamespace(
             policy=SimpleNamespace(routes=rows or (row("home", "burst"),)),
             tenants=dict(enumerate(tenants)),
             topology=topology,
         )
         self.ups = WarmUps(
-            [Watched(BURST, RULES, self.warmer, lambda: self.is_closed)],
+            [Watched(BURST, RULES, self.warmer, lambda endpoint: endpoint.name in self.closed)],
             bundle=lambda: self.bundle,
             admission=self.admission,
             endpoints=self.endpoints,
@@ -191,7 +191,7 @@ async def spent_all(scene: Scene) -> None:
 
 
 async def captured(scene: Scene) -> None:
-    scene.is_closed = True
+    scene.closed = {"east", "west"}
 
 
 @pytest.mark.parametrize("closes", [off, drained, spent_all, captured])
@@ -274,6 +274,21 @@ async def test_where_one_endpoint_cannot_be_had_the_next_one_is():
     assert [name for name, _ in scene.warmer.held] == ["west"]
     assert [record.change for record in scene.audit.records] == ["warm burst 1", "warm burst off", "warm burst 1"]
     assert await spent(scene) == RULES.cost_micros
+
+
+async def test_an_endpoint_that_data_capture_closes_is_passed_over():
+    scene = Scene()
+    scene.closed = {"east"}
+    await scene.goes_by(600, fills="home")
+    assert [name for name, _ in scene.warmer.held] == ["west"]
+
+
+async def test_one_that_is_closed_while_it_is_being_recorded_is_not_held():
+    scene = Scene()
+    scene.audit.on_commit = lambda: scene.closed.add("east")
+    await scene.goes_by(600, fills="home")
+    assert [record.change for record in scene.audit.records] == ["warm burst 1", "warm burst off", "warm burst 1"]
+    assert [name for name, _ in scene.warmer.held] == ["west"]
 
 
 async def test_an_endpoint_that_is_broken_comes_last():
