@@ -24,7 +24,7 @@ from gateway.runtime.instruments import Reading
 from gateway.runtime.kept_budget import Amounts, KeptBudget
 from gateway.telemetry import EventLog
 from gateway.wire.requests import Request
-from gateway.wire.token_demand import answer_tokens, prompt_tokens
+from gateway.wire.token_demand import answer_tokens, answers_written, prompt_tokens
 
 LOOK_EVERY_S: Final = 1.0
 """How often a worker asks what the others have spent, and whether a new hour has begun."""
@@ -261,4 +261,4 @@ _NOTHING: Final = Ask(requests=0)
 def _demand(call: Call, pool: Pool, request: Request) -> tuple[int, int]:
     """How many tokens a request may take in `pool`, read and written ones."""
     prompt = prompt_tokens(request, call.inbound.body)
-    return prompt, request.choices * longest_answer(answer_tokens(request), pool.context_tokens, prompt)
+    return prompt, answers_written(request) * longest_answer(answer_tokens(request), pool.context_tokens, prompt)

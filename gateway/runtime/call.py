@@ -23,7 +23,7 @@ from gateway.runtime.held import Quota
 from gateway.runtime.provenance import Conversation
 from gateway.runtime.stored import Stored
 from gateway.wire.requests import Dialect, Request
-from gateway.wire.token_demand import prompt_tokens
+from gateway.wire.token_demand import answers_written, prompt_tokens
 
 _ID_BYTES: Final = 12
 _DRAWN: Final = 256
@@ -198,7 +198,8 @@ class Call:
         """About how many tokens a complete answer has that nobody has counted: rather too many where it is whole."""
         if self.request is None or self.request.dialect is Dialect.EMBEDDINGS:
             return 0
-        return self.said or self.bytes_out // 3
+        told = self.said or self.bytes_out // 3
+        return told * answers_written(self.request) // self.request.choices
 
     def cost(self, prices: Prices) -> int:
         """What the tokens of this call cost, in millionths of the currency; 0 while nobody has counted any."""

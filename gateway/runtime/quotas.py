@@ -21,7 +21,7 @@ from gateway.runtime.held import Quota
 from gateway.runtime.instruments import Reading
 from gateway.wire.rate_headers import headers_of
 from gateway.wire.requests import Request
-from gateway.wire.token_demand import answer_tokens, capped, prompt_tokens
+from gateway.wire.token_demand import answer_tokens, answers_written, capped, prompt_tokens
 
 UNSAID_TOKENS: Final = 4096
 """What is set aside for an answer of which neither the client nor the limits say how long it may be."""
@@ -75,7 +75,7 @@ class Quotas:
                 answer = UNSAID_TOKENS
                 if limits.tokens_per_minute is not None:
                     answer = min(answer, limits.tokens_per_minute // 4)
-            completion = answer * request.choices
+            completion = answer * answers_written(request)
         cost = 0
         if limits.has_money:
             pools = allow.pools if allow.canary is None else (*allow.pools, allow.canary.pool)

@@ -72,6 +72,9 @@ def parse(dialect: Dialect, body: bytes) -> Request:
     streamed = "stream" in document and _flag(document, "stream", "stream")
     wants_usage = "stream_options" in document and _wants_usage(document, streamed)
     choices = _count(document, "n", least=1, most=MAX_CHOICES, default=1) if "n" in document else 1
+    if "best_of" in document:
+        # What servers write and do not give is paid for all the same: a number that they read and we do not is none.
+        _count(document, "best_of", least=0, most=MAX_CHOICES, default=1)
     answer = _count(document, "max_tokens", least=0, most=_MAX_TOKENS, default=0) if "max_tokens" in document else 0
     if dialect is Dialect.COMPLETIONS:
         choices *= _texts(document, "prompt")

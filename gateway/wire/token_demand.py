@@ -39,6 +39,15 @@ def answer_tokens(request: Request) -> int | None:
     return max(stated.values()) if stated else None
 
 
+def answers_written(request: Request) -> int:
+    """How many answers a model server writes: more than it gives where `best_of` has it choose among them."""
+    document = request.document
+    if "best_of" not in document:
+        return request.choices
+    given: int = document.get("n") or 1
+    return request.choices // given * max(given, document["best_of"] or 1)
+
+
 def text_tokens(text: bytes) -> int:
     """About how many tokens a text is in UTF-8, by how many of its bytes are letters, digits, other ASCII and none.
 

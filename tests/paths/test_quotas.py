@@ -164,6 +164,29 @@ async def test_money_is_set_aside_for_the_longest_answer_in_the_dearest_pool(tmp
         assert held.settled_micros == 7
 
 
+@pytest.mark.parametrize("counts", [True, False])
+async def test_answers_that_are_written_and_not_given_are_set_aside_and_paid_for(tmp_path, home, redis, counts):
+    answer = json.loads(completion("A short one, the best of twenty."))
+    if not counts:
+        del answer["usage"]
+
+    async def best(peer: Peer) -> None:
+        await peer.answer(200, json.dumps(answer).encode())
+
+    home.script = best
+    limits = "tokens_per_minute: 20000, money: {per_day: 1}"
+    async with limited(tmp_path, {"home": home}, limits, redis=redis) as gateway:
+        assert (await gateway.chat(max_tokens=100)).status_code == 200
+        assert (await gateway.chat(max_tokens=100, best_of=20)).status_code == 200
+        assert (await gateway.chat(max_tokens=500, best_of=50)).status_code == 429  # more than the limit has
+        await gateway.settled()
+        once, often = [one.held for one in outcomes(gateway) if one.held]
+        assert 1900 <= often.reserved_tokens - once.reserved_tokens <= 1950
+        if not counts:
+            # Nobody knows how long the others were: as long as the one that was given.
+            assert often.settled_tokens > 10 * once.settled_tokens
+
+
 async def test_debt_blocks_the_next_request(tmp_path, home, redis):
     async def greedy(peer: Peer) -> None:
         usage = {"prompt_tokens": 900, "completion_tokens": 900}

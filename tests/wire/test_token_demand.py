@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.wire.requests import Dialect, Request, parse
-from gateway.wire.token_demand import IMAGE_TOKENS, answer_tokens, capped, prompt_tokens, text_tokens
+from gateway.wire.token_demand import IMAGE_TOKENS, answer_tokens, answers_written, capped, prompt_tokens, text_tokens
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -33,6 +33,28 @@ def request(dialect: Dialect = Dialect.CHAT, **fields: Any) -> tuple[Request, by
 )
 def test_the_longest_answer_is_what_the_client_asks_for(fields, asked) -> None:
     assert answer_tokens(request(**fields)[0]) == asked
+
+
+@pytest.mark.parametrize(
+    ("dialect", "fields", "written"),
+    [
+        (Dialect.CHAT, {}, 1),
+        (Dialect.CHAT, {"n": 3}, 3),
+        (Dialect.CHAT, {"best_of": 5}, 5),
+        (Dialect.CHAT, {"n": 3, "best_of": 5}, 5),
+        (Dialect.CHAT, {"n": 3, "best_of": None}, 3),
+        (Dialect.COMPLETIONS, {"prompt": "a", "best_of": 20}, 20),
+        (Dialect.COMPLETIONS, {"prompt": ["a", "b"], "best_of": 20}, 40),
+        (Dialect.COMPLETIONS, {"prompt": ["a", "b"], "n": 2, "best_of": 3}, 6),
+        # A server refuses that; should it not, it writes what it gives.
+        (Dialect.COMPLETIONS, {"prompt": "a", "n": 4, "best_of": 2}, 4),
+        (Dialect.COMPLETIONS, {"prompt": "a", "best_of": 0}, 1),
+    ],
+)
+def test_what_is_written_is_more_than_what_is_given_where_the_best_of_many_is_asked_for(
+    dialect: Dialect, fields: dict[str, Any], written: int
+) -> None:
+    assert answers_written(request(dialect, **fields)[0]) == written
 
 
 @pytest.mark.parametrize("other", [-5_000_000_000, 0, 5, 5_000_000_000, "5"])
