@@ -3,11 +3,13 @@
 from types import MappingProxyType
 from typing import Final
 
-from gateway.cli import doctor_warm_words
+from gateway.cli import doctor_cache_words, doctor_canary_words, doctor_warm_words
 from gateway.policy.words import Table
 
 SAYS: Final[Table] = MappingProxyType(
     {
+        **doctor_cache_words.SAYS,
+        **doctor_canary_words.SAYS,
         **doctor_warm_words.SAYS,
         "python": ("CPython {version}.", "CPython {version}。"),
         "python_untested": (
@@ -207,7 +209,6 @@ SAYS: Final[Table] = MappingProxyType(
             "The store `{store}` at {where} is reached over the network without TLS.",
             "存储 `{store}`（{where}）经网络访问，且没有 TLS。",
         ),
-        "cache": ("Answers are kept in each worker's memory.", "应答缓存在每个工作进程的内存中。"),
         "quotas_shared": (
             "{count} tenants have limits, counted in Redis for {replicas} replicas of {workers} workers together.",
             "{count} 个租户设有额度，由 Redis 对 {replicas} 个副本（每个 {workers} 个工作进程）统一计数。",
@@ -219,43 +220,6 @@ SAYS: Final[Table] = MappingProxyType(
         "quotas_in_parts": (
             "{count} tenants have limits, and each of {parts} workers counts for its part of them.",
             "{count} 个租户设有额度，{parts} 个工作进程各按自己那一份计数。",
-        ),
-        "cache_shared": (
-            "Answers are kept in each worker's memory and in the store that all share.",
-            "应答缓存在每个工作进程的内存中，并存入共享存储。",
-        ),
-        "cache_off": (
-            "The policy lets answers be used again, or there is a store for them, but none are kept.",
-            "策略允许复用应答，或已配置其存储，但并未缓存任何应答。",
-        ),
-        "cache_unused": (
-            "Answers could be kept, but the policy lets none be used again.",
-            "已启用应答缓存，但策略不允许复用任何应答。",
-        ),
-        "cache_apart": (
-            "Each of {workers} workers keeps answers of its own: what one has asked the others ask again.",
-            "{workers} 个工作进程各自缓存应答：一个进程问过的，其他进程会再问一次。",
-        ),
-        "cache_inside": (
-            "Answers of {labels} are above the clearance of the shared store: they stay in a worker's memory.",
-            "{labels} 的应答高于共享存储的许可密级，只保存在工作进程内存中。",
-        ),
-        "cache_keys_apart": (
-            "{replicas} replicas share a store of answers, but each has a file of tenants' keys of its own: "
-            "none can open what another has stored.",
-            "{replicas} 个副本共享应答存储，但各自使用自己的租户密钥文件：彼此无法解密对方缓存的应答。",
-        ),
-        "cache_keys_unreadable": (
-            "The file of tenants' keys {file} cannot be read, so no answers are kept.",
-            "租户密钥文件 {file} 无法读取，因此不缓存任何应答。",
-        ),
-        "cache_keys_open": (
-            "Others on this machine can read or change the file of tenants' keys {file}.",
-            "本机其他用户可以读取或修改租户密钥文件 {file}。",
-        ),
-        "cache_keys_left": (
-            "Tenants that are no more still have keys for stored answers: {tenants}.",
-            "已不存在的租户仍有应答缓存密钥：{tenants}。",
         ),
         "budget": (
             "There is a budget for the cloud, counted by the one worker.",
@@ -273,54 +237,6 @@ SAYS: Final[Table] = MappingProxyType(
         "no_prices": (
             "These pools in the cloud have no price, so nobody is told what they cost: {pools}.",
             "以下云端资源池没有价格，无法得知其费用：{pools}。",
-        ),
-        "canary_off": (
-            "No canary is sent, so a fault that lets text out is noticed only by whoever happens to look.",
-            "未发送金丝雀请求，若有缺陷使文本外泄，只能靠人工偶然发现。",
-        ),
-        "canary_no_tenants": (
-            "The class {tenant_class} has no tenant, and so no canary.",
-            "租户类 {tenant_class} 没有租户，因此没有金丝雀。",
-        ),
-        "canary_no_model": (
-            "No tenant of the class {tenant_class} may chat with a model that canaries ask for.",
-            "租户类 {tenant_class} 中没有租户可以与金丝雀所用的模型对话。",
-        ),
-        "canary_may_leave": (
-            "Under this policy everything may leave that a canary of the class {tenant_class} could hold.",
-            "按此策略，租户类 {tenant_class} 的金丝雀所能携带的内容都可以外发。",
-        ),
-        "canary_waits": (
-            "Canaries of the class {tenant_class} are to be sent; none was yet.",
-            "将为租户类 {tenant_class} 发送金丝雀，目前尚未发送。",
-        ),
-        "canary_held": (
-            "The last canary of the class {tenant_class} was held ({when}).",
-            "租户类 {tenant_class} 的最近一个金丝雀已守住（{when}）。",
-        ),
-        "canary_failed": (
-            "Nobody could answer the last canary of the class {tenant_class} ({when}).",
-            "租户类 {tenant_class} 的最近一个金丝雀无人应答（{when}）。",
-        ),
-        "canary_not_held": (
-            "No canary of the class {tenant_class} was held for too long; the last was at {when}.",
-            "租户类 {tenant_class} 的金丝雀已很久没有守住，上次为 {when}。",
-        ),
-        "canary_left": (
-            "The canary {id} of the class {tenant_class} went, or may have gone, where it must not be seen ({when}).",
-            "租户类 {tenant_class} 的金丝雀 {id} 已经或可能被发往不得看到它的地方（{when}）。",
-        ),
-        "canary_unlabelled": (
-            "The canary {id} of the class {tenant_class} was labelled lower than what is in it ({when}).",
-            "租户类 {tenant_class} 的金丝雀 {id} 的密级低于其内容应有的密级（{when}）。",
-        ),
-        "canary_unseen": (
-            "The audit log has no record of the canary {id} of the class {tenant_class} ({when}).",
-            "审计日志中没有租户类 {tenant_class} 的金丝雀 {id} 的记录（{when}）。",
-        ),
-        "canary_alarmed": (
-            "A canary of the class {tenant_class} alarmed before ({verdict}, {id}, {when}); those since did not.",
-            "租户类 {tenant_class} 的一个金丝雀曾报警（{verdict}，{id}，{when}），之后的没有。",
         ),
         "keys_ended": ("These keys have ended and let nobody in: {keys}.", "以下密钥已到期，不能再用：{keys}。"),
         "keys_end_soon": ("These keys end within {days} days: {keys}.", "以下密钥将在 {days} 天内到期：{keys}。"),
@@ -348,47 +264,9 @@ SAYS: Final[Table] = MappingProxyType(
 
 MENDS: Final[Table] = MappingProxyType(
     {
+        **doctor_cache_words.MENDS,
+        **doctor_canary_words.MENDS,
         **doctor_warm_words.MENDS,
-        "canary_off": (
-            "Write `canary: {{every: 1h}}` in gateway.yaml (docs/canary.md).",
-            "在 gateway.yaml 中写入 `canary: {{every: 1h}}`（docs/canary.zh.md）。",
-        ),
-        "canary_no_tenants": (
-            "Add one to tenants.yaml whose key nobody has.",
-            "在 tenants.yaml 中为该类添加一个不发放密钥的租户。",
-        ),
-        "canary_no_model": (
-            "Set `canary.model`, or add a tenant of that class that may chat and whose key nobody has.",
-            "设置 `canary.model`，或为该类添加一个可以对话且不发放密钥的租户。",
-        ),
-        "canary_may_leave": (
-            "If that is meant, nothing; canaries hold a resident ID, a card number or an IBAN.",
-            "如属有意，则无需处理；金丝雀携带身份证号、银行卡号或 IBAN。",
-        ),
-        "canary_failed": (
-            "Look at the pools at home with `tidegate top`.",
-            "请用 `tidegate top` 查看本地资源池。",
-        ),
-        "canary_not_held": (
-            "Look whether the gateway runs, and for `canary_` in its log.",
-            "请检查网关是否在运行，并在其日志中查找 `canary_`。",
-        ),
-        "canary_left": (
-            "Stop what may leave with `tidegate burst off`, then `tidegate explain {id}`.",
-            "先用 `tidegate burst off` 停止外发，再运行 `tidegate explain {id}`。",
-        ),
-        "canary_unlabelled": (
-            "Stop what may leave with `tidegate burst off`; `tidegate explain {id}` says what was found.",
-            "先用 `tidegate burst off` 停止外发；`tidegate explain {id}` 会说明识别到的内容。",
-        ),
-        "canary_unseen": (
-            "Run `tidegate audit verify`, and look at who may write to the audit folder.",
-            "请运行 `tidegate audit verify`，并检查谁可以写入审计目录。",
-        ),
-        "canary_alarmed": (
-            "`tidegate explain {id}` says what became of it.",
-            "`tidegate explain {id}` 会说明其经过。",
-        ),
         "keys_ended": ("Remove them with `tidegate keys revoke ID`.", "请用 `tidegate keys revoke ID` 删除。"),
         "keys_end_soon": (
             "Make their successors with `tidegate keys rotate ID`.",
@@ -406,10 +284,6 @@ MENDS: Final[Table] = MappingProxyType(
             "Look at `keys` and `algorithms` of `oidc` in gateway.yaml (docs/credentials.md).",
             "请检查 gateway.yaml 中 `oidc` 的 `keys` 与 `algorithms`（docs/credentials.zh.md）。",
         ),
-        "cache_off": (
-            "Write `cache: {{}}` in gateway.yaml, or take it out of the policy.",
-            "请在 gateway.yaml 中写入 `cache: {{}}`，或从策略中删除缓存设置。",
-        ),
         "budget_in_parts": ("Name a Redis under `stores.state`.", "请在 `stores.state` 中配置 Redis。"),
         "no_budget": (
             "Set `budgets` in tenants.yaml (docs/usage.md).",
@@ -419,25 +293,7 @@ MENDS: Final[Table] = MappingProxyType(
             "Set `prices` in tenants.yaml (docs/usage.md).",
             "请在 tenants.yaml 中设置 `prices`（docs/usage.zh.md）。",
         ),
-        "cache_unused": (
-            "Say for how long with `cache` in the policy, label by label.",
-            "请在策略的 `cache` 中按密级指定时长。",
-        ),
         "quotas_in_parts": ("Name a Redis under `stores.state`.", "请在 `stores.state` 中配置 Redis。"),
-        "cache_apart": ("Name a Redis under `stores.cache`.", "请在 `stores.cache` 中配置 Redis。"),
-        "cache_keys_apart": (
-            "Put the file on a volume that all replicas mount, and name it under `cache.keys`.",
-            "请将该文件放在所有副本共同挂载的卷上，并在 `cache.keys` 中指定。",
-        ),
-        "cache_keys_unreadable": (
-            "Check its owner. If it is damaged, delete it: what is stored under its keys is lost then.",
-            "请检查其属主。如文件已损坏请将其删除：用其密钥缓存的内容将随之丢失。",
-        ),
-        "cache_keys_open": ("Run `chmod 600 {file}`.", "请运行 `chmod 600 {file}`。"),
-        "cache_keys_left": (
-            "Destroy what is kept for them with `tidegate cache purge --tenant NAME`.",
-            "请用 `tidegate cache purge --tenant NAME` 销毁其缓存。",
-        ),
         "python_untested": ("Use CPython 3.11, 3.12 or 3.13.", "请使用 CPython 3.11、3.12 或 3.13。"),
         "python_slow": ("Use a release build.", "请使用正式发行版构建。"),
         "machine_untested": ("Use Linux on x86_64 or aarch64.", "请使用 x86_64 或 aarch64 上的 Linux。"),
