@@ -55,7 +55,7 @@ async def standing(gateway: House, subject: str = SUBJECT) -> Reservation:
     """How the tenant stands now, asked of the store itself and without holding anything."""
     store = gateway.worker._quota_store
     await store.finish()
-    limits = gateway.worker._bundle.tenants["bank"].limits
+    limits = gateway.worker._pipeline.generation.bundle.tenants["bank"].limits
     assert limits is not None
     found = store.reserve_now(subject, "probe", Ask(requests=0), limits)
     if found is NOT_NOW:
