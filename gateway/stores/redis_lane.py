@@ -17,7 +17,8 @@ MOST_WAITING: Final = 20_000
 """Commands that may wait for an answer: a server that is that far behind does not answer in time."""
 
 _GRACE_S: Final = 0.005
-"""A timer may come before bytes that have been here for longer, after the loop was busy: those are read first."""
+"""A timer may come before bytes that have been here for longer, after the loop was busy: those are read first. It is
+part of a command's time, unless the loop was busy until that was over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class Lane(asyncio.Protocol):
         due = self._loop.time() + self._timeout_s
         self._waiting.append((due, heard))
         if self._timer is None:
-            self._timer = self._loop.call_at(due, self._look)
+            self._timer = self._loop.call_at(due - _GRACE_S, self._look)
         transport.write(command(parts))
 
     def abort(self, reason: str) -> None:
@@ -111,8 +112,8 @@ class Lane(asyncio.Protocol):
         if not self._waiting or self._is_lost:
             return
         due = self._waiting[0][0]
-        if self._loop.time() < due:
-            self._timer = self._loop.call_at(due, self._look)
+        if self._loop.time() < due - _GRACE_S:
+            self._timer = self._loop.call_at(due - _GRACE_S, self._look)
         else:
             self._timer = self._loop.call_later(_GRACE_S, self._give_up, due)
 
