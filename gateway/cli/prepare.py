@@ -26,8 +26,8 @@ from gateway.runtime import activation_book, bundle_shelf, certified, upgrade
 from gateway.runtime.activation_book import Entry
 from gateway.runtime.keyring import Purpose
 from gateway.runtime.lifeline import die_with_parent, forbid_core_files
+from gateway.runtime.plan import Plan
 from gateway.runtime.proving import Progress
-from gateway.runtime.supervisor import Plan
 from gateway.runtime.upgrade import MOST_PROBLEMS, NotLoaded, Prepared
 from gateway.settings import GATEWAY_FILE, RECOGNIZERS_FILE, Settings, foundation_of, load_names
 from gateway.telemetry import EventLog, log_to

@@ -13,7 +13,7 @@ from gateway.cli.proved import shown_or_logged
 from gateway.core.problems import Problems
 from gateway.runtime import refusal_book
 from gateway.runtime.keyring import Purpose
-from gateway.runtime.supervisor import supervise
+from gateway.runtime.supervise import supervise
 from gateway.runtime.upgrade import NotLoaded
 from gateway.settings import CONFIG_VARIABLE, load_root
 from gateway.telemetry import EventLog, log_to

@@ -10,6 +10,9 @@ from typing import Final
 
 from gateway.runtime.upgrade import Prepared
 
+QUICK_S: Final = 10.0
+"""A worker that dies earlier than this after its start died quickly."""
+
 SLOWEST_RESTART_S: Final = 30.0
 
 
@@ -49,6 +52,14 @@ class Place:
     quick_deaths: int = 0
     restarts: int = 0
     start_at: float = field(default=0.0)
+
+    def bury(self, worker: Worker, now: float) -> float:
+        """`worker`, who was in this place, has died; how long it stays empty, in seconds."""
+        self.quick_deaths = self.quick_deaths + 1 if now - worker.started_at < QUICK_S else 0
+        self.restarts += 1
+        after_s = restart_after(self.quick_deaths)
+        self.start_at = now + after_s
+        return after_s
 
 
 @dataclass(slots=True)

@@ -15,22 +15,16 @@ import selectors
 import signal
 import socket
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Final
 
-from gateway.config.addresses import Listen
-from gateway.core.audit_chain import Head
 from gateway.core.controls import Order, Refused
 from gateway.core.records import RefusalCode
 from gateway.ports import Clock
-from gateway.runtime.board import Board
 from gateway.runtime.checkpoints import Checkpoints
-from gateway.runtime.children import Fds, Next, Place, Worker, restart_after
-from gateway.runtime.clock import SystemClock
-from gateway.runtime.control_book import FILE as CONTROLS_FILE
+from gateway.runtime.children import Fds, Next, Place, Worker
 from gateway.runtime.control_book import ControlBook
+from gateway.runtime.heads import Heads
 from gateway.runtime.lifeline import (
     LONGEST_MESSAGE,
     REPLACED,
@@ -41,13 +35,12 @@ from gateway.runtime.lifeline import (
     Synced,
     Told,
     fds_argument,
-    forbid_core_files,
     handed_over,
     read_message,
-    worker_command,
     written,
 )
-from gateway.runtime.listening import has_terminal, listen, place_of, signals
+from gateway.runtime.listening import has_terminal
+from gateway.runtime.plan import Plan
 from gateway.runtime.reloading import Reloading
 from gateway.runtime.upgrade import (
     PREPARED_WITHIN_S,
@@ -55,76 +48,22 @@ from gateway.runtime.upgrade import (
     NotPrepared,
     Preparation,
     Prepared,
-    prepare_command,
 )
 from gateway.telemetry import EventLog
 
-QUICK_S: Final = 10.0
 QUICK_DEATHS: Final = 5
-SIGN_EVERY_S: Final = 1.0
 GRACE_S: Final = 5.0
 REFUSED: Final = 78  # EX_CONFIG of sysexits.h: a worker that ends so will not start with these files
 UNPROVED: Final = 77  # EX_NOPERM: nor will this one, since what it read is not what was proved
 READY_WITHIN_S: Final = 300.0
-LEAST_PLACES: Final = 32
-_STOPS: Final = (signal.SIGTERM, signal.SIGINT)
-_UPGRADES: Final = signal.SIGHUP
+STOPS: Final = (signal.SIGTERM, signal.SIGINT)
+UPGRADES: Final = signal.SIGHUP
 
 log = EventLog(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to run. `certificate` is what workers are handed, sealed. `command` makes a worker's argument list from the
-    configuration folder, its number and its fds; `prepare` that of the child that gets an upgrade ready. `files` is the
-    digest of those that are `watched`, by their names on the shelf.
-    """
-
-    config_dir: Path
-    audit_dir: Path
-    data: Listen
-    admin: Listen
-    certificate: bytes
-    workers: int = 1
-    drain_s: float = 300.0
-    command: Callable[[str, int, str], Sequence[str]] = worker_command
-    bundle: str = ""
-    prepare: Callable[[str], Sequence[str]] = prepare_command
-    files: str = ""
-    watched: Mapping[str, str] = field(default_factory=dict)
-    foundation: str = ""
-
-    @property
-    def controls_file(self) -> Path:
-        """Where the overrides of operations are kept."""
-        return self.audit_dir.parent / CONTROLS_FILE
-
-
-def supervise(plan: Plan) -> int:
-    """Run until a signal says stop and the workers have drained; the exit status of `tidegate serve`.
-
-    Must be called in the main thread: signals arrive there, and the kernel ties the workers' lives to it.
-    """
-    forbid_core_files()
-    clock = SystemClock()
-    with contextlib.ExitStack() as closing:
-        checkpoints = Checkpoints(plan.audit_dir, clock)
-        closing.callback(checkpoints.close)
-        data = closing.enter_context(listen(plan.data))
-        admin = closing.enter_context(listen(plan.admin))
-        log.info("listening", listen=place_of(data, plan.data), count=plan.workers)
-        log.info("admin_listening", listen=place_of(admin, plan.admin))
-        with signals((*_STOPS, _UPGRADES, signal.SIGCHLD)) as wakened:
-            # Several for each: those that were replaced tell what they count until their last client has gone.
-            board = closing.enter_context(contextlib.closing(Board.made(max(LEAST_PLACES, 4 * plan.workers))))
-            certificate = handed_over(plan.certificate)
-            fds = Fds(data.fileno(), admin.fileno(), certificate, board.fileno())
-            book = ControlBook(plan.controls_file, clock)
-            return Supervisor(plan, checkpoints, book, clock, fds, wakened, board_places=len(board)).run()
-
-
 class Supervisor:
-    """The loop of `supervise`, with its parts handed in."""
+    """The loop of `runtime/supervise.py`, with its parts handed in."""
 
     def __init__(
         self,
@@ -137,15 +76,13 @@ class Supervisor:
         board_places: int,
     ) -> None:
         self._plan = plan
-        self._checkpoints = checkpoints
         self._book = book
         self._clock = clock
         self._fds = fds
         self._wakened = wakened
         self._board_places = range(board_places)
         self._places = tuple(Place(number) for number in range(plan.workers))
-        self._heads: dict[str, Head] = {}
-        self._sign_at = clock.monotonic()
+        self._heads = Heads(checkpoints, clock.monotonic())
         self._stop_by: float | None = None
         self._status = 0
         self._had_terminal = has_terminal()
@@ -171,7 +108,7 @@ class Supervisor:
                 self._reap()
                 self._look_at_files()
                 self._go_on_upgrading()
-                self._sign(is_last=False)
+                self._heads.sign(self._clock.monotonic())
                 self._book.end_due()
                 self._tell_workers()
                 if self._stop_by is not None and not self._workers():
@@ -191,8 +128,8 @@ class Supervisor:
     def _wait_s(self) -> float:
         now = self._clock.monotonic()
         due = [place.start_at for place in self._places if place.worker is None and self._stop_by is None]
-        if self._heads:
-            due.append(self._sign_at)
+        if self._heads.are_waiting:
+            due.append(self._heads.sign_at)
         if self._stop_by is not None:
             due.append(self._stop_by)
         if self._book.ends_at is not None:
@@ -254,7 +191,7 @@ class Supervisor:
                 case Ready():
                     worker.is_ready = True
                 case Synced(head):
-                    self._heads[head.segment] = head
+                    self._heads.told(head)
                 case Asked(asked, order):
                     self._order(worker, asked, order)
                 case Activated(bundle):
@@ -311,11 +248,7 @@ class Supervisor:
             log.info("worker_stopped", worker=worker.number, pid=worker.process.pid, exit_code=code)
 
     def _bury(self, place: Place, worker: Worker, code: int) -> None:
-        now = self._clock.monotonic()
-        place.quick_deaths = place.quick_deaths + 1 if now - worker.started_at < QUICK_S else 0
-        place.restarts += 1
-        after_s = restart_after(place.quick_deaths)
-        place.start_at = now + after_s
+        after_s = place.bury(worker, self._clock.monotonic())
         log.error(
             "worker_died",
             worker=worker.number,
@@ -335,10 +268,10 @@ class Supervisor:
     def _handle_signals(self) -> None:
         for number in self._wakened.recv(64):
             # Whoever closes the terminal that it runs in wants it gone.
-            is_hung_up = number == _UPGRADES and self._had_terminal and not has_terminal()
-            if number == _UPGRADES and not is_hung_up:
+            is_hung_up = number == UPGRADES and self._had_terminal and not has_terminal()
+            if number == UPGRADES and not is_hung_up:
                 self._is_upgrade_wanted = True
-            if number not in _STOPS and not is_hung_up:
+            if number not in STOPS and not is_hung_up:
                 continue
             log.info("stopping", signal=signal.Signals(number).name)
             if self._stop_by is None:
@@ -491,21 +424,6 @@ class Supervisor:
             worker.kill_at = None
             worker.process.kill()
 
-    def _sign(self, *, is_last: bool) -> None:
-        now = self._clock.monotonic()
-        if not self._heads or (now < self._sign_at and not is_last):
-            return
-        self._sign_at = now + SIGN_EVERY_S
-        try:
-            for segment in sorted(self._heads):
-                self._checkpoints.sign(self._heads[segment])
-                del self._heads[segment]
-        except OSError as exc:
-            # What was synced and is not signed yet stays here and is tried again; workers go on.
-            log.error("checkpoint_failed", error=type(exc).__name__, errno=exc.errno)
-            with contextlib.suppress(OSError):
-                self._checkpoints.repair()
-
     def _end(self) -> None:
         """Leave nothing behind, however the loop ended."""
         if self._upgrade is not None:
@@ -514,6 +432,6 @@ class Supervisor:
             worker.process.kill()
             worker.process.wait()
             self._hang_up(worker)
-        self._sign(is_last=True)
+        self._heads.sign(self._clock.monotonic(), is_last=True)
         os.close(self._fds.certificate)
         self._selector.close()

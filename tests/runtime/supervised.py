@@ -21,7 +21,9 @@ from gateway.runtime.audit import AuditLog
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.keyring import Keyring
 from gateway.runtime.lifeline import REPLACED, Inherited, die_with_parent, forbid_core_files
-from gateway.runtime.supervisor import REFUSED, UNPROVED, Plan, supervise
+from gateway.runtime.plan import Plan
+from gateway.runtime.supervise import supervise
+from gateway.runtime.supervisor import REFUSED, UNPROVED
 from gateway.telemetry import log_to
 
 ROOT = bytes(range(32))
