@@ -138,6 +138,7 @@ def diff(
     asking = with_asking(full_scans[0], left), with_asking(full_scans[1], come_to)
     labelling = diff_labels.compare(old, new, attested, asking)
     unknown += [Unknown("untried", ", ".join(entities)) for entities in labelling.untried]
+    unknown += _moved_bands(old, new)
     try:
         walked = walk(old, new, shared_labels(old, new), most_nodes=most_nodes)
         changes = _changes(walked)
@@ -169,6 +170,13 @@ def _unplaced(which: str, compiled: CompiledPolicy) -> Iterable[Unknown]:
     """Compiled without pools.yaml a policy refuses everything: nothing can be learnt from that."""
     if any(not pool.zone for pool in pools_of(compiled)):
         yield Unknown(f"no_pools_{which}")
+
+
+def _moved_bands(old: CompiledPolicy, new: CompiledPolicy) -> Iterable[Unknown]:
+    """The same request may be of another band now, and rows are compared within one band: nobody can say which."""
+    if old.bands != new.bands and old.asks_complexity and new.asks_complexity:
+        was, becomes = (f"{bands.simple:g}, {bands.hard:g}" for bands in (old.bands, new.bands))
+        yield Unknown("bands", f"{was} → {becomes}")
 
 
 # Facts

@@ -33,6 +33,10 @@ SENTENCES: Final[Table] = MappingProxyType(
             "There are more differences than are listed here.",
             "差异数量超出可列出的范围，此处并不完整。",
         ),
+        "unknown_bands": (
+            "The bands of complexity part elsewhere ({subject}); which requests change bands cannot be told.",
+            "复杂度的分档界限已变（{subject}）；无法得知哪些请求会换档。",
+        ),
         "unknown_untried": (
             "The rule for {subject} together has too many combinations of scores to try.",
             "{subject} 并存的规则涉及的置信度组合过多，未能逐一比较。",

@@ -392,6 +392,36 @@ def test_scores_that_are_too_many_to_try_count_as_new_access() -> None:
     assert found.new_cloud_access
 
 
+BANDED = """\
+  - {id: keep, when: {label: ">= confidential"}, to: [home]}
+  - {id: hard, when: {complexity: hard}, to: [home], spill: [burst]}
+  - {id: rest, when: {}, to: [home]}"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ((BANDED, 0.9), (BANDED, 0.5), ["0.35, 0.9 → 0.35, 0.5"]),
+        ((BANDED, 0.75), (BANDED, 0.9), ["0.35, 0.75 → 0.35, 0.9"]),
+        ((BANDED, 0.9), (BANDED, 0.9), []),
+        # Where nobody asks, nothing is scored; and whoever begins to ask is compared band by band.
+        ((ROWS, 0.9), (ROWS, 0.5), []),
+        ((ROWS, 0.9), (BANDED, 0.5), []),
+        ((BANDED, 0.9), (ROWS, 0.5), []),
+    ],
+)
+def test_bands_that_have_moved_count_as_new_access(
+    old: tuple[str, float], new: tuple[str, float], told: list[str]
+) -> None:
+    was, becomes = (compiled(rows, rest=f"complexity: {{hard_from: {hard}}}") for rows, hard in (old, new))
+    found = changed(was, becomes)
+    assert [(one.reason, one.subject) for one in found.unknown] == [("bands", one) for one in told]
+    if told:
+        assert found.new_cloud_access
+        assert not found.is_empty
+        assert f"({told[0]})" in said(found, "en")
+
+
 def test_what_only_a_combination_opens_is_told_as_one() -> None:
     rows = """\
   - {id: free, when: {label: "== confidential"}, to: [home], spill: [far]}
