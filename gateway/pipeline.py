@@ -505,7 +505,6 @@ class Pipeline:
         self._live.pop(call, None)
         now = self._clock.monotonic()
         generation = _of(call)
-        # Whatever goes wrong from here on, the outcome is on record, and whoever waits for this request is told.
         try:
             if self._quotas is not None and call.quota is not None:
                 self._quotas.settle(call, ending)
@@ -519,12 +518,12 @@ class Pipeline:
                 self._repeats.learn(call)
             if call.planted is None:
                 self._instruments.settled(call, ending, error, now=now)
-        except Exception as exc:  # noqa: BLE001 -- see above
+        except Exception as exc:  # noqa: BLE001 -- it is put on record, and told to whoever waits, all the same
             log.crash("settling_failed", exc, request_id=call.id)
         if call.on_settled is not None:
             try:
                 call.on_settled(ending)
-            except Exception as exc:  # noqa: BLE001 -- see above
+            except Exception as exc:  # noqa: BLE001 -- it is put on record all the same
                 log.crash("settling_failed", exc, request_id=call.id)
             call.on_settled = None
         if call.is_reserved:
