@@ -4,26 +4,19 @@ The only file that names implementations. Two gateways fit in one process: nothi
 """
 
 import asyncio
-import contextlib
-import random
 import socket
 import ssl
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib.metadata import version
 from typing import Final
 
-import uvicorn
-
-from gateway.api.admin import Status, build_admin
+from gateway.admin_face import AdminFace
 from gateway.api.asgi import Application, build_asgi
-from gateway.api.controls import control_routes
 from gateway.api.openai import Connection
 from gateway.api.plane import DataPlane, Limits, either
 from gateway.backends.http1 import Http1Backend
-from gateway.backends.name_lookup import NameLookup
 from gateway.backends.sagemaker import SageMakerBackend
 from gateway.core import measures
 from gateway.core.audit_chain import Head
@@ -31,37 +24,34 @@ from gateway.core.burst import part_of
 from gateway.core.controls import Order
 from gateway.core.exchange import Patience
 from gateway.core.facts import Tenant
-from gateway.core.figures import Account
 from gateway.core.labels import Label
 from gateway.core.message import Message
-from gateway.detect.memo import Memos, MemoStore
-from gateway.detect.ner import ModelScanner
+from gateway.detect.memo import MemoStore
 from gateway.detect.scanner import build_scanner
+from gateway.generations import Generations
 from gateway.parts import (
     backend_of,
     budget_desk_of,
+    full_scanner_of,
     models_of,
+    pollers_of,
     reply_cache_of,
-    scanned_inline,
     shadow_of,
     shut_by_capture,
     watched_of,
 )
 from gateway.pipeline import Pipeline
-from gateway.ports import Clock, FullScanner, Scanner
+from gateway.ports import FullScanner, Scanner
 from gateway.runtime import readings, refusal_book
 from gateway.runtime.admission import Admission
 from gateway.runtime.audit import AuditLog
 from gateway.runtime.board import Board, Bookkeeper
 from gateway.runtime.bundles import Bundle
-from gateway.runtime.classify import Classifier
-from gateway.runtime.clock import SystemClock
 from gateway.runtime.controls import ControlDesk
 from gateway.runtime.credentials import Credentials
 from gateway.runtime.dispatch import Dispatcher
 from gateway.runtime.endpoints import Endpoints
 from gateway.runtime.forward import Door, Forwarder
-from gateway.runtime.generation import Generation
 from gateway.runtime.instruments import Instruments
 from gateway.runtime.keyring import Purpose
 from gateway.runtime.lifeline import InForce, Told
@@ -69,13 +59,9 @@ from gateway.runtime.live_canary import live_canary_of
 from gateway.runtime.mint import Mint, new_key
 from gateway.runtime.mirror import Mirrors
 from gateway.runtime.origins import origin_of
-from gateway.runtime.polling import Poller
-from gateway.runtime.provenance import ReplyRecord
 from gateway.runtime.quotas import Quotas
-from gateway.runtime.scoring import scoring_of
 from gateway.runtime.server_tls import server_tls
 from gateway.runtime.staying import Staying
-from gateway.runtime.surroundings import Outlook
 from gateway.runtime.warm_ups import WarmUps
 from gateway.settings import Settings
 from gateway.stores.connections import Connections
@@ -83,27 +69,12 @@ from gateway.stores.quotas import quota_store
 from gateway.stores.redis_taint import RedisTaintStore
 from gateway.stores.replies import reply_store
 from gateway.telemetry import EventLog
+from gateway.world import World
 
 log = EventLog(__name__)
 
 TICK_S: Final = 0.25
 SCAN_THREADS: Final = 2
-_LATE_S: Final = 0.5
-"""How long after its deadline a full scan is no longer waited for: it ends by itself, so this is only a second look."""
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """What a worker takes from outside besides its settings: time, chance, threads, and where its records go.
-
-    None stands for the real thing. Whoever gives others decides what time it is, as the simulation in the tests does.
-    """
-
-    clock: Clock = field(default_factory=SystemClock)
-    # A share of the traffic, a moment of waiting: no secrets.
-    chance: Callable[[], float] = field(default_factory=lambda: random.Random().random)  # noqa: S311
-    executor: Executor | None = None
-    audit: AuditLog | None = None
 
 
 class Worker:
@@ -165,13 +136,13 @@ class Worker:
         self._memo = MemoStore()
         # None where the policy asks for no models: nothing is loaded that nobody needs.
         self._models = models_of(settings) if full_scanner is None else None
-        self._full_scanner = self._own_full_scanner() if full_scanner is None else full_scanner
+        self._full_scanner = full_scanner or full_scanner_of(settings, self._models, self._executor)
         self._activations = 0
         self._in_force: InForce | None = None
         self._endpoints = Endpoints(
             bundle.topology, policy.zones, self._clock, chance=chance, shut=shut_by_capture(self._clouds())
         )
-        self._pollers = self._pollers_of(chance)
+        self._pollers = pollers_of(settings, self._backends, self._endpoints, self._admission.press, chance)
         key = new_key()
         digest = self._keyring.keyed_hash(Purpose.MESSAGES)
 
@@ -211,7 +182,20 @@ class Worker:
             workers=gateway.workers,
         )
         self._cache = reply_cache_of(settings, bundle, self._keyring, self._clock, chance, self._stores.cache)
-        self._shadow = shadow_of(settings, lambda: self._pipeline.generation.bundle, self._outlook_of)
+        self._generations = Generations(
+            settings,
+            self._keyring,
+            self._clock,
+            self._executor,
+            self._instruments,
+            self._memo,
+            self._full_scanner,
+            self._replies,
+            self._admission.has_place,
+            self._takes_nothing,
+            lambda: self._budget.is_spent,
+        )
+        self._shadow = shadow_of(settings, lambda: self._pipeline.generation.bundle, self._generations.outlook)
         self._warm_ups = WarmUps(
             watched_of(settings, self._clouds(), number),
             bundle=lambda: self._pipeline.generation.bundle,
@@ -224,7 +208,7 @@ class Worker:
         )
         self._pipeline = Pipeline(
             shadow=self._shadow,
-            generation=self._generation(bundle, scanner, certificate),
+            generation=self._generations.of(bundle, scanner, certificate),
             epoch=self._epoch,
             authenticator=self._credentials.authenticator,
             dispatcher=dispatcher,
@@ -249,9 +233,24 @@ class Worker:
             state_dir=settings.state_dir,
             bundle=lambda: self._pipeline.generation.bundle,
             serve=self._pipeline.serve,
-            serves=lambda: not (self._pipeline.is_superseded or self._plane.is_giving_way),
+            serves=lambda: not (self._pipeline.deciding.is_superseded or self._plane.is_giving_way),
             clock=self._clock,
             draw=chance,
+        )
+        self._face = AdminFace(
+            number,
+            settings,
+            self._audit,
+            self._stores,
+            self._clouds(),
+            self._admission,
+            self._desk,
+            self._budget,
+            self._books,
+            self._plane,
+            self._epoch,
+            lambda: self._in_force,
+            self._canary,
         )
         self._let_read()
 
@@ -266,44 +265,6 @@ class Worker:
     async def _rescan(self, message: Message, tenant: Tenant | None) -> Label | None:
         return await self._pipeline.generation.classifier.rescan(message, tenant)
 
-    def _generation(self, bundle: Bundle, scanner: Scanner, certificate: str) -> Generation:
-        """What `bundle` decides with; `scanner` is the one that reads for it."""
-        policy, gateway, meter = bundle.policy, self._settings.gateway, self._instruments.meter
-        return Generation(
-            bundle=bundle,
-            digest=bundle.digest,
-            policy=policy,
-            order=policy.order,
-            classifier=Classifier(
-                scanner,
-                policy,
-                self._executor,
-                inline=scanned_inline(bundle, gateway.limits.scan_inline),
-                home_only_above=gateway.limits.home_only_above,
-                memo_of=Memos(self._keyring.keyed_hash(Purpose.MEMO), scanner.digest, self._memo).of,
-                full_scanner=self._full_scanner,
-                full_deadline_s=gateway.ner.deadline_s + _LATE_S,
-                took=meter(measures.SCAN, "request"),
-                took_at_door=meter(measures.SCAN, "door"),
-                took_in_full=meter(measures.SCAN, "models"),
-            ),
-            replies=ReplyRecord(self._replies, self._keyring.keyed_hash(Purpose.TAINT), policy),
-            outlook=self._outlook_of(bundle),
-            scoring=scoring_of(policy),
-            prices=bundle.prices if bundle.prices.pools else None,
-            certificate=certificate,
-        )
-
-    def _outlook_of(self, bundle: Bundle) -> Outlook:
-        return Outlook(
-            bundle.policy.layout,
-            bundle.topology,
-            self._clock,
-            has_place=self._admission.has_place,
-            is_closed=self._takes_nothing,
-            is_spent=lambda: self._budget.is_spent,
-        )
-
     def activate(self, bundle: Bundle, scanner: Scanner, certificate: str) -> None:
         """Let `bundle` govern from now on: whoever comes in now, and whoever still waits, is decided by it. What it
         decides with has been made before anything is changed, and nothing of the change waits or fails.
@@ -311,13 +272,13 @@ class Worker:
         Only what lies in a bundle may be another one than before; what does not (pools, zones, the order of labels)
         takes another worker (`runtime/upgrade.py`).
         """
-        generation = self._generation(bundle, scanner, certificate)
+        generation = self._generations.of(bundle, scanner, certificate)
         self._credentials.adopt(bundle)
         self._quotas.prices = bundle.prices
         self._budget.adopt(bundle.budget, bundle.prices)
         if self._cache is not None:
             self._cache.adopt(bundle.tenants)
-        self._pipeline.generation = generation
+        self._pipeline.deciding.generation = generation
         # Last: what is cleared from here on was decided by the new one.
         self._activations += 1
         self._audit.activated(bundle.digest, bundle.policy.order.names, certificate, origin_of(bundle))
@@ -330,8 +291,8 @@ class Worker:
 
     def supersede(self) -> None:
         """Something governs that this worker cannot take over: whoever comes or waits here is asked to come again."""
-        if not self._pipeline.is_superseded:
-            self._pipeline.is_superseded = True
+        if not self._pipeline.deciding.is_superseded:
+            self._pipeline.deciding.is_superseded = True
             self._activations += 1
             log.info("worker_superseded", worker=self._number, bundle=self.bundle)
 
@@ -365,12 +326,6 @@ class Worker:
             )
         )
         ask(lambda: readings.of_files(self._in_force))
-
-    def _own_full_scanner(self) -> FullScanner | None:
-        if self._models is None:
-            return None
-        longest, digest = self._settings.gateway.ner.longest, self._settings.bundle.models_digest
-        return ModelScanner(self._models, digest, longest=longest, executor=self._executor)
 
     def asgi(self) -> Application:
         """The data plane for another server than ours; `run` is then called with a socket that nobody knows."""
@@ -425,7 +380,7 @@ class Worker:
                     group.create_task(self._models.run(drained))
                 for cloud in self._clouds().values():
                     group.create_task(cloud.watch(stop))
-                face = self._admin_server() if admin is not None else None
+                face = self._face.server() if admin is not None else None
                 if face is not None and admin is not None:
                     group.create_task(face.serve(sockets=[admin]))
                 log.info("worker_ready", worker=self._number, bundle=self.bundle)
@@ -477,17 +432,6 @@ class Worker:
         ca = self._settings.directory / clients.ca.text if clients.ca is not None else None
         return server_tls(files, ca, must_certify=clients.must_certify) if files is not None else None
 
-    def _admin_server(self) -> "_Face":
-        app = build_admin(
-            self._status,
-            token=self._settings.admin_token(),
-            figures=self._figures,
-            metrics_token=self._settings.metrics_token(),
-            routes=[control_routes(self._desk, self._admission.load, self._budget.told)],
-        )
-        config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", server_header=False)
-        return _Face(config)
-
     def told(self, told: Told) -> None:
         """The supervisor says which overrides of operations stand, and what of the files does not come into force."""
         self._desk.told(told)
@@ -504,59 +448,3 @@ class Worker:
 
     def _clouds(self) -> Mapping[str, SageMakerBackend]:
         return {name: backend for name, backend in self._backends.items() if isinstance(backend, SageMakerBackend)}
-
-    def _pollers_of(self, chance: Callable[[], float]) -> tuple[Poller, ...]:
-        """One for each pool whose endpoints are ours to look after; those of SageMaker are AWS's."""
-        names, zones = NameLookup(), self._settings.bundle.policy.zones
-        return tuple(
-            Poller(
-                pool,
-                zones[pool.zone],
-                self._backends[pool.name],
-                self._endpoints,
-                resolve=names.addresses,
-                press=self._admission.press,
-                chance=chance,
-            )
-            for pool in self._settings.bundle.topology.pools
-            if pool.sagemaker is None
-        )
-
-    async def _figures(self) -> Account:
-        # The others' accounts are read and added up beside the loop: with many workers that takes milliseconds.
-        return await asyncio.to_thread(self._books.whole, self._books.tell())
-
-    def _status(self) -> Status:
-        reasons = []
-        if not self._audit.is_writable:
-            reasons.append("the audit log cannot be written")
-        if self._plane.is_draining:
-            reasons.append("draining")
-        clouds = self._clouds().items()
-        closed = [f"the pool {name} is closed: {cloud.closed}" for name, cloud in clouds if cloud.closed is not None]
-        stores = self._stores.by_name.items()
-        silent = [f"the store {name} does not answer: {one.why_down}" for name, one in stores if not one.is_up]
-        return Status(
-            version=version("tidegate"),
-            bundle=self.bundle,
-            epoch=self._epoch(),
-            worker=self._number,
-            is_ready=not reasons,
-            # A closed pool is worth knowing and no reason to take the gateway out of service: the others serve on.
-            reasons=(*reasons, *closed, *silent),
-            in_flight=self._pipeline.in_flight,
-            connections=len(self._plane.connections),
-            pools=dict(self._admission.load()),
-            policy=self._pipeline.generation.policy.version,
-            certificate=self._pipeline.generation.certificate,
-            in_force=self._in_force,
-            canary=self._canary.told() if self._canary is not None else None,
-        )
-
-
-class _Face(uvicorn.Server):
-    """Uvicorn without its own signal handlers: who stops a worker is the supervisor's to say."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield

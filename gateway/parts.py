@@ -4,10 +4,12 @@
 """
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
 
 from gateway.backends.http1 import Http1Backend, Http1Settings
+from gateway.backends.name_lookup import NameLookup
 from gateway.backends.sagemaker import SageMakerBackend
 from gateway.backends.sagemaker_credentials import Keys
 from gateway.backends.sagemaker_warm import Warmer
@@ -15,15 +17,18 @@ from gateway.config.cache_block import KEYS_FILE
 from gateway.core.burst_budget import BurstBudget
 from gateway.core.topology import Endpoint, Pool
 from gateway.detect.foreign import ForeignRecognizer
+from gateway.detect.ner import ModelScanner
 from gateway.detect.ner_workers import NameWorkers, WorkerSettings
 from gateway.ports import Clock
 from gateway.runtime.bundles import Bundle
 from gateway.runtime.burst_budget import BudgetDesk
 from gateway.runtime.cache_keys import CacheKeys
 from gateway.runtime.cache_rules import CacheRules
+from gateway.runtime.endpoints import Endpoints
 from gateway.runtime.far_answers import FarAnswers
 from gateway.runtime.kept_budget import KeptBudget
 from gateway.runtime.keyring import Keyring, Purpose
+from gateway.runtime.polling import Poller
 from gateway.runtime.reply_cache import ReplyCache
 from gateway.runtime.shadow import Shadow
 from gateway.runtime.surroundings import Outlook
@@ -167,4 +172,35 @@ def shadow_of(settings: Settings, live: Callable[[], Bundle], outlook_of: Callab
         read=partial(load_candidate, folder, files),
         live=live,
         outlook_of=outlook_of,
+    )
+
+
+def full_scanner_of(settings: Settings, models: NameWorkers | None, executor: Executor) -> ModelScanner | None:
+    """What has the models read a request; None where the policy asks for none."""
+    if models is None:
+        return None
+    return ModelScanner(models, settings.bundle.models_digest, longest=settings.gateway.ner.longest, executor=executor)
+
+
+def pollers_of(
+    settings: Settings,
+    backends: Mapping[str, Http1Backend | SageMakerBackend],
+    endpoints: Endpoints,
+    press: Callable[[str, float], None],
+    chance: Callable[[], float],
+) -> tuple[Poller, ...]:
+    """One for each pool whose endpoints are ours to look after; those of SageMaker are AWS's."""
+    names, zones = NameLookup(), settings.bundle.policy.zones
+    return tuple(
+        Poller(
+            pool,
+            zones[pool.zone],
+            backends[pool.name],
+            endpoints,
+            resolve=names.addresses,
+            press=press,
+            chance=chance,
+        )
+        for pool in settings.bundle.topology.pools
+        if pool.sagemaker is None
     )

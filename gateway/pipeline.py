@@ -12,27 +12,24 @@ from concurrent.futures import Executor
 from functools import partial
 from typing import Final
 
-import msgspec
 from msgspec.structs import replace
 
 from gateway.core.access import reaches_model
 from gateway.core.client import Client
-from gateway.core.decision import Allow, Decision, Deny
+from gateway.core.decision import Allow, Deny
 from gateway.core.exchange import Exchange, Patience
-from gateway.core.facts import Complexity, RequestFacts, Tenant
+from gateway.core.facts import Tenant
 from gateway.core.findings import Evidence, Unscanned
-from gateway.core.labels import Label
 from gateway.core.records import Ending, FullScan, ScanEnding, ScanReason
 from gateway.core.taint import NOTHING, Provenance
-from gateway.errors import AuditUnavailable, Superseded, TidegateError, Unauthenticated, Unavailable
-from gateway.policy.decide import decide
-from gateway.policy.labelling import label
+from gateway.errors import AuditUnavailable, Superseded, TidegateError, Unauthenticated
 from gateway.ports import AuditSink, Clock, Downstream, Inbound
 from gateway.runtime.at_once import send_whole
 from gateway.runtime.authn import Authenticator
 from gateway.runtime.call import Call, Ids, Planted
+from gateway.runtime.deciding import Deciding, caller_of, generation_of, with_history
 from gateway.runtime.dispatch import Dispatcher, Later
-from gateway.runtime.full_scan import Decided, SecondDecision, refusal_of
+from gateway.runtime.full_scan import SecondDecision, refusal_of
 from gateway.runtime.generation import Generation
 from gateway.runtime.instruments import Instruments
 from gateway.runtime.provenance import Conversation, ReplyRecord
@@ -82,12 +79,12 @@ class Pipeline:
         shadow: Shadow | None = None,
         started_at: int,
     ) -> None:
-        self.generation = generation
+        self.deciding = Deciding(generation, epoch, authenticator)
         self._epoch = epoch
         self._authenticator = authenticator
         self._dispatcher = dispatcher
-        dispatcher.decides_higher = self._decide_higher
-        dispatcher.decides_anew = self._decide_anew
+        dispatcher.decides_higher = self.deciding.higher
+        dispatcher.decides_anew = self.deciding.anew
         self._audit = audit
         self._clock = clock
         self._executor = executor
@@ -99,11 +96,13 @@ class Pipeline:
         self._shadow = shadow
         self._repeats = None if cache is None else Repeats(cache, quotas, shadow, secrets.token_bytes(KEY_BYTES))
         self._started_at = started_at
-        self.is_superseded = False
-        """Whether something governs elsewhere that takes away what is permitted here."""
-
         self._live: dict[Call, Relay] = {}
         self._ids = Ids()
+
+    @property
+    def generation(self) -> Generation:
+        """What whoever comes in now is decided with."""
+        return self.deciding.generation
 
     def serve(
         self,
@@ -117,8 +116,10 @@ class Pipeline:
 
         Who it is of stands in its credential; but a canary, which has none, is `planted`.
         """
-        generation = self.generation
+        generation = self.deciding.generation
         call = Call(self._ids.new(), inbound, path=str(dialect), order=generation.order, generation=generation)
+        # Before anything that waits: what changes from here on has it decided again.
+        call.epoch = self._epoch()
         if planted is not None:
             call.id, call.planted = planted.request_id, planted
         if self._repeats is not None and not downstream.is_gone and self._is_answered_again(call, downstream):
@@ -130,10 +131,9 @@ class Pipeline:
             relay.watch()
             if relay.exchange.is_over:
                 return
-            if self.is_superseded:
+            if self.deciding.is_superseded:
                 raise Superseded
-            tenant = call.tenant or self._identify(call)
-            call.tenant = tenant
+            call.tenant = tenant = call.tenant or self._identify(call)
             size = len(inbound.body)
             if size > READ_INLINE:
                 later(partial(self._serve_beside, call, relay, dialect, tenant, later))
@@ -153,11 +153,11 @@ class Pipeline:
 
     def _is_answered_again(self, call: Call, downstream: Downstream) -> bool:
         """Answer a request that comes again as it was answered before: it is over at once, and no exchange is begun."""
-        if self._repeats is None or self.is_superseded:
+        if self._repeats is None or self.deciding.is_superseded:
             return False
         try:
             tenant = call.tenant = self._identify(call)
-            body = self._repeats.answer(call, tenant, self._epoch())
+            body = self._repeats.answer(call, tenant, call.epoch)
         except Exception as exc:  # noqa: BLE001 -- the outermost mapping, as in `_guarded`
             self._fail(call, self._relay(call, downstream), exc)
             return True
@@ -195,7 +195,7 @@ class Pipeline:
         await self._classify_beside(call, relay, self._take(call, relay, read), tenant, later)
 
     async def _classify_beside(self, call: Call, relay: Relay, request: Request, tenant: Tenant, later: Later) -> None:
-        call.evidence = evidence = await _of(call).classifier.classify(
+        call.evidence = evidence = await generation_of(call).classifier.classify(
             request.dialect, request.document, size=len(call.inbound.body), flags=call.flags, tenant=tenant.id
         )
         self._answer(call, relay, request, tenant, evidence, later)
@@ -226,7 +226,9 @@ class Pipeline:
     ) -> None:
         """The tenant's class asks for every tier, always."""
         began = self._clock.monotonic()
-        call.evidence = done = await _of(call).classifier.complete(request.dialect, request.document, evidence, tenant)
+        call.evidence = done = await generation_of(call).classifier.complete(
+            request.dialect, request.document, evidence, tenant
+        )
         ending = ScanEnding.COMPLETED if done.coverage.failure is None else ScanEnding.INCOMPLETE
         call.full_scan = FullScan(ScanReason.ALWAYS, ending, round((self._clock.monotonic() - began) * 1000, 3))
         self._look_back(call, relay, request, tenant, done, later)
@@ -234,7 +236,7 @@ class Pipeline:
     def _look_back(
         self, call: Call, relay: Relay, request: Request, tenant: Tenant, evidence: Evidence, later: Later
     ) -> None:
-        replies = _of(call).replies
+        replies = generation_of(call).replies
         conversation = replies.conversation(tenant.id, call.key_id, request)
         go_on = partial(self._decide, call, relay, request, tenant, conversation, evidence, later)
         found = replies.provenance_now(conversation)
@@ -255,16 +257,17 @@ class Pipeline:
         found: Provenance,
     ) -> None:
         if found is not NOTHING:
-            evidence = _with_history(evidence, found)
-        generation = _of(call)
-        first, second = self._decided(generation, call, request, tenant, evidence, self._epoch()), None
+            evidence = with_history(evidence, found)
+        generation = generation_of(call)
+        deciding = self.deciding
+        first, second = deciding.first(call, request, tenant, evidence), None
         decision = first.decision
         if self._shadow is not None and self._shadow.is_comparing and call.planted is None:
             self._shadow.see(generation.bundle, tenant, request, first, call.scored)
-        self._act_on(call, relay, conversation, first)
+        deciding.act_on(call, relay, conversation, first)
         if decision.if_scanned:
-            again = partial(self._scan_fully, request, tenant, first, generation)
-            act_on = partial(self._act_on, call, relay, conversation)
+            again = partial(deciding.scan_fully, request, tenant, first, generation)
+            act_on = partial(deciding.act_on, call, relay, conversation)
             second = SecondDecision(call, first, again, act_on, self._clock)
         match decision:
             case Deny() if second is not None:
@@ -275,92 +278,6 @@ class Pipeline:
                 self._send(call, relay, request, tenant, decision, later, second)
             case Allow():
                 self._reserve(call, relay, request, tenant, decision, later, second)
-
-    def _decided(
-        self, generation: Generation, call: Call, request: Request, tenant: Tenant, evidence: Evidence, epoch: int
-    ) -> Decided:
-        """What `generation` decides on `evidence`, in `epoch`."""
-        low, high = label(generation.policy, evidence, tenant.attested)
-        scored = call.scored = None if generation.scoring is None else generation.scoring.of(request)
-        facts = RequestFacts(
-            low,
-            high,
-            tenant.tenant_class,
-            tenant.ceiling,
-            request.model,
-            request.capabilities,
-            Complexity.MEDIUM if scored is None else scored.band,
-            modalities=request.modalities,
-            context_tokens=request.context_tokens,
-            surroundings=generation.outlook.now(),
-        )
-        return Decided(evidence, facts, decide(generation.policy, facts), generation, epoch)
-
-    def _act_on(self, call: Call, relay: Relay, conversation: Conversation, decided: Decided) -> None:
-        call.evidence, call.facts, call.decision = decided.evidence, decided.facts, decided.decision
-        call.conversation = conversation
-        call.generation, call.epoch = decided.generation, decided.epoch
-        high, replies = decided.facts.label_high, _of(call).replies
-        # What a canary is answered is nobody's, and no one can bring it along.
-        is_kept = call.planted is None and replies.wants(high)
-        relay.remember(partial(replies.remember, conversation, high) if is_kept else None)
-
-    async def _decide_anew(self, call: Call, relay: Relay) -> Decision:
-        """Something was tightened since `call` was decided, or another bundle activated: everything that it was decided
-        on is asked again, and what is true now governs. Raises what its client is told if it may not be served now."""
-        request, evidence, before = call.request, call.evidence, call.generation
-        if request is None or evidence is None:
-            raise Unavailable
-        if self.is_superseded:
-            raise Superseded
-        # Before anything that waits: should there be a third, this is decided once more.
-        generation, epoch = self.generation, self._epoch()
-        tenant = self._caller(call)
-        if call.scopes:
-            check_reach(call.scopes, request.dialect, request.model)
-        conversation = generation.replies.conversation(tenant.id, call.key_id, request)
-        if generation is not before:
-            evidence = await generation.classifier.classify(
-                request.dialect, request.document, size=len(call.inbound.body), flags=call.flags, tenant=tenant.id
-            )
-            if tenant.full_scan:
-                evidence = await generation.classifier.complete(request.dialect, request.document, evidence, tenant)
-            found = await generation.replies.provenance(conversation)
-            if found is not NOTHING:
-                evidence = _with_history(evidence, found)
-            # What was to be stored was to be stored under the bundle of before.
-            relay.keep(None)
-            relay.standby = None
-        call.tenant, call.order = tenant, generation.order
-        decided = self._decided(generation, call, request, tenant, evidence, epoch)
-        self._act_on(call, relay, conversation, decided)
-        return decided.decision
-
-    def _decide_higher(self, call: Call, relay: Relay, label: Label) -> Decision:
-        """What was about to leave is of `label`, above what was decided on: decide again, and let that govern."""
-        facts, evidence, conversation = call.facts, call.evidence, call.conversation
-        if facts is None or evidence is None or conversation is None:
-            raise Unavailable
-        low, high = max(facts.label_low, label), max(facts.label_high, label)
-        facts = replace(facts, label_low=low, label_high=high)
-        generation = _of(call)
-        decided = Decided(evidence, facts, decide(generation.policy, facts), generation, call.epoch)
-        # What was to be stored was to be stored as something lower, and what is stored was.
-        relay.keep(None)
-        relay.standby = None
-        self._act_on(call, relay, conversation, decided)
-        return decided.decision
-
-    async def _scan_fully(
-        self, request: Request, tenant: Tenant, first: Decided, generation: Generation
-    ) -> Decided | None:
-        """What is decided when every tier has looked; None if the slow ones did not come to their end."""
-        evidence = await generation.classifier.complete(request.dialect, request.document, first.evidence, tenant)
-        if evidence is first.evidence:
-            return None
-        low, high = label(generation.policy, evidence, tenant.attested)
-        facts = replace(first.facts, label_low=low, label_high=high)
-        return Decided(evidence, facts, decide(generation.policy, facts), generation, first.epoch)
 
     async def _refuse_or_scan(
         self,
@@ -426,7 +343,7 @@ class Pipeline:
 
     def models(self, inbound: Inbound, downstream: Downstream, model: str | None) -> None:
         """Answer `GET /v1/models`, or `/v1/models/{id}` for one `model`."""
-        generation = self.generation
+        generation = self.deciding.generation
         call = Call(self._ids.new(), inbound, path="models", order=generation.order, generation=generation)
         aliases: tuple[str, ...] = ()
         try:
@@ -438,15 +355,13 @@ class Pipeline:
         except TidegateError as error:
             self._relay(call, downstream).give_up(error, ending=Ending.REFUSED)
             return
-        if model is None:
-            body = models_list(aliases, self._started_at)
-        else:
-            body = model_entry(model, self._started_at)
+        at = self._started_at
+        body = models_list(aliases, at) if model is None else model_entry(model, at)
         self._relay(call, downstream).answer(body)
 
     def refuse(self, inbound: Inbound, downstream: Downstream, error: TidegateError) -> None:
         """Answer a request that is no request for us: an unknown path, a wrong method, a body that cannot be."""
-        generation = self.generation
+        generation = self.deciding.generation
         call = Call(self._ids.new(), inbound, path="", order=generation.order, generation=generation)
         self._relay(call, downstream).give_up(error, ending=Ending.REFUSED)
 
@@ -480,7 +395,7 @@ class Pipeline:
 
     def _identify(self, call: Call) -> Tenant:
         try:
-            tenant = self._caller(call)
+            tenant = caller_of(call, self._authenticator)
         except Unauthenticated:
             # Recorded if there is room: a flood of wrong keys must not be able to shut the door for right ones.
             with contextlib.suppress(AuditUnavailable):
@@ -491,20 +406,10 @@ class Pipeline:
         call.is_reserved = True
         return tenant
 
-    def _caller(self, call: Call) -> Tenant:
-        """Whose credential `call` came with; raises Unauthenticated."""
-        if call.planted is not None:
-            call.scopes = call.planted.scopes
-            return call.planted.tenant
-        inbound = call.inbound
-        caller = self._authenticator.identify(inbound.authorization, inbound.client)
-        tenant, call.key_id, call.scopes, call.app = caller
-        return tenant
-
     def _settle(self, call: Call, ending: Ending, error: TidegateError | None) -> None:
         self._live.pop(call, None)
         now = self._clock.monotonic()
-        generation = _of(call)
+        generation = generation_of(call)
         try:
             if self._quotas is not None and call.quota is not None:
                 self._quotas.settle(call, ending)
@@ -534,20 +439,8 @@ class Pipeline:
             self._audit.record(call.outcome(ending, error, at=self._clock.wall(), now=now))
 
 
-def _of(call: Call) -> Generation:
-    """What `call` is decided with: a call of this pipeline always has one."""
-    generation = call.generation
-    if generation is None:
-        raise Unavailable
-    return generation
-
-
 async def _ask_record(replies: ReplyRecord, conversation: Conversation, go_on: Callable[[Provenance], None]) -> None:
     go_on(await replies.provenance(conversation))
-
-
-def _with_history(evidence: Evidence, found: Provenance) -> Evidence:
-    return msgspec.structs.replace(evidence, history=found.history, taint=found.taint)
 
 
 def _read(dialect: Dialect, body: bytes) -> tuple[Request, tuple[Unscanned, ...]]:

@@ -77,7 +77,7 @@ def total(running: House, family: str) -> float:
 async def test_without_the_setting_there_is_none(tmp_path):
     async with ModelServer() as home, house(tmp_path, {"home": home}) as running:
         assert running.worker._canary is None
-        assert running.worker._status().canary is None
+        assert running.worker._face.status().canary is None
         assert total(running, "tidegate_canary_total") == 0
         assert not home.requests
 

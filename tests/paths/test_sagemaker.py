@@ -261,13 +261,13 @@ async def test_an_endpoint_that_is_being_started_is_told_apart_from_one_that_is_
 
 async def opened(here: House) -> None:
     async with asyncio.timeout(15):
-        while here.worker._status().reasons:  # noqa: ASYNC110 -- a thread asks a server
+        while here.worker._face.status().reasons:  # noqa: ASYNC110 -- a thread asks a server
             await asyncio.sleep(0.01)
 
 
 async def closed(here: House, reason: str) -> None:
     async with asyncio.timeout(15):
-        while not any(reason in told for told in here.worker._status().reasons):  # noqa: ASYNC110 -- as above
+        while not any(reason in told for told in here.worker._face.status().reasons):  # noqa: ASYNC110 -- as above
             await asyncio.sleep(0.01)
 
 
@@ -280,7 +280,7 @@ async def test_a_pool_that_keeps_copies_is_closed_and_opens_when_it_no_longer_do
             assert (await ask(here)).status_code == 200
             await asyncio.to_thread(plane.deploy, "burst", captures=True)
             await closed(here, "the pool burst is closed: data capture is on")
-            assert here.worker._status().is_ready
+            assert here.worker._face.status().is_ready
             standin.clear_record()
             refused = await ask(here)
             assert refused.status_code == 503
@@ -350,7 +350,7 @@ async def test_what_is_taken_in_either_region_is_the_pools(tmp_path):
     ):
         for _ in range(8):
             assert (await ask(here)).status_code == 200
-        figures = (await here.worker._figures()).numbers
+        figures = (await here.worker._face.figures()).numbers
         attempts = figures["tidegate_attempts_total"]
         assert {key: value for key, value in attempts.items() if key[1] == "burst"} == {
             ("cloud", "burst", "completed"): 8

@@ -71,7 +71,7 @@ async def test_a_rush_at_home_raises_the_floor_in_the_cloud_and_aws_knows_when_t
         assert (seen["MinCapacity"], seen["MaxCapacity"]) == (2, 4)
         assert end["ScheduledActionName"] == "burst-warm-end"
         assert end["ScalableTargetAction"] == {"MinCapacity": 0, "MaxCapacity": 4}
-        figures = (await here.worker._figures()).numbers
+        figures = (await here.worker._face.figures()).numbers
         assert figures["tidegate_warm_ups_total"] == {("cloud", "burst", "begun"): 1}
         assert figures["tidegate_warm"] == {("cloud", "burst"): 1}
         state_dir = here.state

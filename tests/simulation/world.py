@@ -11,11 +11,12 @@ from pathlib import Path
 import msgspec
 
 from gateway.api.openai import Connection
-from gateway.assemble import Worker, World
+from gateway.assemble import Worker
 from gateway.core.records import Intent
 from gateway.errors import AuditUnavailable
 from gateway.runtime.audit import AuditLog
 from gateway.settings import load
+from gateway.world import World
 from tests.fakes.house import POLICY, scanner_for, write_config
 from tests.simulation.loop import LoopClock, VirtualLoop
 from tests.simulation.servers import Server
