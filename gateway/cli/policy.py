@@ -1,7 +1,7 @@
 """`tidegate policy`: everything that the people who answer for a policy do with it before it goes live.
 
-Each command lives in a module of its own. None needs any Python, and none but `shadow report` and `status` a running gateway;
-all end with 0 for good, 1 for something found and 2 for misused, and print JSON when asked.
+Each command lives in a module of its own. None needs any Python, and none a running gateway but `shadow report` and
+`status`; all end with 0 for good, 1 for something found and 2 for misused, and print JSON when asked.
 """
 
 import argparse

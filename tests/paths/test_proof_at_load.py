@@ -113,17 +113,35 @@ async def test_what_is_proved_starts_and_leaves_its_certificate_and_the_certific
     ],
 )
 async def test_a_worker_that_finds_other_files_than_were_proved_does_not_start(tmp_path, name, old, new):
+    """What was proved is kept, and read from there by workers that are started later: somebody has changed that."""
     config = tmp_path / "config"
     write_config(config, {})
     async with serving(config) as served:
         await served.port()
-        edit(config, name, old, new)
+        proved = (await served.event("bundle_proved"))["bundle"]
+        edit(config / "state" / "bundles" / proved, name, old, new)
         os.kill(await served.worker(), signal.SIGKILL)
         refused = await served.event("bundle_unproved")
         assert "another bundle" in refused["reason"]
-        assert refused["bundle"] != (await served.event("bundle_proved"))["bundle"]
         assert await asyncio.wait_for(served.process.wait(), 30) == 77
     assert sum('"worker_ready"' in line for line in served.lines) == 1
+
+
+async def test_a_worker_that_is_started_after_an_edit_serves_what_was_proved(tmp_path):
+    config = tmp_path / "config"
+    write_config(config, {})
+    async with serving(config) as served:
+        await served.port()
+        proved = (await served.event("bundle_proved"))["bundle"]
+        # No end marker: an edit that nobody has finished.
+        edit(config, "policy.yaml", "\n...\n", "\n")
+        os.kill(await served.worker(), signal.SIGKILL)
+        async with asyncio.timeout(60):
+            while sum('"worker_ready"' in line for line in served.lines) < 2:  # noqa: ASYNC110 -- lines of a process
+                await asyncio.sleep(0.05)
+        ready = [json.loads(line) for line in served.lines if '"worker_ready"' in line]
+        assert [one["bundle"] for one in ready] == [proved, proved]
+        await served.stop()
 
 
 class Paper:
