@@ -6,10 +6,12 @@ import threading
 
 import pytest
 
+from gateway.core.controls import SetBurst
 from gateway.detect.scanner import build_scanner
 from gateway.settings import load
 from tests.fakes.house import house
 from tests.fakes.model_server import ModelServer
+from tests.paths.test_overrides import both, order, pool_of
 
 SSN = "My SSN is 536-22-8723"
 
@@ -54,3 +56,27 @@ async def test_what_comes_into_force_during_a_scan_governs(tmp_path, is_tightene
         answer = await asking
         assert answer.status_code == (403 if is_tightened else 200)
         assert len(home.requests) == (not is_tightened)
+
+
+class Slow:
+    """A budget desk that has money, after a while."""
+
+    def __init__(self, meanwhile):
+        self._meanwhile = meanwhile
+
+    def has_spent(self, tenant):
+        return False
+
+    async def reserve(self, *_):
+        await self._meanwhile()
+
+    def settle(self, *_, **__):
+        pass
+
+
+async def test_what_is_taken_away_while_money_is_set_aside_does_not_leave(tmp_path):
+    async with both(tmp_path) as (gateway, _, burst):
+        await order(gateway, SetBurst(1.0))
+        gateway.worker._pipeline._dispatcher._budget = Slow(lambda: order(gateway, SetBurst(0.0)))
+        assert pool_of(await gateway.chat()) == "home"
+    assert burst.requests == []
