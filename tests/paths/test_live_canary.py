@@ -200,7 +200,7 @@ def sent_to(pool: str, mirror: str | None = None):
 
 @pytest.mark.parametrize("change", [sent_to("burst"), sent_to("home", "burst")], ids=["itself", "a copy"])
 async def test_an_attempt_in_the_cloud_alarms_also_if_a_later_guard_stops_it(tmp_path, monkeypatch, change):
-    monkeypatch.setattr("gateway.pipeline.decide", change)
+    monkeypatch.setattr("gateway.runtime.deciding.decide", change)
     async with (
         ModelServer() as home,
         ModelServer() as burst,

@@ -373,7 +373,7 @@ async def test_another_bundle_or_epoch_knows_nothing(tmp_path, servers, is_bundl
         await post(gateway, chat())
         assert (known(gateway), pipeline._repeats.size) == (1, 1)
         if is_bundle:
-            pipeline.generation = replace(pipeline.generation)
+            pipeline.deciding.generation = replace(pipeline.generation)
         else:
             await order(gateway, SetBurst(0.0))
         await post(gateway, chat("Something else"))

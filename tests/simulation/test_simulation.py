@@ -55,7 +55,7 @@ def test_a_figure_of_resilience_holds(base, figure):
 
 
 def test_a_gateway_that_labels_everything_low_is_found_out(base, monkeypatch):
-    for module in ("gateway.pipeline", "gateway.runtime.classify"):
+    for module in ("gateway.runtime.deciding", "gateway.runtime.classify"):
         monkeypatch.setattr(f"{module}.label", lambda *_: (Label(0), Label(0)))
     breaches = run(Scenario(3, (), 40, 1.0, 8), base).breaches
     assert any("left for the cloud" in breach for breach in breaches)
