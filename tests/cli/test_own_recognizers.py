@@ -153,6 +153,7 @@ def test_they_are_part_of_what_is_proved_and_served(folder: Path) -> None:
 
 def test_where_code_is_called_nothing_is_scanned_on_the_loop(folder: Path) -> None:
     settings = load(folder, {})
-    assert parts.scanned_inline(settings) == settings.gateway.limits.scan_inline
+    most = settings.gateway.limits.scan_inline
+    assert parts.scanned_inline(settings.bundle, most) == most > 0
     code = ForeignRecognizer(object(), name="n", entities=frozenset({"E"}), identity="i")  # type: ignore[arg-type]
-    assert parts.scanned_inline(replace(settings, bundle=replace(settings.bundle, recognizers=(code,)))) == 0
+    assert parts.scanned_inline(replace(settings.bundle, recognizers=(code,)), most) == 0

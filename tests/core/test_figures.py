@@ -127,6 +127,8 @@ def test_no_label_could_hold_who_asked_or_what():
     allowed = {
         "api", "tenant_class", "label", "zone", "pool", "endpoint", "ending", "route", "result", "code", "kind",
         "streamed", "scan", "entity", "carrier", "reason", "because", "state", "version", "bundle", "band",
-        "store", "limit", "issuer", "window", "currency",
+        "store", "limit", "issuer", "window", "currency", "why", "verdict",
+        # Of a candidate for the policy: its digest, and names that stand in it.
+        "candidate", "direction", "gap", "new_route", "new_label",
     }  # fmt: skip
     assert {label for family in FAMILIES.values() for label in family.labels} <= allowed

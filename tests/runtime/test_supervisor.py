@@ -55,7 +55,8 @@ class Running:
     def end(self, number=signal.SIGTERM):
         if self.process.poll() is None:
             self.process.send_signal(number)
-        self.events += [json.loads(line) for line in self.process.stderr]
+        # A worker of these tests may be told twice to go while asyncio closes its loop, and Python then says a line.
+        self.events += [json.loads(line) for line in self.process.stderr if line.startswith("{")]
         return self.process.wait(20)
 
     def named(self, event):
