@@ -65,12 +65,14 @@ def _diff(arguments: argparse.Namespace) -> int:
         )
     version = _version(old, new)
     failed = _failed(arguments.fail_on, found, version)
+    shared = [str(path) for path in old.files.others if path in new.files.others]
     if arguments.json:
         shown = {
             "ok": not failed,
             "problems": [],
             "old": _shown(old),
             "new": _shown(new),
+            "shared": shared,
             "failed_on": failed,
             "version": fields_of(version) if version is not None else None,
         }
@@ -79,6 +81,8 @@ def _diff(arguments: argparse.Namespace) -> int:
     page, spoken = Page.on(sys.stdout, os.environ), language(arguments)
     page.say(_with(old, "old", spoken))
     page.say(_with(new, "new", spoken))
+    if shared:
+        page.say(fill(_WORDS, "shared", spoken, others=fill(_WORDS, "and", spoken).join(shared)), Colour.WRONG)
     first, *rest = said(found, spoken).split("\n")
     page.say(first, Colour.WRONG if found.new_cloud_access else Colour.HOME)
     for line in rest:
@@ -94,6 +98,10 @@ _WORDS: Final[Table] = MappingProxyType(
     {
         "old": ("Old: {file}, version {version}{others}.", "旧：{file}，版本 {version}{others}。"),
         "new": ("New: {file}, version {version}{others}.", "新：{file}，版本 {version}{others}。"),
+        "shared": (
+            "Both are read with {others}: what has changed there does not show. Keep the old files together.",
+            "两者都以 {others} 读取：其中的改动不会显示。请把旧文件放在一起保存。",
+        ),
         "with": (", with {others}", "，连同 {others}"),
         "and": (" and ", " 和 "),
         "failed": ("Failed on: {on}.", "未通过：{on}。"),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from gateway.core.findings import MARKER_PREFIX, Finding, Tier
+from gateway.detect.simplified import TO_SIMPLIFIED
 
 # The edges of a candidate.
 LEFT = r"(?<![0-9A-Za-z])"
@@ -138,10 +139,26 @@ def recognizer(rule: Rule) -> PatternRecognizer:
     )
 
 
+def _spelled(word: str) -> str:
+    """A pattern for one word of a marker: Chinese characters in either form, and apart as they are set for show."""
+    pieces, before = [], False
+    for character in word:
+        is_han = "\u4e00" <= character <= "\u9fff"
+        plain = TO_SIMPLIFIED.get(character, character)
+        others = [one for one, simple in TO_SIMPLIFIED.items() if simple == plain]
+        piece = f"[{plain}{''.join(others)}]" if others else re.escape(character)
+        pieces.append(r"\s{0,2}" + piece if is_han and before else piece)
+        before = is_han
+    return "".join(pieces)
+
+
 def marker(text: str) -> PatternRecognizer:
-    """The recognizer of a policy's own marker: any case, any spacing, not inside a longer word."""
+    """The recognizer of a policy's own marker: any case, any spacing, not inside a longer word of Latin letters.
+
+    Chinese is written with spaces between its characters on cover sheets, and in traditional ones elsewhere.
+    """
     words = text.split()
-    body = r"\s{1,4}".join(re.escape(word) for word in words)
+    body = r"\s{1,4}".join(map(_spelled, words))
     folded = " ".join(words).casefold()
     left = r"(?<![A-Za-z])" if words[0][0].isascii() and words[0][0].isalpha() else ""
     right = r"(?![A-Za-z])" if words[-1][-1].isascii() and words[-1][-1].isalpha() else ""

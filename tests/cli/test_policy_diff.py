@@ -162,3 +162,14 @@ def test_the_comparison_speaks_chinese(folder: Path, capsys: Capsys) -> None:
     _, out, _ = compare(capsys, folder, "--language", "zh")
     assert out.startswith("旧：")
     assert "新增云端访问：无。" in out
+
+
+def test_files_that_both_sides_were_read_with_are_named(folder: Path, capsys: Capsys) -> None:
+    alone = folder / "alone.yaml"
+    alone.write_text((folder / "policy.yaml").read_text())
+    _, out, _ = run(capsys, "diff", alone, folder / "policy.yaml")
+    assert "what has changed there does not show" in " ".join(out.split())
+    _, out, _ = run(capsys, "diff", alone, folder / "policy.yaml", "--json")
+    assert json.loads(out)["shared"] == [str(folder / "pools.yaml"), str(folder / "tenants.yaml")]
+    _, out, _ = run(capsys, "diff", folder / "old" / "policy.yaml", folder / "policy.yaml", "--json")
+    assert json.loads(out)["shared"] == []

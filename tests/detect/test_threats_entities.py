@@ -4,11 +4,13 @@ One row per form: texts in which it is found, and the nearest texts in which it 
 of another make, the same characters without the words that say what they are.
 """
 
+import functools
 from typing import NamedTuple
 
 import pytest
 
 from gateway.core.entities import ENTITIES
+from gateway.detect.scanner import build_scanner
 
 
 class Row(NamedTuple):
@@ -236,6 +238,24 @@ def test_it_is_found(scanner, entity, text):
 @pytest.mark.parametrize(("entity", "text"), [(row.entity, text) for row in ROWS for text in row.not_found])
 def test_what_only_looks_like_it_is_not(scanner, entity, text):
     assert entity not in found(scanner, text)
+
+
+@functools.cache
+def secret(marker):
+    return build_scanner([marker])
+
+
+@pytest.mark.parametrize(
+    "written", ["绝密", "绝 密", "绝\u3000密", "绝\u00a0密", "絕密", "絕 密", "绝\n密", "绝\u200b密", "【绝密】"]
+)
+@pytest.mark.parametrize("marker", ["绝密", "絕密"])
+def test_a_chinese_marker_is_found_in_either_script_and_set_apart(marker, written):
+    assert f"MARKER:{marker}" in found(secret(marker), f"文件密级：{written}，请妥善保管")
+
+
+@pytest.mark.parametrize("other", ["绝对保密", "绝    密", "决密", "绝.密"])
+def test_what_is_another_word_is_no_marker(other):
+    assert not [one for one in found(secret("绝密"), other) if one.startswith("MARKER")]
 
 
 @pytest.mark.parametrize("marker", ["内部", "机密", "Do Not Distribute"])

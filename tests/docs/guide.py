@@ -84,7 +84,9 @@ class _Play:
         if program == "cd":
             os.chdir(arguments[0])
         elif program == "cp":
-            shutil.copy(*arguments)
+            *sources, target = arguments
+            for source in sources:
+                shutil.copy(source, target)
         elif program == "mkdir":
             Path(arguments[0]).mkdir()
         else:
