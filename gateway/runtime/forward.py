@@ -6,7 +6,7 @@ top clearance the final bytes are scanned once more first. Whoever wants bytes t
 failover, and later mirror, warm-up, embedder and batch (threats.md I1, I9, I10).
 """
 
-from collections import deque
+from array import array
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
@@ -44,9 +44,8 @@ class Door:
         self._key = KeyedHash(key)
         self._clock = clock
         self._epoch = epoch
-        self._spent: set[int] = set()
-        self._order: deque[int] = deque()
-        self._floor = 0
+        # By their remainder: of a fixed size, and nothing to look through.
+        self._spent = array("Q", bytes(8 * _REMEMBERED))
 
     def open(
         self, clearance: Clearance, message: Message, pool: Pool, zone: Zone, connection: UpstreamConnection
@@ -62,15 +61,11 @@ class Door:
             raise kind(detail=f"{pool.name}: {refusal}")
 
     def _burn(self, nonce: int) -> bool:
-        # Nonces rise, so those forgotten are all below the floor: an old clearance counts as spent.
-        if nonce <= self._floor or nonce in self._spent:
+        # Nonces rise from 1. Whoever's place a younger one has taken is too old: it counts as spent.
+        place = nonce % _REMEMBERED
+        if self._spent[place] >= nonce:
             return False
-        self._spent.add(nonce)
-        self._order.append(nonce)
-        if len(self._order) > _REMEMBERED:
-            oldest = self._order.popleft()
-            self._spent.discard(oldest)
-            self._floor = max(self._floor, oldest)
+        self._spent[place] = nonce
         return True
 
 
