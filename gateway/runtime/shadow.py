@@ -23,6 +23,7 @@ from gateway.core.records import Scored
 from gateway.policy.replay import Gap
 from gateway.policy.shadow import Candidate, Direction
 from gateway.runtime.bundles import Bundle
+from gateway.runtime.file_mark import Mark, mark_of
 from gateway.runtime.full_scan import Decided
 from gateway.runtime.instruments import Reading
 from gateway.runtime.surroundings import Outlook
@@ -42,7 +43,6 @@ SCORED_IN: Final = 4
 """Scoring a request takes three times as long as all the rest: where only a candidate asks for it, one request of so
 many is compared. Every figure is then of these."""
 
-_Mark = tuple[int, int, int, int, int] | None
 _Kind = tuple[str, str, Label | None, Direction]
 
 log = EventLog(__name__)
@@ -142,7 +142,7 @@ class Shadow:
 
         self._state: State | None = None
         self._since = 0.0
-        self._seen: tuple[_Mark, ...] = ()
+        self._seen: tuple[Mark, ...] = ()
         self._seen_with: Bundle | None = None
         self._past: dict[tuple[str, str], dict[tuple[Family, Labels], float]] = {}
 
@@ -176,7 +176,7 @@ class Shadow:
 
     async def look(self) -> None:
         """Read the candidate if anything that it depends on is not as before."""
-        live, marks = self._live(), tuple([_mark_of(path) for path in self._files])
+        live, marks = self._live(), tuple([mark_of(path) for path in self._files])
         if marks == self._seen and live is self._seen_with:
             return
         if marks[0] is None:
@@ -251,13 +251,3 @@ class Shadow:
             for family, labels, count in self._comparison.readings():
                 past[family, labels] = past.get((family, labels), 0.0) + count
         self._comparison, self.is_comparing = None, False
-
-
-def _mark_of(path: Path) -> _Mark:
-    """What tells one state of a file from the next; None if it is not there or cannot be asked about. With the time of
-    a change of mode: one that nobody may read is another when somebody may."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
