@@ -6,7 +6,7 @@ Mark = tuple[int, int, int, int, int] | None
 
 
 def mark_of(path: Path) -> Mark:
-    """Device, inode, size, and when content and mode changed, in nanoseconds: a file that nobody may read is another when
+    """Device, inode, size, and when content and mode changed, in nanoseconds: what nobody may read is another file when
     somebody may. None if it is not there or cannot be asked about."""
     try:
         found = path.stat()
