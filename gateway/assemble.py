@@ -278,7 +278,7 @@ class Worker:
         self._budget.adopt(bundle.budget, bundle.prices)
         if self._cache is not None:
             self._cache.adopt(bundle.tenants)
-        self._pipeline.deciding.generation = generation
+        self._pipeline.deciding.take(generation)
         # Last: what is cleared from here on was decided by the new one.
         self._activations += 1
         self._audit.activated(bundle.digest, bundle.policy.order.names, certificate, origin_of(bundle))

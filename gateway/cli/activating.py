@@ -8,6 +8,7 @@ not take it asks those who still wait to come again, where something may have be
 import asyncio
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from gateway.assemble import Worker
 from gateway.cli import loaded
@@ -16,6 +17,9 @@ from gateway.core.problems import Problems
 from gateway.runtime.certified import Unproved
 from gateway.runtime.lifeline import Lifeline, Told
 from gateway.telemetry import EventLog
+
+DEEPER: Final = "it takes a worker of its own"
+AGAIN_AFTER_S: Final = 1.0
 
 log = EventLog(__name__)
 
@@ -52,13 +56,18 @@ class Activating:
 
     async def _follow(self) -> None:
         """Take what is wanted, and what is wanted by then."""
+        told = ""
         while (wanted := self._wanted) != self._worker.bundle:
             reason = await self._take(wanted)
             if reason:
-                log.warning("bundle_not_activated", bundle=wanted, reason=reason)
-                self._lifeline.not_activated(wanted, reason)
-                if wanted == self._wanted:
+                if told != wanted:
+                    told = wanted
+                    log.warning("bundle_not_activated", bundle=wanted, reason=reason)
+                    self._lifeline.not_activated(wanted, reason)
+                if reason == DEEPER:
                     return
+                # A file of keys or of secrets may be about to be written: a worker must not stay shut for that.
+                await asyncio.sleep(AGAIN_AFTER_S)
         self._lifeline.activated(self._wanted)
 
     async def _take(self, wanted: str) -> str:
@@ -71,7 +80,7 @@ class Activating:
         if found.foundation != self._current.foundation:
             if not self._current.bundle.is_kept_by(found.bundle):
                 self._worker.supersede()
-            return "it takes a worker of its own"
+            return DEEPER
         await asyncio.to_thread(self._worker.make_ready, found.bundle)
         self._worker.activate(found.bundle, found.scanner, found.certificate)
         self._current = found

@@ -41,6 +41,10 @@ class Deciding:
         self.is_superseded = False
         """Whether something governs elsewhere that takes away what is permitted here."""
 
+    def take(self, generation: Generation) -> None:
+        """`generation` is what whoever comes in from now on is decided with."""
+        self.generation, self.is_superseded = generation, False
+
     def first(self, call: Call, request: Request, tenant: Tenant, evidence: Evidence) -> Decided:
         """What the generation that `call` came in under decides on `evidence`, in the epoch of that moment."""
         return self._decided(generation_of(call), call, request, tenant, evidence, call.epoch)
