@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from gateway.cli import explain_attempts, explain_copies
 from gateway.cli.complexity_words import said
 from gateway.cli.demo_words import language_of
 from gateway.cli.explain_words import say
@@ -21,7 +22,7 @@ from gateway.core.decision import Allow, Decision, Deny
 from gateway.core.findings import Evidence
 from gateway.core.labels import Label
 from gateway.core.prices import money
-from gateway.core.records import Attempt, FullScan, Intent, Outcome, ScanEnding, ScanReason
+from gateway.core.records import FullScan, Outcome, ScanEnding, ScanReason
 from gateway.detect.scanner import scanner_digest
 from gateway.policy.decide import decide
 from gateway.policy.explain import explain
@@ -57,25 +58,32 @@ def run(arguments: argparse.Namespace) -> int:
     if told is None:
         print(f"tidegate: {say('unknown', language, id=arguments.id, place=folder)}", file=sys.stderr)
         return 1
-    lines = list(Story(told, settings, language).lines())
+    lines = list(Story(told, settings, language, asked=request_id).lines())
     print(_as_json(told, lines) if arguments.json else "\n".join(lines))
     return 0
 
 
 class Story:
-    """What is told of one request."""
+    """What is told of one request, and of its copies. `asked` is the id that was asked for."""
 
-    def __init__(self, told: Told, settings: Settings, language: Language) -> None:
+    def __init__(self, told: Told, settings: Settings, language: Language, *, asked: str) -> None:
         self._told = told
+        self._asked = asked
         self._settings = settings
         self._language: Language = language
 
     def lines(self) -> Iterator[str]:
         """The story, line by line."""
+        if any(copy.record.request_id == self._asked for copy in self._told.copies):
+            yield self._say("is_copy", id=self._asked)
         outcome = self._told.outcome
         if outcome is None:
-            yield from self._intents_only(self._told.intents)
-            return
+            yield from self._no_outcome()
+        else:
+            yield from self._whole(outcome)
+        yield from self._copies(outcome)
+
+    def _whole(self, outcome: Outcome) -> Iterator[str]:
         yield self._request(outcome)
         if outcome.canary:
             yield self._say("canary")
@@ -104,11 +112,25 @@ class Story:
         bundle = self._settings.bundle
         return bundle.with_scanner(scanner_digest(bundle.policy.markers, bundle.recognizers)).digest
 
-    def _intents_only(self, intents: tuple[Intent, ...]) -> Iterator[str]:
+    def _no_outcome(self) -> Iterator[str]:
+        intents = self._told.intents
+        if not intents:
+            yield self._say("copy_only", id=self._told.copies[0].record.copy_of)
+            return
         first = intents[0]
         yield self._say("intent_only", id=first.request_id, when=_when(first.at), tenant=first.tenant)
         for intent in intents:
-            yield self._may_have_been_sent(intent)
+            yield explain_attempts.may_have_been_sent(intent, self._language)
+
+    def _copies(self, outcome: Outcome | None) -> Iterator[str]:
+        copies, bundle = self._told.copies, self._settings.bundle
+        for copy in copies:
+            is_live = copy.record.bundle == self._live_bundle()
+            clearance = explain_copies.clearance_of(copy, bundle.topology, bundle.policy.order) if is_live else None
+            yield from explain_copies.lines(copy, self._language, currency=bundle.prices.currency, clearance=clearance)
+        without = explain_copies.none_made(outcome, copies) if outcome is not None else None
+        if without is not None:
+            yield self._say("no_copy", pool=without)
 
     def _request(self, outcome: Outcome) -> str:
         return self._say(
@@ -134,6 +156,8 @@ class Story:
         elif decision is not None:
             key = "allow_spill" if decision.spill else "allow"
             yield self._say(key, route=decision.route, to=self._list(decision.to), spill=self._list(decision.spill))
+            if decision.mirror is not None:
+                yield self._say("mirror", percent=f"{decision.mirror.percent:g}", pool=decision.mirror.pool)
 
     def _label(self, label: Label) -> str:
         names = self._told.labels or ()
@@ -191,10 +215,7 @@ class Story:
             yield self._say(f"kept_{outcome.stayed}")
         if outcome.attempts:
             yield self._say("attempts")
-            for number, attempt in enumerate(outcome.attempts, 1):
-                yield self._attempt(number, attempt)
-                if attempt.detail.startswith("cold start"):
-                    yield self._say("attempt_cold")
+            yield from explain_attempts.told(outcome.attempts, self._language)
         yield from self._whereabouts(outcome)
         cached = outcome.cached
         if cached is not None:
@@ -210,39 +231,19 @@ class Story:
             yield self._say("cost", money=f"{money(outcome.cost_micros, 6)} {currency}".rstrip())
         if outcome.error is not None:
             yield self._say("error", error=outcome.error)
-        yield self._say("ending", ending=self._say(f"ending_{outcome.ending}"))
-
-    def _attempt(self, number: int, attempt: Attempt) -> str:
-        return self._say(
-            "attempt" if attempt.status is None else "attempt_status",
-            number=number,
-            pool=attempt.pool,
-            zone=attempt.zone,
-            endpoint=attempt.endpoint,
-            ending=self._say(f"ending_{attempt.ending}"),
-            status=attempt.status,
-            ms=f"{attempt.ms:.0f}",
-        )
+        yield self._say("ending", ending=explain_attempts.ended(outcome.ending, self._language))
 
     def _whereabouts(self, outcome: Outcome) -> Iterator[str]:
-        # A cloud server that gave a status has the request. One that gave none, or an intent that no attempt followed,
-        # proves nothing either way, and is told as such.
-        answered = {
-            attempt.pool for attempt in outcome.attempts if attempt.zone != "onprem" and attempt.status is not None
-        }
-        unsure = [intent for intent in self._told.intents if intent.pool not in answered]
-        if answered:
-            yield self._say("left", pools=self._list(tuple(sorted(answered))))
+        left = explain_attempts.answered(outcome.attempts)
+        unsure = explain_attempts.unsure(outcome.attempts, self._told.intents)
+        if left:
+            yield self._say("left", pools=self._list(left))
         for intent in unsure:
-            yield self._may_have_been_sent(intent)
-        if answered or unsure:
+            yield explain_attempts.may_have_been_sent(intent, self._language)
+        if left or unsure:
             return
-        yield self._say("stayed" if outcome.attempts else "no_attempt")
-
-    def _may_have_been_sent(self, intent: Intent) -> str:
-        return self._say(
-            "may_have_been_sent", pool=intent.pool, zone=intent.zone, label=intent.label, route=intent.route
-        )
+        key = "stayed" if outcome.attempts else "no_attempt"
+        yield self._say(f"{key}_itself" if explain_copies.may_have_left(self._told.copies) else key)
 
 
 def _when(at: float) -> str:
@@ -254,6 +255,7 @@ def _as_json(told: Told, lines: list[str]) -> str:
         "intents": told.intents,
         "outcome": told.outcome,
         "labels": told.labels,
+        "copies": told.copies,
         "explanation": lines,
     }
     return msgspec.json.format(msgspec.json.encode(shown), indent=2).decode()

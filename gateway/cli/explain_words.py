@@ -71,6 +71,14 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "To {pool} ({zone}), label {label}, by the route {route}: may have been sent.",
             "发往 {pool}（{zone}），标签 {label}，路由 {route}：可能已发送。",
         ),
+        "copy_only": (
+            "Request {id}: the log holds a copy of it that was made for a mirror, and no outcome.",
+            "请求 {id}：日志中有为镜像制作的副本，没有结果。",
+        ),
+        "is_copy": (
+            "{id} is a copy that was made for a mirror; this is the story of the request that it is a copy of.",
+            "{id} 是为镜像制作的副本；以下是原请求的经过。",
+        ),
         "undecided": ("It ended before the policy was asked.", "在询问策略之前就已结束。"),
         "live": (
             "Why, by the policy that is in force and was in force then:",
@@ -101,6 +109,10 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "Route {route}: {to}; under pressure also {spill}.",
             "路由 {route}：{to}；拥塞时还可用 {spill}。",
         ),
+        "mirror": (
+            "A copy of {percent} % of such requests goes to {pool}; what it answers is thrown away.",
+            "此类请求中有 {percent}% 会复制一份发往 {pool}（镜像），其应答被丢弃。",
+        ),
         "deny": ("Refused by {route}: {message}", "被 {route} 拒绝：{message}"),
         "attempts": ("What happened:", "经过："),
         "attempt": (
@@ -121,6 +133,44 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "应答来自缓存，已存 {age} 秒；生成时所用令牌数：输入 {prompt}，输出 {completion}。",
         ),
         "stayed": ("It stayed at home.", "数据没有离开本地。"),
+        "stayed_itself": (
+            "It stayed at home itself; of its copy the same cannot be said, see below.",
+            "原请求没有离开本地；其副本则未必，见下文。",
+        ),
+        "no_attempt_itself": (
+            "It was sent nowhere itself; for its copy see below.",
+            "原请求没有发往任何地方；副本见下文。",
+        ),
+        "copy": (
+            "A copy of it, {id}, was made for {pool}, the mirror of the route {route}; nobody got an answer. {ms} ms.",
+            "为路由 {route} 的镜像 {pool} 制作了副本 {id}；其应答未发给任何人。用时 {ms} 毫秒。",
+        ),
+        "copy_allowed": (
+            "  Allowed by a decision of its own: {pool} and nothing else, label {label}.",
+            "  由单独的决定放行：仅限 {pool}，标签 {label}。",
+        ),
+        "copy_allowed_clearance": (
+            "  Allowed by a decision of its own: {pool} and nothing else, label {label}; "
+            "that pool may see up to {clearance}.",
+            "  由单独的决定放行：仅限 {pool}，标签 {label}；该资源池最高可见 {clearance}。",
+        ),
+        "copy_left": ("The copy was sent to the cloud: {pools}.", "副本已发往云端：{pools}。"),
+        "copy_stayed": ("The copy stayed at home.", "副本没有离开本地。"),
+        "copy_no_attempt": ("The copy was sent nowhere.", "副本没有发往任何地方。"),
+        "copy_usage": (
+            "Tokens that count as nobody's: {prompt} in, {completion} out.",
+            "令牌数（不计入任何人的用量）：输入 {prompt}，输出 {completion}。",
+        ),
+        "copy_error": ("It was given up with the error `{error}`.", "因错误 `{error}` 放弃。"),
+        "copy_ending_deadline": ("it took longer than a copy may", "超过副本允许的时间"),
+        "copy_ending_cancelled": (
+            "it gave way to work that waited, or the gateway stopped",
+            "让位给排队的请求，或网关已停止",
+        ),
+        "no_copy": (
+            "No copy for the mirror {pool} is on record: it was not of its share, the pool was busy, or it still ran.",
+            "没有为镜像 {pool} 制作副本的记录：不在比例之内、资源池繁忙，或副本尚未结束。",
+        ),
         "left": ("It was sent to the cloud: {pools}.", "已发往云端：{pools}。"),
         "kept_label": (
             "It could not leave meanwhile: its label keeps it home.",

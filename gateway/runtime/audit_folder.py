@@ -5,7 +5,7 @@ that was not read. What the bytes are worth is judged in `core/audit_verify.py`.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -15,19 +15,31 @@ from gateway.core.audit_record import Activation, Entry, Unreadable, read
 from gateway.core.audit_verify import CHECKPOINTS, Report, verify
 from gateway.core.keyed_hash import KeyedHash
 from gateway.core.problems import Problem, Problems
-from gateway.core.records import Intent, Outcome
+from gateway.core.records import Intent, Mirrored, Outcome
 from gateway.runtime.checkpoints import PUBLIC_KEY, load_public_key
 
 _READINGS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
+class Copy:
+    """What the log says of one copy for a mirror."""
+
+    record: Mirrored
+    intents: tuple[Intent, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
-    """What the log says of one request. `labels` names those of the bundle it was decided under, if the log does."""
+    """What the log says of one request. `labels` names those of the bundle it was decided under, if the log does.
+
+    There may be nothing but `copies`: a copy ends when it ends, and so does the gateway.
+    """
 
     intents: tuple[Intent, ...]
     outcome: Outcome | None
     labels: tuple[str, ...] | None
+    copies: tuple[Copy, ...] = ()
 
 
 def judge(directory: Path, public_key: Ed25519PublicKey | None, key: KeyedHash | None) -> Report:
@@ -45,30 +57,58 @@ def judge(directory: Path, public_key: Ed25519PublicKey | None, key: KeyedHash |
 
 
 def find(directory: Path, request_id: str) -> Told | None:
-    """Everything recorded about the request, or None. A record may be in two segments; it is told once."""
-    wanted = b'"request_id":"%b"' % request_id.encode()
-    intents: list[Intent] = []
+    """Everything recorded about the request, or None. A copy's own id finds the request that it was made of."""
+    found = _search(directory, (request_id,))
+    if found.outcome is None and found.copied and all(copy.request_id == request_id for copy in found.copied):
+        # `request_id` is a copy's: what was found and decided stands with the request.
+        found = _search(directory, (found.copied[0].copy_of,))
+    if found.outcome is None and not found.intents and not found.copied:
+        return None
+    beside = _search(directory, tuple(copy.request_id for copy in found.copied)).intents if found.copied else []
+    copies = tuple(
+        Copy(one, tuple(intent for intent in beside if intent.request_id == one.request_id)) for one in found.copied
+    )
+    records: tuple[Intent | Outcome | Mirrored, ...] = (*found.intents, *found.copied)
+    bundle = found.outcome.bundle if found.outcome is not None else records[0].bundle
+    return Told(tuple(found.intents), found.outcome, found.names.get(bundle), copies)
+
+
+@dataclass(slots=True)
+class _Found:
+    """What was found of requests while segments are read. A record may be in two segments; it is told once."""
+
+    intents: list[Intent] = field(default_factory=list)
     outcome: Outcome | None = None
-    names: dict[str, tuple[str, ...]] = {}
+    copied: list[Mirrored] = field(default_factory=list)
+    names: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def take(self, entry: Entry | None, ids: tuple[str, ...]) -> None:
+        match entry:
+            case Intent() if entry.request_id in ids and entry not in self.intents:
+                self.intents.append(entry)
+            case Outcome() if entry.request_id in ids:
+                self.outcome = entry
+            case Mirrored() if (entry.copy_of in ids or entry.request_id in ids) and entry not in self.copied:
+                self.copied.append(entry)
+            case Activation():
+                self.names[entry.bundle] = entry.labels
+            case _:
+                pass
+
+
+def _search(directory: Path, ids: tuple[str, ...]) -> _Found:
+    wanted = tuple(b'"%b"' % one.encode() for one in ids)
+    found = _Found()
     for path in reversed(_segments(directory)):
         data = path.read_bytes()
-        if wanted not in data:
+        if not any(word in data for word in wanted):
             continue
-        for line in _lines_with(data, b'"activation":'):
-            entry = _entry(line)
-            if isinstance(entry, Activation):
-                names[entry.bundle] = entry.labels
-        for line in _lines_with(data, wanted):
-            entry = _entry(line)
-            if isinstance(entry, Intent) and entry.request_id == request_id and entry not in intents:
-                intents.append(entry)
-            elif isinstance(entry, Outcome) and entry.request_id == request_id:
-                outcome = entry
-    if outcome is None and not intents:
-        return None
-    bundle = outcome.bundle if outcome is not None else intents[0].bundle
-    intents.sort(key=lambda intent: intent.at)
-    return Told(tuple(intents), outcome, names.get(bundle))
+        for word in (b'"activation":', *wanted):
+            for line in _lines_with(data, word):
+                found.take(_entry(line), ids)
+    found.intents.sort(key=lambda intent: intent.at)
+    found.copied.sort(key=lambda copy: copy.at)
+    return found
 
 
 def outcomes(directory: Path, since: float = 0.0) -> Iterator[tuple[Outcome | None, tuple[str, ...] | None]]:

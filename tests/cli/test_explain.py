@@ -9,11 +9,22 @@ from msgspec.structs import replace
 
 from gateway.cli.explain_words import SENTENCES
 from gateway.cli.main import main
-from gateway.core.decision import Allow, Deny, DenyCode
+from gateway.core.decision import Allow, Deny, DenyCode, Mirror
 from gateway.core.facts import RequestFacts
 from gateway.core.findings import Coverage, Evidence, Finding, Tier, Unscanned
 from gateway.core.labels import Label
-from gateway.core.records import Attempt, Cached, Ending, FullScan, Intent, ScanEnding, ScanReason, Stayed, Usage
+from gateway.core.records import (
+    Attempt,
+    Cached,
+    Ending,
+    FullScan,
+    Intent,
+    Mirrored,
+    ScanEnding,
+    ScanReason,
+    Stayed,
+    Usage,
+)
 from gateway.detect.scanner import build_scanner, scanner_digest
 from gateway.runtime.audit import AuditLog
 from gateway.runtime.clock import SystemClock
@@ -340,3 +351,111 @@ def test_a_model_that_was_being_started_is_told_apart_from_one_that_failed(expla
     assert shown.out.count("its model was being started from nothing") == 1
     _, shown = explain([sent(), told(attempts=(cold, HOME))], "--language", "zh")
     assert "模型正从零启动" in shown.out
+
+
+# Copies for a mirror
+
+
+def copied(request_id="c0p1", attempts=(HOME,), **changes):
+    values = {"ending": Ending.COMPLETED, "bundle": "b" * 64, "epoch": 1, "attempts": attempts}
+    named = {"tenant": "demo", "label": "internal", "route": "rest", "pool": "burst"}
+    return Mirrored(request_id, "0a1b", 1_700_000_001.0, 21.0, **(named | values | changes))
+
+
+ASKED = Allow(("home",), (), 10.0, "rest", Label(1), mirror=Mirror("burst", 5.0))
+THERE = replace(CLOUD, status=200, ending=Ending.COMPLETED)
+
+
+def test_a_copy_is_told_after_its_request_with_what_allowed_it_and_where_it_went(explain):
+    copy = copied(attempts=(THERE,), usage=Usage(10, 4), cost_micros=1_500_000)
+    _, shown = explain([told(decision=ASKED), sent(request_id="c0p1"), copy])
+    lines = shown.out.splitlines()
+    assert "A copy of 5 % of such requests goes to burst; what it answers is thrown away." in lines
+    assert "It stayed at home." not in lines
+    assert "It stayed at home itself; of its copy the same cannot be said, see below." in lines
+    assert lines[lines.index("End: completed.") + 1 :] == [
+        "A copy of it, c0p1, was made for burst, the mirror of the route rest; nobody got an answer. 21 ms.",
+        "  Allowed by a decision of its own: burst and nothing else, label internal.",
+        "    1. burst (cloud), endpoint b: completed, status 200, 7 ms",
+        "  The copy was sent to the cloud: burst.",
+        "  Tokens that count as nobody's: 10 in, 4 out.",
+        "  Cost: 1.500000.",
+        "  End: completed.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("copy", "intents", "said"),
+    [
+        (copied(), [], "  The copy stayed at home."),
+        (copied(attempts=(CLOUD,)), [sent(request_id="c0p1")], "by the route rest: may have been sent."),
+        (copied(attempts=(), error="no_place", ending=Ending.REFUSED), [], "  The copy was sent nowhere."),
+        (copied(attempts=(), error="no_place", ending=Ending.REFUSED), [], "given up with the error `no_place`."),
+        (copied(ending=Ending.DEADLINE), [], "  End: it took longer than a copy may."),
+        (copied(ending=Ending.CANCELLED), [], "  End: it gave way to work that waited, or the gateway stopped."),
+    ],
+)
+def test_however_a_copy_ended_it_is_told(explain, copy, intents, said):
+    _, shown = explain([told(), *intents, copy])
+    lines = shown.out.splitlines()
+    assert any(line.endswith(said) for line in lines[lines.index("End: completed.") + 1 :])
+    assert ("It stayed at home." in lines) is not bool(intents)
+
+
+def test_a_copy_that_left_is_told_where_the_request_itself_went_nowhere(explain):
+    _, shown = explain([told(attempts=()), sent(request_id="c0p1"), copied(attempts=(THERE,))])
+    assert "It was sent nowhere itself; for its copy see below." in shown.out
+    assert "It was sent nowhere." not in shown.out
+
+
+def test_under_the_policy_of_then_the_clearance_of_a_copys_pool_is_told(explain, folder):
+    bundle = load(folder, {}).bundle
+    digest = bundle.with_scanner(scanner_digest(bundle.policy.markers)).digest
+    copies = [copied(bundle=digest), copied("c0p2", bundle=digest, pool="gone")]
+    _, shown = explain([replace(told(), bundle=digest), *copies])
+    assert "burst and nothing else, label internal; that pool may see up to internal." in shown.out
+    assert "gone and nothing else, label internal.\n" in shown.out
+
+
+@pytest.mark.parametrize(
+    ("records", "is_said"),
+    [
+        ([told(decision=ASKED)], True),
+        ([told(decision=ASKED), copied()], False),
+        ([told(attempts=(), decision=ASKED)], False),
+        ([told()], False),
+    ],
+)
+def test_that_no_copy_is_on_record_is_said_where_one_could_have_been_made(explain, records, is_said):
+    _, shown = explain(records)
+    assert ("No copy for the mirror burst is on record" in shown.out) is is_said
+
+
+def test_the_id_of_a_copy_finds_its_request(explain):
+    status, shown = explain([told(), copied(), copied("c0p2")], id="req_c0p2")
+    assert status == 0
+    lines = shown.out.splitlines()
+    assert (
+        lines[0] == "c0p2 is a copy that was made for a mirror; this is the story of the request that it is a copy of."
+    )
+    assert lines[1].startswith("Request 0a1b, ")
+    assert sum(line.startswith("A copy of it, ") for line in lines) == 2
+
+
+@pytest.mark.parametrize("id", ["0a1b", "c0p1"])
+def test_a_copy_without_its_request_is_told_as_such(explain, id):
+    status, shown = explain([sent(request_id="c0p1"), copied(attempts=(CLOUD,))], id=id)
+    assert status == 0
+    assert "Request 0a1b: the log holds a copy of it that was made for a mirror, and no outcome." in shown.out
+    assert "may have been sent" in shown.out
+
+
+def test_copies_are_told_in_chinese_and_to_programs(explain):
+    records = [told(decision=ASKED), sent(request_id="c0p1"), copied(attempts=(THERE,))]
+    _, shown = explain(records, "--language", "zh")
+    assert "为路由 rest 的镜像 burst 制作了副本 c0p1" in shown.out
+    assert "副本已发往云端：burst。" in shown.out
+    assert "原请求没有离开本地" in shown.out
+    (copy,) = json.loads(explain(records, "--json")[1].out)["copies"]
+    assert copy["record"]["copy_of"] == "0a1b"
+    assert [intent["pool"] for intent in copy["intents"]] == ["burst"]

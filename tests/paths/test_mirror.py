@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from gateway.core.controls import SetBurst
+from gateway.runtime.audit_folder import find
 from tests.fakes.house import POLICY, house
 from tests.fakes.model_server import ModelServer, Peer, chat, completion
 from tests.paths.test_faults import AFTER, BEFORE
@@ -97,6 +98,10 @@ async def test_text_above_a_mirrors_clearance_is_not_copied(tmp_path):
         intents = records(gateway, "intent")
         assert [(one["request_id"], one["pool"]) for one in intents] == [(copy["request_id"], "burst")]
         assert (copy["label"], copy["ending"]) == ("internal", "completed")
+        told = [find(gateway.state / "audit", id) for id in (copy["copy_of"], copy["request_id"])]
+        assert told[0] == told[1]
+        assert told[0] is not None
+        assert [(one.record.pool, one.intents[0].pool) for one in told[0].copies] == [("burst", "burst")]
 
 
 @pytest.mark.parametrize("stream", [False, True])
