@@ -42,9 +42,14 @@ _MOST_REASONS: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A Lua script. Redis keeps it under `sha`, so that its text is sent once."""
+    """A Lua script. Redis keeps it under `sha`, so that its text is sent once.
+
+    Redis may forget it, and who has to send a command a second time has been overtaken by what it sent meanwhile. A
+    short one that must not be overtaken, or overtake, `keeps_order`: its text is sent every time.
+    """
 
     source: str
+    keeps_order: bool = False
     sha: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -151,11 +156,9 @@ class RedisConnection:
             self._come()
 
     def send_call(self, script: Script, keys: Sequence[Argument], arguments: Sequence[Argument], heard: Heard) -> None:
-        """As `send`, for a script: with its text where the server may not know it yet, and by its name from then on.
-
-        So that commands keep their order: a script that has to be sent a second time is overtaken by what follows.
-        """
+        """As `send`, for a script: with its text where the server may not know it yet, and by its name from then on."""
         rest = (len(keys), *keys, *arguments)
+        known, sha = self._known, script.sha
 
         def with_text(answer: Reply | Lost) -> None:
             if isinstance(answer, Refused) and answer.code == "NOSCRIPT":
@@ -163,11 +166,20 @@ class RedisConnection:
             else:
                 heard(answer)
 
-        if script.sha in self._known:
-            self.send(("EVALSHA", script.sha, *rest), with_text)
-        else:
-            self._known.add(script.sha)
+        def is_known(answer: Reply | Lost) -> None:
+            if isinstance(answer, Lost | Refused):
+                known.discard(sha)
+            heard(answer)
+
+        if script.keeps_order or self._carrier is None:
+            # Without a connection it is refused, or waits for one to a server of which nothing is known.
             self.send(("EVAL", script.source, *rest), heard)
+        elif sha in known:
+            self.send(("EVALSHA", sha, *rest), with_text)
+        else:
+            # What is sent behind it comes after it, so that its name will do.
+            known.add(sha)
+            self.send(("EVAL", script.source, *rest), is_known)
 
     async def close(self) -> None:
         """End the connection; every command from now on fails."""

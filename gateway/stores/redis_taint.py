@@ -7,15 +7,16 @@ may have been lost would have expired.
 """
 
 import asyncio
+import contextlib
 import secrets
-from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.keyed_hash import KeyedHash
 from gateway.core.taint_seals import ERA_BYTES, Beat, Era, TaintSeals
 from gateway.ports import NOT_NOW, Clock, NotNow, StoreUnavailable
-from gateway.stores.memory import MOST, MemoryTaintStore
+from gateway.stores.own_replies import Labels, OwnReplies
 from gateway.stores.redis_connection import RedisConnection, Script
 from gateway.stores.redis_lane import Lost
 from gateway.stores.sightings import Sightings
@@ -30,8 +31,7 @@ FRESH_S: Final = 10.0
 
 _PATIENCE: Final = 3  # looks, before a worker that starts calls a record lost that another may be about to begin
 _POLICY_EVERY: Final = 10  # looks
-_SAMPLE: Final = 16
-_RECENT: Final = 64
+_AT_ONCE: Final = 100  # replies that are saved again with one command
 _MOST_UNSAVED: Final = 10_000
 _MARGIN_S: Final = 60.0  # Redis keeps what our clocks, which may differ from its own, still count
 
@@ -39,7 +39,8 @@ _READ: Final = Script(
     """\
 local found = {redis.call('MGET', KEYS[1], KEYS[2])}
 for i = 3, #KEYS do found[i - 1] = redis.call('HGETALL', KEYS[i]) end
-return found"""
+return found""",
+    keeps_order=True,
 )
 _REMEMBER: Final = Script(
     """\
@@ -47,7 +48,8 @@ for i, key in ipairs(KEYS) do
   redis.call('HSET', key, ARGV[1], ARGV[i + 2])
   redis.call('PEXPIRE', key, ARGV[2])
 end
-return #KEYS"""
+return #KEYS""",
+    keeps_order=True,
 )
 
 log = EventLog(__name__)
@@ -77,10 +79,8 @@ class RedisTaintStore:
         self._era: Era | None = None
         self._looks = 0
         self._evicts: bool | None = None
-        self._own = self._nothing()
-        self._recent: deque[bytes] = deque(maxlen=MOST)
-        self._older: deque[bytes] = deque(maxlen=MOST)
-        self._unsaved: dict[bytes, set[str]] = {}
+        # For a little less than the ttl: what has just expired by a clock that was put right is not lost.
+        self._own = OwnReplies(clock, kept_s=ttl_s - min(_MARGIN_S, ttl_s / 10))
         self._beat = b""
 
     # ports.TaintStore
@@ -95,28 +95,26 @@ class RedisTaintStore:
         """The labels of those of `marks` that are on record, or None if the record proves nothing."""
         if self.is_lost:
             return None
+        question = self._question(marks)
         try:
             reply = await self._redis.call(_READ, self._keys(marks), ())
         except StoreUnavailable:
             return None
-        return self._understood(reply, marks)
+        return self._understood(reply, question)
 
     def remember(self, marks: Iterable[bytes], label: str) -> None:
         """Put `marks` on record with `label`. What Redis does not take now it is given again later."""
         listed = tuple(marks)
-        known = self._own.read_now(listed) or {}
-        self._own.remember(listed, label)
+        others = self._own.put(listed, label)
         self._send(listed, label)
-        for mark, labels in known.items():
-            for other in labels:
-                if other != label:  # ours is kept for longer now: so it is there, or it would be missed
-                    self._send((mark,), other)
+        for mark, other in others:
+            self._send((mark,), other)
 
     @property
     def is_lost(self) -> bool:
         """Whether requests with a history stay home at the moment."""
         era = self._era
-        if era is None or self._evicts is not False or self._unsaved or not self._redis.is_up:
+        if era is None or self._evicts is not False or self._own.unsaved or not self._redis.is_up:
             return True
         return era.trusted_from > 0 and era.trusted_from > self._now_ms()
 
@@ -135,31 +133,35 @@ class RedisTaintStore:
                     await stop.wait()
             except TimeoutError:
                 pass
+        self._save_again()
+        with contextlib.suppress(StoreUnavailable):
+            await self._redis.execute("PING")  # what was sent before has been answered before
         self.close()
 
     def close(self) -> None:
         """Leave a note for whoever comes next on this machine."""
-        if self._beat and not self._unsaved:
+        if self._beat and not self._own.unsaved:
             self._sightings.note(self._beat)
 
     async def look(self) -> None:
         """Is the record there, whole, the one that is known, and where nothing is evicted?"""
-        sample = self._sample()
+        self._save_again()
+        sample = self._own.sample()
         try:
             if self._looks % _POLICY_EVERY == 0:
                 self._evicts = await self._may_evict()
+            question = self._question(sample)
             reply = await self._redis.call(_READ, self._keys(sample), ())
         except StoreUnavailable:
-            self._recent.extend(sample)
+            self._own.not_looked_for(sample)
             return
         self._looks += 1
         if self._era is None:
             await self._begin(reply)
         else:
-            self._understood(reply, sample)
-            self._older.extend(sample)
-        if self._era is not None:
-            self._save_again()
+            self._understood(reply, question)
+            self._own.looked_for(sample)
+        if self._era is not None and not self._own.unsaved:
             self._sightings.forget()
             self._beat = self._seals.beat(Beat(self._era.id, self._now_ms()))
             self._redis.send(("SET", self._key + b"beat", self._beat, "PX", self._kept_ms), _unheard)
@@ -191,27 +193,37 @@ class RedisTaintStore:
         seen = self._seals.read_beat(self._sightings.read())
         return seen is not None and seen.era == era.id and beat.at >= seen.at
 
-    def _understood(self, reply: Reply, marks: Sequence[bytes]) -> Mapping[bytes, Collection[str]] | None:
-        if not isinstance(reply, list) or len(reply) != len(marks) + 1 or self._era is None:
+    def _question(self, marks: Sequence[bytes]) -> "_Question":
+        own = self._own.labels(marks)
+        return _Question(self._era, marks, own, self._own.confirmed(own))
+
+    def _understood(self, reply: Reply, question: "_Question") -> Mapping[bytes, Collection[str]] | None:
+        if not isinstance(reply, list) or len(reply) != len(question.marks) + 1:
             return None
+        if self._era is None or question.era is not self._era:
+            return None  # asked of a record that has been given up since: this says nothing about the new one
         found, _ = _heads(reply)
         if found != self._seals.era(self._era):
             self._meet(self._seals.read_era(found))
             return None
         recorded: dict[bytes, Collection[str]] = {}
-        for mark, entries in zip(marks, reply[1:], strict=True):
+        for mark, entries in zip(question.marks, reply[1:], strict=True):
             labels = self._labels(mark, entries)
             if labels is None:
                 self._lose("forged")
                 return None
             if labels:
                 recorded[mark] = labels
-        # What we put there ourselves must be there, however short a time ago it was: the lane keeps their order.
-        for mark, own in (self._own.read_now(marks) or {}).items():
-            if not set(own) <= set(recorded.get(mark, ())):
+        # Compared with what was confirmed when this was asked: what was on its way then may have come later.
+        for mark, there in question.confirmed.items():
+            if not set(there) <= set(recorded.get(mark, ())):
                 self._lose("replies are missing")
                 return None
-        return None if self.is_lost else recorded
+        if self.is_lost:
+            return None
+        for mark, own in question.own.items():
+            recorded[mark] = own.union(recorded.get(mark, ()))
+        return recorded
 
     def _labels(self, mark: bytes, entries: Reply) -> frozenset[str] | None:
         """The labels that count now; None if one was not written by us."""
@@ -246,10 +258,7 @@ class RedisTaintStore:
     def _enter(self, era: Era, reason: str) -> None:
         log.warning("reply_record_lost", reason=reason)
         self._era = era
-        # What we know of has expired by the time that the era proves something, and may be what was lost.
-        self._own = self._nothing()
-        self._recent.clear()
-        self._older.clear()
+        self._own.forget()
 
     async def _may_evict(self) -> bool:
         """Whether Redis may throw our keys away when it is full; a Redis that does not say so may."""
@@ -269,41 +278,28 @@ class RedisTaintStore:
 
         def heard(answer: Reply | Lost) -> None:
             if isinstance(answer, Lost | Refused):
-                self._not_saved(marks, label)
+                self._own.missed(marks, label)
+                if self._own.unsaved > _MOST_UNSAVED:
+                    # More than is worth keeping: when Redis is back, the record begins anew.
+                    self._own.give_up()
+                    self._lose("too many replies could not be saved")
             else:
-                self._recent.extend(marks)
+                self._own.arrived(marks, label)
 
         keys = [self._key + mark for mark in marks]
         self._redis.send_call(_REMEMBER, keys, (label, self._kept_ms, *values), heard)
 
-    def _not_saved(self, marks: Sequence[bytes], label: str) -> None:
-        for mark in marks:
-            self._unsaved.setdefault(mark, set()).add(label)
-        if len(self._unsaved) > _MOST_UNSAVED:
-            # More than is worth keeping: when Redis is back, the record begins anew.
-            self._unsaved.clear()
-            self._lose("too many replies could not be saved")
-
     def _save_again(self) -> None:
-        unsaved, self._unsaved = self._unsaved, {}
-        for mark, labels in unsaved.items():
-            for label in labels:
-                self._send((mark,), label)
+        if self._own.unsaved and self._redis.is_up:
+            for label, marks in self._own.to_save().items():
+                for start in range(0, len(marks), _AT_ONCE):
+                    self._send(marks[start : start + _AT_ONCE], label)
 
     # Inside
-
-    def _nothing(self) -> MemoryTaintStore:
-        # For a little less than the ttl: what has just expired there, by a wall clock that was put right, is not lost.
-        return MemoryTaintStore(self._clock, ttl_s=self._ttl_s - min(_MARGIN_S, self._ttl_s / 10))
 
     def _keys(self, marks: Sequence[bytes]) -> list[bytes]:
         key = self._key
         return [key + b"era", key + b"beat", *(key + mark for mark in marks)]
-
-    def _sample(self) -> list[bytes]:
-        """Some replies of ours to ask for: what is new since the last look, and of the rest whoever's turn it is."""
-        sample = [self._recent.popleft() for _ in range(min(_RECENT, len(self._recent)))]
-        return sample + [self._older.popleft() for _ in range(min(_SAMPLE, len(self._older)))]
 
     def _now_ms(self) -> int:
         return int(self._clock.wall() * 1000)
@@ -311,6 +307,16 @@ class RedisTaintStore:
     @property
     def _kept_ms(self) -> int:
         return int((self._ttl_s + _MARGIN_S) * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What was known when the record was asked for `marks`: its answer is judged by that, not by what came since."""
+
+    era: Era | None
+    marks: Sequence[bytes]
+    own: Mapping[bytes, Labels]
+    confirmed: Mapping[bytes, Labels]
 
 
 def _heads(reply: Reply) -> tuple[Reply, Reply]:
