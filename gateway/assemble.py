@@ -16,6 +16,7 @@ from gateway.admin_face import AdminFace
 from gateway.api.asgi import Application, build_asgi
 from gateway.api.openai import Connection
 from gateway.api.plane import DataPlane, Limits, either
+from gateway.api.turn_share import TurnShare
 from gateway.backends.http1 import Http1Backend
 from gateway.backends.sagemaker import SageMakerBackend
 from gateway.core import measures
@@ -226,6 +227,7 @@ class Worker:
             self._pipeline,
             Limits(body=gateway.limits.body, head=gateway.limits.headers, receive_s=gateway.limits.receive_s),
             gateway.clients.proxies,
+            TurnShare(self._clock.monotonic),
         )
         self._canary = live_canary_of(
             gateway.canary,

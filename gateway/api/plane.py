@@ -8,10 +8,12 @@ import asyncio
 import contextlib
 from collections.abc import Coroutine
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol
 from urllib.parse import unquote_to_bytes
 
 from gateway.api.reading import JSON, Reading
+from gateway.api.turn_share import TurnShare
 from gateway.core.client import Client, TrustedProxies, told_address
 from gateway.errors import (
     HeadersTooLarge,
@@ -25,6 +27,7 @@ from gateway.errors import (
 )
 from gateway.pipeline import Pipeline
 from gateway.ports import Downstream, Inbound
+from gateway.runtime.again import Again
 from gateway.wire.requests import PATHS
 
 FLUSH_S: Final = 1.0
@@ -64,8 +67,17 @@ class Connected(Protocol):
 class DataPlane:
     """All client connections of one worker."""
 
-    def __init__(self, pipeline: Pipeline, limits: Limits, proxies: TrustedProxies | None = None) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        limits: Limits,
+        proxies: TrustedProxies | None = None,
+        share: TurnShare | None = None,
+        again: Again | None = None,
+    ) -> None:
         self.pipeline = pipeline
+        self.again = again
+        """What is known of the bytes of requests, while connections stay open behind their answers."""
         self.proxies = proxies
         self.limits = limits
         self.connections: set[Connected] = set()
@@ -74,6 +86,7 @@ class DataPlane:
         self.is_drained = False
         self._emptied = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._share = share or TurnShare()
 
     def objection(self, reading: Reading) -> TidegateError | None:
         """What is wrong with a request as far as its head tells; None if its body should be read and served."""
@@ -102,12 +115,34 @@ class DataPlane:
             return peer
         return Client(told_address(peer.address, forwarded, self.proxies, is_unix=is_unix), peer.names)
 
+    def peer_of(self, peer: Client, *, is_unix: bool) -> Client:
+        """The same as far as it is known of a connection before any request: a proxy may tell another address."""
+        if self.proxies is None or not self.proxies.believes(peer.address, is_unix=is_unix):
+            return peer
+        return Client(None, peer.names)
+
     def too_large(self) -> TooLarge:
         """The refusal of a body above the limit."""
         return TooLarge(f"The request body is larger than {self.limits.body} bytes, the limit of this gateway.")
 
     def serve(self, inbound: Inbound, downstream: Downstream, error: TidegateError | None) -> None:
-        """Hand one request to the pipeline."""
+        """Hand one request to the pipeline: now, or in one of the next turns if many begin in this one."""
+        if self._share.is_left():
+            self._begin(inbound, downstream, error)
+        else:
+            self._share.put_off(partial(self._take_up, inbound, downstream, error))
+
+    def _take_up(self, inbound: Inbound, downstream: Downstream, error: TidegateError | None) -> None:
+        """The turn has come of a request that was put off. Who left before is nobody's request: nothing was read."""
+        if not downstream.is_gone:
+            try:
+                self._begin(inbound, downstream, error)
+            except BaseException:
+                # Its connection's reader is no longer there to be told.
+                downstream.abort()
+                raise
+
+    def _begin(self, inbound: Inbound, downstream: Downstream, error: TidegateError | None) -> None:
         if error is not None:
             self.pipeline.refuse(inbound, downstream, error)
         elif inbound.path in PATHS:
@@ -145,7 +180,7 @@ class DataPlane:
         more, told that this was the last time, and one without a request is closed when it would be anyway (`sweep`).
         Returns when nobody is left, after `limit_s` at most, or once `unless` is set.
         """
-        self.is_giving_way = True
+        self.is_giving_way, self.again = True, None
         await either(unless, within_s=min(ARRIVE_S, limit_s))
         if self.connections and not unless.is_set():
             self._emptied.clear()
@@ -156,10 +191,12 @@ class DataPlane:
 
         A request still being received belongs to it: it has its own time limit, and `sweep` is still called.
         """
-        self.is_draining = True
+        self.is_draining, self.again = True, None
         for connection in tuple(self.connections):
             connection.close()
         await self._empty(limit_s)
+        self._share.begin_all()
+        await asyncio.sleep(0)
         self.pipeline.cancel_all()
         await self._empty(FLUSH_S)
         for connection in tuple(self.connections):

@@ -12,6 +12,7 @@ import pytest
 
 from gateway.api.openai import STUCK_S, Connection
 from gateway.api.plane import FLUSH_S, DataPlane, Limits
+from gateway.api.turn_share import TurnShare
 from tests.api.front_door import Echo
 from tests.api.test_openai_http import answer, post
 
@@ -83,7 +84,8 @@ class Line:
 
     def __init__(self):
         self.pipeline = ByHand()
-        self.plane = DataPlane(self.pipeline, LIMITS)
+        # A clock that stands still: a test that is held up must not find its next request put off.
+        self.plane = DataPlane(self.pipeline, LIMITS, share=TurnShare(lambda: 0.0))
         self.connection = Connection(self.plane, asyncio.get_running_loop())
         self.wire = Wire()
         self.connection.connection_made(self.wire)
