@@ -82,6 +82,9 @@ class RedisTaintStore:
         # For a little less than the ttl: what has just expired by a clock that was put right is not lost.
         self._own = OwnReplies(clock, kept_s=ttl_s - min(_MARGIN_S, ttl_s / 10))
         self._beat = b""
+        # Whether Redis took our last sign of life and nothing has failed since: while it does not, others have replies
+        # that they cannot save, of which we know nothing.
+        self._takes = False
 
     # ports.TaintStore
 
@@ -99,6 +102,7 @@ class RedisTaintStore:
         try:
             reply = await self._redis.call(_READ, self._keys(marks), ())
         except StoreUnavailable:
+            self._takes = False
             return None
         return self._understood(reply, question)
 
@@ -114,7 +118,7 @@ class RedisTaintStore:
     def is_lost(self) -> bool:
         """Whether requests with a history stay home at the moment."""
         era = self._era
-        if era is None or self._evicts is not False or self._own.unsaved or not self._redis.is_up:
+        if era is None or self._evicts is not False or self._own.unsaved or not self._takes or not self._redis.is_up:
             return True
         return era.trusted_from > 0 and era.trusted_from > self._now_ms()
 
@@ -154,6 +158,7 @@ class RedisTaintStore:
             reply = await self._redis.call(_READ, self._keys(sample), ())
         except StoreUnavailable:
             self._own.not_looked_for(sample)
+            self._takes = False
             return
         self._looks += 1
         if self._era is None:
@@ -162,9 +167,19 @@ class RedisTaintStore:
             self._understood(reply, question)
             self._own.looked_for(sample)
         if self._era is not None and not self._own.unsaved:
-            self._sightings.forget()
-            self._beat = self._seals.beat(Beat(self._era.id, self._now_ms()))
-            self._redis.send(("SET", self._key + b"beat", self._beat, "PX", self._kept_ms), _unheard)
+            await self._sign(self._era)
+
+    async def _sign(self, era: Era) -> None:
+        """Say that the record is whole. Where that cannot be written, others' replies cannot be either."""
+        beat = self._seals.beat(Beat(era.id, self._now_ms()))
+        try:
+            await self._redis.execute("SET", self._key + b"beat", beat, "PX", self._kept_ms)
+        except StoreUnavailable:
+            self._takes = False
+            return
+        self._takes = True
+        self._beat = beat
+        self._sightings.forget()
 
     async def _begin(self, reply: Reply) -> None:
         """The first look: begin a record, or join the one that is there, if somebody saw it whole a moment ago."""

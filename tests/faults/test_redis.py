@@ -76,10 +76,16 @@ async def ask(running: Process, messages: list[dict[str, str]], times: int = 1) 
 
 
 async def until(running: Process, messages: list[dict[str, str]], pool: str) -> None:
-    """Both workers send it there."""
-    async with asyncio.timeout(20):
-        while (await ask(running, messages, 12)).places != {(200, pool): 12}:  # noqa: ASYNC110 -- another process
-            await asyncio.sleep(0.05)
+    """Both workers send it there: on a busy machine one of them may take a dozen in a row, and hardly three dozen."""
+    in_a_row = 0
+    async with asyncio.timeout(40):
+        while in_a_row < 3:
+            went = await ask(running, messages, 12)
+            if went.places == {(200, pool): 12}:
+                in_a_row += 1
+            else:
+                in_a_row = 0
+                await asyncio.sleep(0.05)
 
 
 async def befalls(running: Process, name: str) -> None:
@@ -119,6 +125,7 @@ async def test_whatever_befalls_redis_everybody_is_served_and_what_has_a_history
 
             valkey.ask("REPLICAOF", "127.0.0.1", "1")
             assert (await ask(running, [{"role": "user", "content": SECRET}], 20)).places == {(200, "home"): 20}
+            await until(running, history(HARMLESS), "home")
             await befalls(running, "it is a replica now")
             valkey.ask("REPLICAOF", "NO", "ONE")
             await until(running, history(HARMLESS), "burst")
@@ -126,6 +133,8 @@ async def test_whatever_befalls_redis_everybody_is_served_and_what_has_a_history
 
             valkey.ask("CONFIG", "SET", "maxmemory", "1")
             assert (await ask(running, [{"role": "user", "content": SECRET}], 20)).places == {(200, "home"): 20}
+            # Whoever gave one of these knows at once, and the other when it looks, a second later at the most.
+            await until(running, history(HARMLESS), "home")
             await befalls(running, "it is full")
             valkey.ask("CONFIG", "SET", "maxmemory", "0")
             await until(running, history(HARMLESS), "burst")

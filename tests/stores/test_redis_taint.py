@@ -398,6 +398,15 @@ def test_whatever_is_written_over_the_record_only_tightens(
     asyncio.run(play())
 
 
+async def test_a_forged_label_is_seen_by_one_who_did_not_write_the_true_one(fleet: Fleet) -> None:
+    one, other = await fleet.pair()
+    await put(one, [A], "restricted")
+    key = next(key for key in keys(fleet.valkey) if A in key)
+    fleet.valkey.ask("HSET", key, "restricted", b"1" + b"x" * 24)
+    assert await other.read([A]) is None
+    assert other.is_lost
+
+
 async def test_a_record_of_another_root_secret_is_none_of_ours(fleet: Fleet) -> None:
     one, _ = await fleet.pair()
     await put(one, [A], "restricted")

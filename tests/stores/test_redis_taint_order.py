@@ -203,6 +203,25 @@ async def test_a_full_redis_loses_nothing_that_it_had(worker: Worker, server: St
     assert (worker.era, worker.store.is_lost) == (era, False)
 
 
+@pytest.mark.parametrize("word", ["OOM", "READONLY", "MISCONF"])
+async def test_one_who_has_nothing_to_save_hears_that_others_could_not(
+    worker: Worker, server: StagedServer, clock: FakeClock, tmp_path: Path, word: str
+) -> None:
+    """Reading goes on, but what others gave is not there."""
+    other = Worker(server, clock, tmp_path / "other")
+    await other.look()
+    server.refuses = word
+    await worker.put([A], "restricted")
+    await other.look()
+    assert other.store.is_lost
+    assert await other.read(A) is None
+    server.refuses = ""
+    for one in (worker, other):
+        one.redis.arrive()
+        await one.look()
+    assert await other.read(A) == {A: {"restricted"}}
+
+
 # Time
 
 
