@@ -329,6 +329,11 @@ class Worker:
         )
         ask(lambda: readings.of_files(self._in_force))
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nobody is being served."""
+        return not self._pipeline.in_flight
+
     def asgi(self) -> Application:
         """The data plane for another server than ours; `run` is then called with a socket that nobody knows."""
         return build_asgi(self._plane)

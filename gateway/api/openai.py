@@ -121,6 +121,8 @@ class Connection(asyncio.Protocol):
         self.is_lost = True
         self._plane.left(self)
         self._waiting.clear()
+        # It holds this connection: let go of, so that both are freed at once and not by a search for circles.
+        del self._parser
         answering, self._answering = self._answering, None
         if answering is not None and answering.on_gone is not None:
             answering.on_gone()

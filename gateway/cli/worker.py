@@ -7,7 +7,6 @@ to or when the supervisor is gone.
 
 import argparse
 import asyncio
-import gc
 import os
 import signal
 import sys
@@ -23,6 +22,7 @@ from gateway.cli.loaded import Loaded
 from gateway.core.problems import Problems
 from gateway.runtime.board import Board
 from gateway.runtime.certified import Unproved
+from gateway.runtime.circles import Circles
 from gateway.runtime.lifeline import REPLACED, Inherited, die_with_parent, forbid_core_files
 from gateway.runtime.supervisor import REFUSED, UNPROVED
 from gateway.telemetry import EventLog, log_to
@@ -78,10 +78,12 @@ async def _serve(first: Loaded, directory: Path, number: int, inherited: Inherit
     # What the supervisor has said lies there already, so that no request is served without it.
     activating = Activating(worker, first, lifeline, directory, os.environ)
     lifeline.when_cut(loop, stop.set, activating.told)
-    # What was built so far lives as long as the process: no reason to walk it in every collection.
-    gc.collect()
-    gc.freeze()
-    await worker.run(inherited.data, inherited.admin, stop, on_ready=lifeline.ready, replaced=replaced)
+    circles = Circles(is_quiet=lambda: worker.is_quiet)
+    circles.begin()
+    try:
+        await worker.run(inherited.data, inherited.admin, stop, on_ready=lifeline.ready, replaced=replaced)
+    finally:
+        circles.end()
 
 
 if __name__ == "__main__":

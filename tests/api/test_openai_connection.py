@@ -5,8 +5,10 @@ transport is the test's too; the rest goes over real sockets.
 """
 
 import asyncio
+import gc
 import json
 import time
+import weakref
 
 import pytest
 
@@ -316,3 +318,20 @@ async def test_who_comes_in_while_it_drains_is_sent_away():
         await served.plane.drain(1)
         reader, _ = await asyncio.open_connection("127.0.0.1", served.port)
         assert await asyncio.wait_for(reader.read(), 5) == b""
+
+
+async def test_a_connection_that_is_gone_leaves_nothing_to_search_for():
+    async with Served(Echo()) as served:
+        gc.collect()
+        gc.disable()
+        try:
+            reader, writer = await served.dial()
+            (connection,) = map(weakref.ref, served.plane.connections)
+            writer.write(GET)
+            await reader.readuntil(b"]")
+            writer.close()
+            async with asyncio.timeout(20):
+                while connection() is not None:  # noqa: ASYNC110 -- the connection's own end
+                    await asyncio.sleep(0.001)
+        finally:
+            gc.enable()
