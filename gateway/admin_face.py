@@ -20,6 +20,7 @@ from gateway.runtime.burst_budget import BudgetDesk
 from gateway.runtime.controls import ControlDesk
 from gateway.runtime.lifeline import InForce
 from gateway.runtime.live_canary import LiveCanary
+from gateway.runtime.warm_ups import WarmUps
 from gateway.settings import Settings
 from gateway.stores.connections import Connections
 
@@ -41,6 +42,7 @@ class AdminFace:
     epoch: Callable[[], int]
     in_force: Callable[[], InForce | None]
     canary: LiveCanary | None
+    warm_ups: WarmUps
 
     def server(self) -> AdminServer:
         """What answers on the admin port."""
@@ -49,7 +51,7 @@ class AdminFace:
             token=self.settings.admin_token(),
             figures=self.figures,
             metrics_token=self.settings.metrics_token(),
-            routes=[control_routes(self.desk, self.admission.load, self.budget.told)],
+            routes=[control_routes(self.desk, self.admission.load, self.budget.told, self.warm_ups.told)],
         )
         config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", server_header=False)
         return AdminServer(config)

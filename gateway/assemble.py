@@ -5,7 +5,6 @@ The only file that names implementations. Two gateways fit in one process: nothi
 
 import asyncio
 import socket
-import ssl
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -39,6 +38,7 @@ from gateway.parts import (
     reply_cache_of,
     shadow_of,
     shut_by_capture,
+    tls_of,
     watched_of,
 )
 from gateway.pipeline import Pipeline
@@ -61,8 +61,8 @@ from gateway.runtime.mint import Mint, new_key
 from gateway.runtime.mirror import Mirrors
 from gateway.runtime.origins import origin_of
 from gateway.runtime.quotas import Quotas
-from gateway.runtime.server_tls import server_tls
 from gateway.runtime.staying import Staying
+from gateway.runtime.warm_up_book import WarmUpBook
 from gateway.runtime.warm_ups import WarmUps
 from gateway.settings import Settings
 from gateway.stores.connections import Connections
@@ -206,6 +206,7 @@ class Worker:
             store=self._quota_store,
             audit=self._audit,
             clock=self._clock,
+            book=WarmUpBook(settings.state_dir),
         )
         self._pipeline = Pipeline(
             shadow=self._shadow,
@@ -253,6 +254,7 @@ class Worker:
             self._epoch,
             lambda: self._in_force,
             self._canary,
+            self._warm_ups,
         )
         self._let_read()
 
@@ -329,11 +331,6 @@ class Worker:
         )
         ask(lambda: readings.of_files(self._in_force))
 
-    @property
-    def is_quiet(self) -> bool:
-        """Whether nobody is being served."""
-        return not self._pipeline.in_flight
-
     def asgi(self) -> Application:
         """The data plane for another server than ours; `run` is then called with a socket that nobody knows."""
         return build_asgi(self._plane)
@@ -366,7 +363,7 @@ class Worker:
         await self._credentials.prepare()
         await asyncio.gather(self._stores.open(), *(poller.prepare() for poller in self._pollers))
         server = await loop.create_server(
-            lambda: Connection(self._plane, loop), sock=data, ssl=self._tls(), backlog=4096
+            lambda: Connection(self._plane, loop), sock=data, ssl=tls_of(self._settings), backlog=4096
         )
         try:
             async with asyncio.TaskGroup() as group:
@@ -433,11 +430,6 @@ class Worker:
                 swept = loop.time()
                 self._plane.sweep(swept)
                 self._books.tell()
-
-    def _tls(self) -> ssl.SSLContext | None:
-        files, clients = self._settings.tls, self._settings.gateway.clients
-        ca = self._settings.directory / clients.ca.text if clients.ca is not None else None
-        return server_tls(files, ca, must_certify=clients.must_certify) if files is not None else None
 
     def told(self, told: Told) -> None:
         """The supervisor says which overrides of operations stand, and what of the files does not come into force."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
+from ssl import SSLContext
 
 from gateway.backends.http1 import Http1Backend, Http1Settings
 from gateway.backends.name_lookup import NameLookup
@@ -30,6 +31,7 @@ from gateway.runtime.kept_budget import KeptBudget
 from gateway.runtime.keyring import Keyring, Purpose
 from gateway.runtime.polling import Poller
 from gateway.runtime.reply_cache import ReplyCache
+from gateway.runtime.server_tls import server_tls
 from gateway.runtime.shadow import Shadow
 from gateway.runtime.surroundings import Outlook
 from gateway.runtime.warm_ups import Watched
@@ -91,6 +93,13 @@ def _aws_keys(pool: Pool, settings: Settings) -> Keys | None:
         return None
     token = own.session_token.reveal() if own.session_token is not None else None
     return Keys(own.access_key.reveal(), own.secret_key.reveal(), token)
+
+
+def tls_of(settings: Settings) -> SSLContext | None:
+    """What the front door encrypts with, if it does."""
+    files, clients = settings.tls, settings.gateway.clients
+    ca = settings.directory / clients.ca.text if clients.ca is not None else None
+    return server_tls(files, ca, must_certify=clients.must_certify) if files is not None else None
 
 
 def watched_of(settings: Settings, clouds: Mapping[str, SageMakerBackend], number: int) -> tuple[Watched, ...]:

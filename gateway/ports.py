@@ -16,7 +16,7 @@ from gateway.core.message import Headers, Message
 from gateway.core.quota import Ask, Limits, Refused, Standing
 from gateway.core.records import Intent, Mirrored, Outcome, Override
 from gateway.core.topology import Address, Endpoint, Peer
-from gateway.core.warm_up import Held, NotHeld
+from gateway.core.warm_up import Held, NotEnded, NotHeld
 
 
 class Inbound(msgspec.Struct, frozen=True, gc=False):
@@ -304,11 +304,13 @@ class QuotaStore(Protocol):
 
 
 class Warmer(Protocol):
-    """Holds a cloud endpoint ready for a while. Neither method raises; both block, and are called in a thread.
+    """Holds a cloud endpoint ready for a while. No method raises; all block, and are called in a thread.
 
     `seen` says what holds it already, whoever asked for that, None if nothing does. `hold` does it until `until`, whole
-    seconds of Unix time: its end is arranged for before it begins, so that nobody has to be there for it.
+    seconds of Unix time: its end is arranged for before it begins, so that nobody has to be there for it. `let_go` ends
+    now what was to end at `until`; what ends at any other time is somebody else's, and stands.
     """
 
     def seen(self, endpoint: Endpoint, now: float) -> Held | NotHeld | None: ...
     def hold(self, endpoint: Endpoint, now: float, until: float) -> Held | NotHeld: ...
+    def let_go(self, endpoint: Endpoint, now: float, until: float) -> NotEnded | None: ...

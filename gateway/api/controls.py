@@ -4,7 +4,7 @@
 `core/controls.py`; here is only its JSON.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -24,15 +24,19 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 def control_routes(
-    desk: ControlDesk, load: Callable[[], Mapping[str, PoolLoad]], budget: Callable[[], object] = lambda: None
+    desk: ControlDesk,
+    load: Callable[[], Mapping[str, PoolLoad]],
+    budget: Callable[[], object] = lambda: None,
+    warm: Callable[[], Sequence[object]] = lambda: (),
 ) -> APIRouter:
     """The routes; whoever includes them asks for the credential. `budget` says how the money for burst stands, None
-    where there is no limit to it."""
+    where there is no limit to it; `warm` which pools are kept ready by the gateway itself."""
     router = APIRouter()
 
     @router.get(PATH)
     async def show() -> Response:
-        return _json({"controls": desk.controls, "epoch": desk.epoch, "pools": load(), "budget": budget()})
+        told = {"controls": desk.controls, "epoch": desk.epoch, "pools": load(), "budget": budget(), "warm": warm()}
+        return _json(told)
 
     @router.post(PATH)
     async def order(request: Request) -> Response:
@@ -41,7 +45,8 @@ def control_routes(
         except TidegateError as error:
             headers = {name.decode(): value.decode() for name, value in headers_of(error)}
             return Response(body_of(error), error.http_status, headers)
-        return _json({"controls": done.controls, "is_kept": done.is_kept, "is_recorded": done.is_recorded})
+        told = {"controls": done.controls, "is_kept": done.is_kept, "is_recorded": done.is_recorded, "warm": warm()}
+        return _json(told)
 
     return router
 

@@ -14,13 +14,16 @@ from typing import Any, Final
 from gateway.backends.sagemaker_client import aws_client, endpoint_name
 from gateway.backends.sagemaker_credentials import Keys, error_name
 from gateway.core.topology import Endpoint, Pool, SageMakerPlace, SageMakerTarget
-from gateway.core.warm_up import Held, NotHeld, WarmRules
+from gateway.core.warm_up import Held, NotEnded, NotHeld, WarmRules
 
 SERVICE: Final = "application-autoscaling"
 NOT_SCALED: Final = "nothing scales there"
 """Why nothing can be raised: the endpoint has no scalable target, so that nobody would ever lower it again."""
 
 TOO_FEW: Final = "its upper bound is lower"
+
+ENDS_IN_S: Final = 120.0
+"""AWS takes no time that is past, by its own clock."""
 
 _AT: Final = re.compile(r"at\(([0-9-]{10}T[0-9:]{8})\)")
 
@@ -78,6 +81,25 @@ class Warmer:
             return NotHeld(error_name(exc), may_be=begun and not hasattr(exc, "response"))
         return Held(max(until, bounds.until), is_ours=True)
 
+    def let_go(self, endpoint: Endpoint, now: float, until: float) -> NotEnded | None:
+        """End what was to end at `until`. AWS's own end of it is only moved, which takes no right that `hold` does not
+        need, and ends it also if the lower bound could not be put back now."""
+        ends = False
+        try:
+            client, target = self._client(self._place(endpoint)), self._scalable(endpoint)
+            bounds = self._bounds(endpoint)
+            if bounds is None or bounds.after is None or bounds.until != until or until <= now:
+                return None
+            least, _ = bounds.after
+            if until > now + ENDS_IN_S:
+                name = f"{endpoint_name(endpoint)}-warm-end"
+                client.put_scheduled_action(**ending(target, name, bounds.after, now + ENDS_IN_S))
+            ends = True
+            client.register_scalable_target(**target, MinCapacity=min(least, bounds.least))
+        except Exception as exc:  # noqa: BLE001 -- as above
+            return None if ends else NotEnded(error_name(exc))
+        return None
+
     # Inside
 
     def _place(self, endpoint: Endpoint) -> SageMakerPlace:
@@ -134,12 +156,17 @@ def calls(
     and back to where it was going back to."""
     is_held = bounds.after is not None and bounds.until > now
     least, most = bounds.after if bounds.after is not None and is_held else (bounds.least, bounds.most)
-    at = datetime.fromtimestamp(max(until, bounds.until if is_held else until), UTC)
-    end = {
+    end = ending(target, name, (least, most), max(until, bounds.until if is_held else until))
+    return end, {**target, "MinCapacity": min(max(count, bounds.least), bounds.most)}
+
+
+def ending(target: Document, name: str, back: tuple[int, int], at: float) -> Document:
+    """What puts the bounds back at `at`, in Unix time, whatever becomes of us."""
+    least, most = back
+    return {
         **target,
         "ScheduledActionName": name,
-        "Schedule": f"at({at:%Y-%m-%dT%H:%M:%S})",
+        "Schedule": f"at({datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%S})",
         "Timezone": "UTC",
         "ScalableTargetAction": {"MinCapacity": least, "MaxCapacity": most},
     }
-    return end, {**target, "MinCapacity": min(max(count, bounds.least), bounds.most)}

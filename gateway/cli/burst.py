@@ -16,7 +16,7 @@ from gateway.cli.admin_port import AdminPort, add_folder
 from gateway.cli.endings import told
 from gateway.cli.main import Subparsers
 from gateway.cli.override_words import say
-from gateway.cli.overrides import Spent, add_for, set_override, standing, until
+from gateway.cli.overrides import Spent, add_for, set_override, standing, until, warmth
 from gateway.cli.page import Page
 from gateway.cli.problem_report import GOOD, text_of
 from gateway.cli.spoken import add_language, language
@@ -50,16 +50,19 @@ def _burst(arguments: argparse.Namespace) -> int:
     budget: Spent | None = None
     if arguments.share is None:
         found = standing(port)
-        controls, budget, status = found.controls, found.budget, GOOD
+        controls, warm, budget, status = found.controls, found.warm, found.budget, GOOD
         if arguments.json:
-            told_of = msgspec.to_builtins(budget) if budget is not None else None
-            print(text_of({"ok": True, "controls": msgspec.to_builtins(controls), "budget": told_of}))
+            told_of = {"controls": controls, "budget": budget, "warm": warm}
+            print(text_of({"ok": True, **msgspec.to_builtins(told_of)}))
     else:
-        controls, status = set_override(arguments, port, arguments.share, page)
+        done = set_override(arguments, port, arguments.share, page)
+        controls, warm, status = done.controls, done.warm, done.status
     if not arguments.json:
         page.say(sentence(controls.burst, spoken))
         if budget is not None:
             page.say(money(budget, spoken))
+        for line in warmth(warm, spoken):
+            page.say(line)
     return status
 
 

@@ -43,6 +43,20 @@ SENTENCES: Final[Table] = MappingProxyType(
         "spent_day": ("{share} of the day's", "本日 {share}"),
         "spent_month": ("{share} of the month's", "本月 {share}"),
         "and": (", ", "，"),
+        "warm": (
+            "The gateway keeps `{pool}` ready by a warm-up, {until}.",
+            "网关已预热 `{pool}`，保持就绪{until}。",
+        ),
+        "warm_ending": (
+            "The warm-up of `{pool}` ({until}) is being ended: AWS is told to put its lower bound back.",
+            "正在结束 `{pool}` 的预热（{until}）：通知 AWS 恢复下限。",
+        ),
+        "warm_not_ended": (
+            "The warm-up of `{pool}` could not be ended ({error}) and is tried again; AWS ends it itself ({until}). "
+            "`tidegate sagemaker warm off` ends it now.",
+            "未能结束 `{pool}` 的预热（{error}），将重试；AWS 会自行结束（{until}）。"
+            "可用 `tidegate sagemaker warm off` 立即结束。",
+        ),
         "drained": (
             "The pool `{pool}` takes no more work ({until}). What it has begun it finishes.",
             "资源池 `{pool}` 不再接收新请求（{until}），已开始的请求会处理完毕。",

@@ -7,6 +7,8 @@ import argparse
 import getpass
 import re
 import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
@@ -48,18 +50,30 @@ class Spent(msgspec.Struct, frozen=True):
     shares: tuple[float | None, float | None, float | None]
 
 
+class Warm(msgspec.Struct, frozen=True):
+    """A warm-up of the gateway's own that holds; `error` is why it could not be ended though it is to."""
+
+    pool: str
+    endpoint: str
+    until: float
+    is_ending: bool = False
+    error: str = ""
+
+
 class Standing(msgspec.Struct, frozen=True):
     """What stands, how the pools do, and how the money for burst."""
 
     controls: Controls
     pools: dict[str, Load]
     budget: Spent | None = None
+    warm: tuple[Warm, ...] = ()
 
 
 class _Done(msgspec.Struct, frozen=True):
     controls: Controls
     is_kept: bool
     is_recorded: bool
+    warm: tuple[Warm, ...] = ()
 
 
 class _Error(msgspec.Struct, frozen=True):
@@ -90,8 +104,17 @@ def standing(port: AdminPort) -> Standing:
     return _read(port, port.ask(PATH).body, Standing)
 
 
-def set_override(arguments: argparse.Namespace, port: AdminPort, change: Change, page: Page) -> tuple[Controls, int]:
-    """Ask for `change` and tell what does not hold or is not written; what stands then, and the exit status."""
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What stands after an order, and the exit status."""
+
+    controls: Controls
+    warm: tuple[Warm, ...]
+    status: int
+
+
+def set_override(arguments: argparse.Namespace, port: AdminPort, change: Change, page: Page) -> Done:
+    """Ask for `change` and tell what does not hold or is not written."""
     order = Order(change, _who(), arguments.for_s)
     answer = port.ask(PATH, method="POST", body=msgspec.json.encode(order))
     if answer.status != 200:
@@ -101,11 +124,18 @@ def set_override(arguments: argparse.Namespace, port: AdminPort, change: Change,
     spoken = language(arguments)
     if arguments.json:
         print(text_of({"ok": True, **msgspec.to_builtins(done)}))
-        return done.controls, GOOD
+        return Done(done.controls, done.warm, GOOD)
     for key, is_so in (("not_kept", not done.is_kept), ("not_recorded", not done.is_recorded)):
         if is_so:
             Page(sys.stderr, page.columns, in_colour=False).say(say(key, spoken))
-    return done.controls, GOOD
+    return Done(done.controls, done.warm, GOOD)
+
+
+def warmth(found: Iterable[Warm], spoken: Language) -> Iterator[str]:
+    """What is told of warm-ups: which hold, which are being ended, and of which that fails."""
+    for one in found:
+        key = "warm_not_ended" if one.error else "warm_ending" if one.is_ending else "warm"
+        yield say(key, spoken, pool=one.pool, until=until(one.until, spoken), error=one.error)
 
 
 def until(at: float, spoken: Language) -> str:

@@ -16,7 +16,7 @@ from gateway.cli.demo_table import width
 from gateway.cli.endings import told
 from gateway.cli.main import Subparsers
 from gateway.cli.override_words import say
-from gateway.cli.overrides import Standing, add_for, set_override, standing, until
+from gateway.cli.overrides import Standing, add_for, set_override, standing, until, warmth
 from gateway.cli.page import Page
 from gateway.cli.problem_report import GOOD, text_of
 from gateway.cli.spoken import add_language, language
@@ -108,11 +108,13 @@ def _undrain(arguments: argparse.Namespace) -> int:
 
 def _set(arguments: argparse.Namespace, change: Drain | Undrain) -> int:
     page, spoken = Page.on(sys.stdout, os.environ), language(arguments)
-    controls, status = set_override(arguments, AdminPort.of(arguments), change, page)
+    done = set_override(arguments, AdminPort.of(arguments), change, page)
     if not arguments.json:
-        end = _end_of(change.pool, controls)
+        end = _end_of(change.pool, done.controls)
         if end is None:
             page.say(say("undrained", spoken, pool=change.pool))
         else:
             page.say(say("drained", spoken, pool=change.pool, until=until(end, spoken)))
-    return status
+        for line in warmth((one for one in done.warm if one.pool == change.pool), spoken):
+            page.say(line)
+    return done.status

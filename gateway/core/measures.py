@@ -165,7 +165,8 @@ WARM_UPS: Final = _counter(
     "warm_ups",
     "zone pool result",
     "Warm-ups of SageMaker pools by what came of them: `begun`, `found` (one held already), `unpaid`, `unrecorded`, "
-    "`refused` (by AWS) or `elsewhere` (another gateway is at it).",
+    "`refused` (by AWS) or `elsewhere` (another gateway is at it); `ended` since operations shut the pool, `not_ended` "
+    "where AWS would not.",
 )
 WARM: Final = _most("warm", "zone pool", "1 while a pool is held ready by a warm-up.")
 WARM_AHEAD: Final = _most(

@@ -68,6 +68,22 @@ class NotHeld:
     may_be: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A warm-up of our own: what was asked of `endpoint`, until then in Unix time and whole seconds."""
+
+    pool: str
+    endpoint: str
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class NotEnded:
+    """A warm-up could not be ended before its time. `error` is AWS's code or an exception's type."""
+
+    error: str
+
+
 class Trend:
     """How full one pool was of late: as long as a start takes, and no longer than rushes are; for long
     enough that chance is not taken for one (`bench/warm_up.py`)."""
@@ -152,6 +168,11 @@ class WarmUp:
         """One holds until then."""
         self.until = until
         self._rests_s, self._rests_until = RESTS_S, now + RESTS_S
+
+    def ended(self, now: float) -> None:
+        """The one that held was ended before its time."""
+        self.until = None
+        self._rests_until = now + RESTS_S
 
     def failed(self, now: float) -> None:
         """None could be had: for a while, and longer each time, it is not asked for again."""

@@ -1,5 +1,7 @@
 """Warm-ups while a worker serves: the trend is watched, and what it asks for is paid, recorded and then begun.
 
+What operations shut is also ended, whoever of this gateway's workers has begun it; what somebody else has begun stands.
+
 One worker of a gateway does this, and of several gateways with one store one at a time. What is begun carries nothing
 of anybody's: it raises a number at AWS. It obeys what the requests obey that it is begun for: no warm-up while
 operations keep the pool shut, while data capture closes it, while nothing may leave, or without the money for all of
@@ -17,7 +19,7 @@ from gateway.core import measures
 from gateway.core.quota import Ask, Limits
 from gateway.core.records import Override
 from gateway.core.topology import Endpoint, Pool
-from gateway.core.warm_up import Held, NotHeld, Trend, WarmRules, WarmUp, fullest_together
+from gateway.core.warm_up import Begun, Held, NotEnded, NotHeld, Trend, WarmRules, WarmUp, fullest_together
 from gateway.errors import AuditUnavailable, BudgetSpent
 from gateway.policy.compiled import CompiledPolicy
 from gateway.ports import AuditSink, Clock, QuotaStore, Reservation, Warmer
@@ -27,10 +29,13 @@ from gateway.runtime.burst_budget import BudgetDesk
 from gateway.runtime.endpoints import Endpoints
 from gateway.runtime.instruments import Reading
 from gateway.runtime.standing import State
+from gateway.runtime.warm_up_book import WarmUpBook
 from gateway.telemetry import EventLog
 
 LOOK_EVERY_S: Final = 1.0
 OURSELVES: Final = "tidegate"
+ENDS_AGAIN_S: Final = 30.0
+"""After which a warm-up that could not be ended is tried again."""
 
 _ONE_AT_A_TIME: Final = Limits(requests_per_minute=1)
 _SOUND: Final = (State.WELL, State.COLD, State.FULL)
@@ -55,6 +60,18 @@ class Watched:
         self.warm = WarmUp(self.rules.hold_s)
 
 
+@dataclass(frozen=True, slots=True)
+class Warmth:
+    """What is told of a warm-up of ours. `error` is why it could not be ended, if it could not; it `is_ending` while
+    operations keep its pool shut."""
+
+    pool: str
+    endpoint: str
+    until: float
+    is_ending: bool
+    error: str
+
+
 class WarmUps:
     """Keeps an eye on the pools at home of the `bundle` that governs, and has `watched` ones made ready in time."""
 
@@ -69,6 +86,7 @@ class WarmUps:
         store: QuotaStore,
         audit: AuditSink,
         clock: Clock,
+        book: WarmUpBook,
     ) -> None:
         self._watched = tuple(watched)
         self._bundle = bundle
@@ -78,11 +96,16 @@ class WarmUps:
         self._store = store
         self._audit = audit
         self._clock = clock
+        self._book = book
+        self._standing: tuple[Begun, ...] = ()
+        self._not_ended: dict[Begun, tuple[str, float]] = {}
         self._number = 0
         self._results: Counter[tuple[str, str]] = Counter()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look every second until `stop`; where nothing is to be warmed up there is nothing to look at."""
+        if self._watched:
+            self._standing = await asyncio.to_thread(self._book.standing, self._clock.wall())
         while self._watched and not stop.is_set():
             await self.look()
             with contextlib.suppress(TimeoutError):
@@ -90,10 +113,27 @@ class WarmUps:
                     await stop.wait()
 
     async def look(self) -> None:
-        """Look once, and begin what is wanted."""
+        """Look once, end what is no longer to be, and begin what is wanted."""
         for one in self._watched:
+            if self._admission.is_kept_shut(one.pool.name):
+                await self._end(one)
             if self._is_wanted(one) and self._may_begin(one):
                 await self._begin(one)
+
+    def told(self) -> tuple[Warmth, ...]:
+        """The warm-ups of ours that hold, for operations."""
+        now, pools = self._clock.wall(), {one.pool.name for one in self._watched}
+        return tuple(
+            Warmth(
+                one.pool,
+                one.endpoint,
+                one.until,
+                is_ending=self._admission.is_kept_shut(one.pool),
+                error=self._not_ended.get(one, ("", 0.0))[0],
+            )
+            for one in self._standing
+            if one.until > now and one.pool in pools
+        )
 
     def readings(self) -> Iterator[Reading]:
         """What came of it so far, what holds, and what is expected."""
@@ -181,10 +221,13 @@ class WarmUps:
                 # It was closed while that was written.
                 await self._is_off(name)
                 return "refused"
+            begun = Begun(name, endpoint.name, until)
+            await self._noted(self._book.begins, begun)
             took = rules.cost_micros
             result = await asyncio.to_thread(one.warmer.hold, endpoint, now, until)
             if isinstance(result, NotHeld) and not result.may_be:
                 took = 0
+                await self._noted(self._book.ended, begun)
                 await self._is_off(name)
         except AuditUnavailable:
             log.error("warm_up_not_recorded", pool=name)
@@ -193,8 +236,40 @@ class WarmUps:
             self._budget.charge(money, took)
         return result
 
+    async def _end(self, one: Watched) -> None:
+        """End what holds `one` by our doing. Of what AWS does not end it is told why, and it is tried again."""
+        wall, now = self._clock.wall(), self._clock.monotonic()
+        self._standing = await asyncio.to_thread(self._book.standing, wall)
+        self._not_ended = {begun: seen for begun, seen in self._not_ended.items() if begun in self._standing}
+        for begun in self._standing:
+            if begun.pool != one.pool.name or now < self._not_ended.get(begun, ("", now))[1]:
+                continue
+            endpoint = next((found for found in one.pool.endpoints if found.name == begun.endpoint), None)
+            if endpoint is None:
+                # It is gone from the file, and AWS ends it.
+                continue
+            kept = await asyncio.to_thread(one.warmer.let_go, endpoint, wall, begun.until)
+            if isinstance(kept, NotEnded):
+                self._not_ended[begun] = kept.error, now + ENDS_AGAIN_S
+                self._results[begun.pool, "not_ended"] += 1
+                log.error("warm_up_not_ended", pool=begun.pool, endpoint=begun.endpoint, reason=kept.error)
+                continue
+            await self._noted(self._book.ended, begun)
+            one.warm.ended(now)
+            self._results[begun.pool, "ended"] += 1
+            log.info("warm_up_ended", pool=begun.pool, endpoint=begun.endpoint, after_s=round(begun.until - wall))
+            try:
+                await self._is_off(begun.pool)
+            except AuditUnavailable:
+                log.error("warm_up_not_recorded", pool=begun.pool)
+
+    async def _noted(self, note: Callable[[Begun, float], None], begun: Begun) -> None:
+        now = self._clock.wall()
+        await asyncio.to_thread(note, begun, now)
+        self._standing = await asyncio.to_thread(self._book.standing, now)
+
     async def _is_off(self, name: str) -> None:
-        """Nothing came of what was recorded before."""
+        """Nothing came of what was recorded before, or nothing more is to."""
         await self._audit.committed(Override(self._clock.wall(), OURSELVES, f"warm {name} off", None))
 
     def _holds(self, one: Watched, endpoint: Endpoint, held: Held) -> None:

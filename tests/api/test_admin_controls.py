@@ -19,7 +19,7 @@ async def no_figures():
 
 
 def client(scene):
-    routes = [control_routes(scene.desk, scene.gates.load)]
+    routes = [control_routes(scene.desk, scene.gates.load, warm=lambda: ({"pool": "burst"},))]
     app = build_admin(lambda: READY, figures=no_figures, token=TOKEN, routes=routes)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://admin")
 
@@ -42,6 +42,7 @@ async def test_an_override_is_set_and_shown():
     assert shown["pools"]["home"]["is_drained"]
     assert not shown["pools"]["burst"]["is_drained"]
     assert shown["epoch"] == 2
+    assert shown["warm"] == said["warm"] == [{"pool": "burst"}]
 
 
 @pytest.mark.parametrize("headers", [{}, {"authorization": f"Bearer {TOKEN}x"}])

@@ -31,9 +31,10 @@ class Gateway:
         self.says = {"is_kept": True, "is_recorded": True}
         self.answer = None
         self.budget = None
+        self.warm = []
 
     def shown(self):
-        return {"controls": self.controls, "epoch": 1, "pools": POOLS, "budget": self.budget}
+        return {"controls": self.controls, "epoch": 1, "pools": POOLS, "budget": self.budget, "warm": self.warm}
 
     def ask(self, port, path, *, method="GET", body=b""):
         assert path == "/admin/v1/controls"
@@ -47,7 +48,7 @@ class Gateway:
             self.controls = ordered(self.controls, order, NOW)
         except Refused as refused:
             return Answer(400, msgspec.json.encode({"error": {"message": refused.reason, "code": "invalid_request"}}))
-        return Answer(200, msgspec.json.encode({"controls": self.controls, **self.says}))
+        return Answer(200, msgspec.json.encode({"controls": self.controls, "warm": self.warm, **self.says}))
 
 
 @pytest.fixture
@@ -240,3 +241,29 @@ def test_burst_says_how_its_money_stands(gateway, run, level, shares, english, c
 def test_without_a_budget_nothing_is_said_of_one(gateway, run):
     assert "budget" not in run("burst")[1]
     assert json.loads(run("burst", "--json")[1])["budget"] is None
+
+
+WARM = {"pool": "burst", "endpoint": "east", "until": NOW, "is_ending": False, "error": ""}
+
+
+@pytest.mark.parametrize(
+    ("more", "line", "language", "says"),
+    [
+        ({}, ("burst",), "en", "The gateway keeps `burst` ready by a warm-up, until 2026-"),
+        ({}, ("burst",), "zh", "网关已预热 `burst`"),
+        ({"is_ending": True}, ("burst", "off"), "en", "The warm-up of `burst` (until 2026-"),
+        ({"is_ending": True}, ("burst", "off"), "zh", "正在结束 `burst` 的预热"),
+        ({"is_ending": True}, ("pool", "drain", "burst"), "en", "is being ended"),
+        ({"is_ending": True, "error": "AccessDenied"}, ("burst",), "en", "could not be ended (AccessDenied)"),
+    ],
+)
+def test_burst_says_which_warm_ups_hold_and_which_are_being_ended(gateway, run, more, line, language, says):
+    gateway.warm = [WARM | more]
+    assert says in run(*line, language=language)[1].replace("\n", " ")
+    if line == ("burst",):
+        assert json.loads(run(*line, "--json")[1])["warm"] == gateway.warm
+
+
+def test_a_warm_up_of_another_pool_is_not_said_when_one_is_drained(gateway, run):
+    gateway.warm = [WARM]
+    assert "warm-up" not in run("pool", "drain", "home")[1]

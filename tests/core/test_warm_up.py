@@ -156,6 +156,17 @@ def test_a_hold_that_is_hardly_longer_than_a_start_is_not_renewed_at_once() -> N
     assert warm.wants(STEADY_S + 200.0, 1.0, 1.5, TAKES_S)
 
 
+def test_one_that_was_ended_is_asked_for_again_after_a_rest() -> None:
+    warm = WarmUp(HOLD_S)
+    warm.wants(0, 1.0, 1.5, TAKES_S)
+    warm.began(STEADY_S, STEADY_S + HOLD_S)
+    ended = STEADY_S + 10
+    warm.ended(ended)
+    assert warm.until is None
+    assert not warm.wants(ended + RESTS_S - 1, 1.0, 1.5, TAKES_S)
+    assert warm.wants(ended + RESTS_S, 1.0, 1.5, TAKES_S)
+
+
 def test_without_a_trend_nothing_is_wanted() -> None:
     warm = WarmUp(HOLD_S)
     assert not any(warm.wants(now, None, None, TAKES_S) for now in range(100))

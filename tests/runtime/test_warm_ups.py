@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -12,12 +13,13 @@ from gateway.core.labels import Label
 from gateway.core.prices import UNPRICED
 from gateway.core.quota import MICRO, Limits
 from gateway.core.topology import Endpoint, Pool, SageMakerTarget, Topology, Zone
-from gateway.core.warm_up import RESTS_S, Held, NotHeld, WarmRules
+from gateway.core.warm_up import RESTS_S, Begun, Held, NotEnded, NotHeld, WarmRules
 from gateway.errors import AuditUnavailable, UpstreamFailed
 from gateway.runtime.admission import Admission
 from gateway.runtime.burst_budget import BudgetDesk
 from gateway.runtime.endpoints import Endpoints
-from gateway.runtime.warm_ups import WarmUps, Watched, fillers_of
+from gateway.runtime.warm_up_book import FILE, WarmUpBook
+from gateway.runtime.warm_ups import ENDS_AGAIN_S, Warmth, WarmUps, Watched, fillers_of
 from gateway.stores.memory_quota import MemoryQuotaStore
 from tests.fakes.clock import FakeClock
 
@@ -61,9 +63,15 @@ class Warmer:
         self.answers: dict[str, object] = {}
         self.held: list[tuple[str, float]] = []
         self.pressures: list[float] = []
+        self.let_went: list[tuple[str, float]] = []
+        self.keeps: NotEnded | None = None
 
     def seen(self, endpoint, now):
         return self.found.get(endpoint.name)
+
+    def let_go(self, endpoint, now, until):
+        self.let_went.append((endpoint.name, until))
+        return self.keeps
 
     def hold(self, endpoint, now, until):
         assert self.scene.audit.records, "on record before it begins"
@@ -79,7 +87,9 @@ class Warmer:
 class Scene:
     """A worker's parts with which warm-ups have to do."""
 
-    def __init__(self, *, budget=10 * MICRO, rows=None, tenants=(LET_OUT,), pools=(HOME, OTHER, BURST)):
+    def __init__(
+        self, *, budget=10 * MICRO, rows=None, tenants=(LET_OUT,), pools=(HOME, OTHER, BURST), folder=Path("/nowhere")
+    ):
         self.clock = FakeClock()
         topology = Topology(pools)
         self.admission = Admission(pools, self.clock)
@@ -104,6 +114,7 @@ class Scene:
             store=self.store,
             audit=self.audit,
             clock=self.clock,
+            book=WarmUpBook(folder),
         )
 
     def fill(self, name: str, most: int = 10):
@@ -349,10 +360,175 @@ async def test_it_runs_until_it_is_told_to_stop():
     await asyncio.sleep(0)
     stop.set()
     await asyncio.wait_for(running, 5)
-    idle = WarmUps((), **dict.fromkeys(("bundle", "admission", "endpoints", "budget", "store", "audit", "clock")))
+    idle = WarmUps(
+        (), **dict.fromkeys(("bundle", "admission", "endpoints", "budget", "store", "audit", "clock", "book"))
+    )
     await asyncio.wait_for(idle.run(asyncio.Event()), 5)
 
 
 def test_rows_that_say_the_same_are_one():
     scene = Scene(rows=(row("home", "burst"), row("home", "burst"), row("other", "burst"), row("")))
     assert fillers_of(scene.bundle, "burst") == (("home",), ("other",))
+
+
+# Ending one before its time
+
+
+async def begun(scene: Scene) -> tuple[str, float]:
+    """The warm-up that `scene` has begun."""
+    await scene.goes_by(600, fills="home")
+    (one,) = scene.warmer.held
+    return one
+
+
+@pytest.mark.parametrize("shuts", [off, drained])
+async def test_what_operations_shut_is_no_longer_kept_ready(shuts, tmp_path):
+    scene = Scene(folder=tmp_path)
+    name, until = await begun(scene)
+    assert scene.ups.told() == (Warmth("burst", name, until, is_ending=False, error=""),)
+    await shuts(scene)
+    assert scene.ups.told()[0].is_ending
+    await scene.goes_by(60)
+    assert scene.warmer.let_went == [(name, until)]
+    assert scene.ups.told() == ()
+    assert [(record.by, record.change, record.until) for record in scene.audit.records] == [
+        ("tidegate", "warm burst 1", until),
+        ("tidegate", "warm burst off", None),
+    ]
+    assert scene.results() == {"begun": 1, "ended": 1}
+    assert scene.reading(measures.WARM) is False
+    assert await spent(scene) == RULES.cost_micros, "AWS may have billed it, and nobody knows how much of it"
+
+
+async def test_one_that_has_been_ended_is_asked_for_again_once_the_pool_is_open():
+    scene = Scene()
+    await begun(scene)
+    scene.admission.control(0.0, ())
+    await scene.goes_by(5)
+    scene.admission.control(None, ())
+    await scene.goes_by(int(RESTS_S) + 60)
+    assert [record.change for record in scene.audit.records] == ["warm burst 1", "warm burst off", "warm burst 1"]
+
+
+async def test_one_that_another_has_begun_stands_while_operations_shut_the_pool():
+    scene = Scene()
+    scene.warmer.found["east"] = Held(scene.clock.wall() + 9000, is_ours=False)
+    await scene.goes_by(600, fills="home")
+    assert scene.results() == {"found": 1}
+    scene.admission.control(0.0, ())
+    await scene.goes_by(60)
+    assert (scene.warmer.let_went, scene.audit.records) == ([], [])
+
+
+async def test_one_that_may_have_begun_is_ended_as_well():
+    scene = Scene()
+    scene.warmer.answers = dict.fromkeys(("east", "west"), NotHeld("ReadTimeoutError", may_be=True))
+    await scene.goes_by(600, fills="home")
+    scene.admission.control(0.0, ())
+    await scene.goes_by(5)
+    assert {name for name, _ in scene.warmer.let_went} == {"east", "west"}
+
+
+async def test_one_that_never_began_is_not_ended():
+    scene = Scene()
+    scene.warmer.answers = dict.fromkeys(("east", "west"), NotHeld("AccessDenied"))
+    await scene.goes_by(600, fills="home")
+    scene.admission.control(0.0, ())
+    await scene.goes_by(5)
+    assert scene.warmer.let_went == []
+
+
+async def test_what_aws_does_not_end_is_said_and_tried_again():
+    scene = Scene()
+    await begun(scene)
+    scene.warmer.keeps = NotEnded("ThrottlingException")
+    scene.admission.control(0.0, ())
+    await scene.goes_by(int(2 * ENDS_AGAIN_S))
+    assert len(scene.warmer.let_went) == 2
+    assert scene.ups.told()[0].error == "ThrottlingException"
+    assert [record.change for record in scene.audit.records] == ["warm burst 1"]
+    scene.warmer.keeps = None
+    await scene.goes_by(int(ENDS_AGAIN_S))
+    assert scene.results() == {"begun": 1, "not_ended": 2, "ended": 1}
+    assert scene.ups.told() == ()
+
+
+async def test_it_is_ended_whatever_the_log_does():
+    scene = Scene()
+    await begun(scene)
+    scene.audit.fails = True
+    scene.admission.control(0.0, ())
+    await scene.goes_by(5)
+    assert len(scene.warmer.let_went) == 1
+
+
+async def test_one_that_is_over_is_not_ended_again():
+    scene = Scene()
+    _, until = await begun(scene)
+    scene.clock.now += until - scene.clock.wall()
+    assert scene.ups.told() == ()
+    scene.admission.control(0.0, ())
+    await scene.goes_by(5)
+    assert scene.warmer.let_went == []
+
+
+async def test_the_worker_after_it_ends_what_it_has_begun(tmp_path):
+    before = Scene(folder=tmp_path)
+    one = await begun(before)
+    after = Scene(folder=tmp_path)
+    after.clock.now = before.clock.now
+    after.admission.control(0.0, ())
+    stop = asyncio.Event()
+    running = asyncio.create_task(after.ups.run(stop))
+    while not after.results():  # noqa: ASYNC110 -- its own count
+        await asyncio.sleep(0.001)
+    stop.set()
+    await running
+    assert after.warmer.let_went == [one]
+    # And so it is over for the one before, which still drains.
+    before.admission.control(0.0, ())
+    await before.goes_by(5)
+    assert before.warmer.let_went == []
+
+
+async def test_an_endpoint_that_is_gone_from_the_file_is_left_to_aws(tmp_path):
+    book = WarmUpBook(tmp_path)
+    scene = Scene(folder=tmp_path)
+    now = scene.clock.wall()
+    for name, pool in (("north", "burst"), ("east", "elsewhere")):
+        book.begins(Begun(pool, name, now + 900), now)
+    scene.admission.control(0.0, ())
+    await scene.goes_by(5)
+    assert scene.warmer.let_went == scene.audit.records == []
+    assert [one.endpoint for one in scene.ups.told()] == ["north"]
+
+
+# The book
+
+
+def test_the_book_knows_what_is_not_over(tmp_path):
+    book = WarmUpBook(tmp_path)
+    one, other = Begun("burst", "east", 100.0), Begun("burst", "west", 200.0)
+    assert book.standing(0.0) == ()
+    book.begins(one, 0.0)
+    WarmUpBook(tmp_path).begins(other, 0.0)
+    assert book.standing(50.0) == (one, other)
+    assert book.standing(100.0) == (other,)
+    book.ended(other, 100.0)
+    assert WarmUpBook(tmp_path).standing(0.0) == ()
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"\xff", b'{"begun":[],"v":2}', b'{"begun":3,"v":1}'])
+def test_a_book_that_nobody_can_read_is_taken_for_empty(tmp_path, data):
+    (tmp_path / FILE).write_bytes(data)
+    assert WarmUpBook(tmp_path).standing(0.0) == ()
+
+
+def test_a_book_that_cannot_be_written_is_kept_in_mind(tmp_path):
+    book = WarmUpBook(tmp_path / "gone")
+    one, other = Begun("burst", "east", 100.0), Begun("burst", "west", 200.0)
+    book.begins(one, 0.0)
+    book.begins(other, 0.0)
+    assert book.standing(0.0) == (one, other)
+    book.ended(one, 0.0)
+    assert book.standing(0.0) == (other,)

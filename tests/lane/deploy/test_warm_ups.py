@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 import pytest
 
 from gateway.backends.sagemaker_credentials import Keys
-from gateway.backends.sagemaker_warm import NOT_SCALED, TOO_FEW, Bounds, Warmer, calls, scalable
+from gateway.backends.sagemaker_warm import ENDS_IN_S, NOT_SCALED, TOO_FEW, Bounds, Warmer, calls, scalable
 from gateway.core.labels import Label
 from gateway.core.topology import Endpoint, Pool, SageMakerPlace, SageMakerTarget
-from gateway.core.warm_up import Held, NotHeld, WarmRules
+from gateway.core.warm_up import Held, NotEnded, NotHeld, WarmRules
 from gateway.lane.deploy.operations import warm
 from gateway.lane.deploy.permissions import operator_policy, warm_up_policy
 from gateway.lane.deploy.scaling import Bounds as LaneBounds
@@ -98,6 +98,60 @@ def test_one_that_is_prolonged_still_goes_back_to_where_it_began():
     assert calls(target, "n", Bounds(1, 4), 9, now=0.0, until=1.0)[1]["MinCapacity"] == 4
 
 
+@pytest.mark.parametrize(("lane", "component"), [({}, None), (TO_ZERO, f"{NAME}-model")], ids=["instances", "copies"])
+def test_one_that_is_let_go_of_is_back_where_it_was_and_aws_ends_it_as_well(world, lane, component):
+    lane = world.lane(**lane)
+    world.deploy(lane)
+    before, until = world.place(lane).seen().bounds, in_an_hour()
+    there = warmer(world, component=component)
+    there.hold(ENDPOINT, time.time(), until)
+    now = time.time()
+    assert there.let_go(ENDPOINT, now, until) is None
+    seen = world.place(lane).seen()
+    assert seen.bounds == before
+    assert seen.warm_until == iso(now + ENDS_IN_S)
+    assert there.let_go(ENDPOINT, now, until) is None
+    assert world.planned(lane) == ()
+
+
+def test_one_that_ends_otherwise_is_somebody_elses_and_stands(world):
+    world.deploy()
+    place = world.place()
+    end = warm(place, 5, 7200.0, lambda: datetime.now(UTC), Unseen(), PATIENCE)
+    there = warmer(world)
+    assert there.let_go(ENDPOINT, time.time(), in_an_hour()) is None
+    assert there.let_go(ENDPOINT, end.timestamp() + 1, end.timestamp()) is None
+    seen = place.seen()
+    assert (seen.bounds.least, seen.warm_until) == (5, iso(end.timestamp()))
+
+
+def test_one_that_is_nearly_over_keeps_its_end(world):
+    world.deploy()
+    until = float(int(time.time()) + 60)
+    there = warmer(world)
+    there.hold(ENDPOINT, time.time(), until)
+    assert there.let_go(ENDPOINT, time.time(), until) is None
+    seen = world.place().seen()
+    assert (seen.bounds.least, seen.warm_until) == (2, iso(until))
+
+
+def test_where_nothing_scales_there_is_nothing_to_let_go_of_and_who_cannot_be_asked_has_not_ended_it(world):
+    assert warmer(world).let_go(ENDPOINT, time.time(), in_an_hour()) is None
+    there = warmer(world, control="http://127.0.0.1:9")
+    assert there.let_go(ENDPOINT, time.time(), in_an_hour()) == NotEnded("EndpointConnectionError")
+
+
+def test_what_cannot_be_put_back_at_once_aws_ends(world):
+    world.deploy()
+    until, there = in_an_hour(), warmer(world)
+    there.hold(ENDPOINT, time.time(), until)
+    there._clients[REGION] = Silent(there._client(SageMakerPlace(REGION)), TimeoutError())
+    now = time.time()
+    assert there.let_go(ENDPOINT, now, until) is None
+    seen = world.place().seen()
+    assert (seen.bounds.least, seen.warm_until) == (3, iso(now + ENDS_IN_S))
+
+
 def test_an_endpoint_that_nothing_scales_is_left_alone(world):
     """Nobody would lower it again."""
     there = warmer(world)
@@ -155,7 +209,9 @@ def test_the_rights_for_warm_ups_are_those_that_its_calls_need(world, lane):
     world.deploy(lane)
     count = len(world.calls())
     component = f"{NAME}-model" if lane.scaling.to_zero else None
-    warmer(world, component=component).hold(ENDPOINT, time.time(), in_an_hour())
+    until, there = in_an_hour(), warmer(world, component=component)
+    there.hold(ENDPOINT, time.time(), until)
+    there.let_go(ENDPOINT, time.time(), until)
     called = {call["target"].rpartition(".")[2] for call in world.calls()[count:]}
     policy = warm_up_policy(lane, ACCOUNT)
     allowed = {action for statement in policy["Statement"] for action in statement["Action"]}
