@@ -26,6 +26,8 @@ from tests.paths.test_cache_shared import gateways
 
 QUESTIONS = [f"q{number:04d}q" for number in range(16)]
 AT_ONCE = 32
+LONGER = 5
+"""How often as many calls are made, at the most, until there was everything that there is to be seen."""
 # Only servers at home are told for which tenant they work.
 AT_HOME = CACHED.replace("spill: [burst], ", "").replace("to: [home, home-b]", "to: [home]")
 SAID = re.compile(r"salt:([0-9a-f]{64}) (q\d{4}q)")
@@ -174,7 +176,9 @@ async def test_nobody_receives_a_byte_of_anybody_else(tmp_path, calls, seed):
     async with ModelServer() as home, ModelServer() as burst:
         home.script = burst.script = script(rng)
         with running_valkey() as valkey:
-            async with gateways(tmp_path, (home, burst), valkey, block="wait: 200ms", policy=AT_HOME) as both:
+            async with gateways(
+                tmp_path, (home, burst), valkey, block="wait: 200ms", waits="1s", policy=AT_HOME
+            ) as both:
                 salts = {tenant: both[0].worker._keyring.cache_salt(tenant) for tenant in ("bank", "plain")}
                 stop = asyncio.Event()
                 meddling = asyncio.create_task(meddle(valkey, rng, stop))
@@ -226,28 +230,43 @@ async def test_nobody_receives_a_byte_of_anybody_else(tmp_path, calls, seed):
                     finally:
                         free.release()
 
-                async with asyncio.TaskGroup() as group:
-                    for _ in range(calls):
-                        await free.acquire()
-                        group.create_task(bounded())
+                caches = [gateway.worker._cache for gateway in both]
+
+                def ways() -> Counter[Way]:
+                    return Counter({way: sum(cache.counts[way] for cache in caches) for way in Way})
+
+                def has_been_everywhere() -> bool:
+                    """It was what it says: answers came in each of the ways, and clients left wherever our code waits.
+
+                    To look again whether another gateway's answer has come is rare: thousands of calls may do without.
+                    """
+                    return (
+                        min(ways()[way] for way in (Way.NEAR, Way.FAR, Way.WAITED, Way.MISS)) > 5
+                        and sum(cache.unopened for cache in caches) > 0
+                        and {"ReplyCache._awaited", "RedisConnection.call"} <= set(waits)
+                        and ("sleep" in waits or calls < 10_000)
+                    )
+
+                # On a machine that does much else the store may be lost for a while: then there is more to do.
+                for _ in range(LONGER):
+                    async with asyncio.TaskGroup() as group:
+                        for _ in range(calls):
+                            await free.acquire()
+                            group.create_task(bounded())
+                    if has_been_everywhere():
+                        break
                 stop.set()
                 await meddling
                 for gateway in both:
                     await gateway.settled()
-                caches = [gateway.worker._cache for gateway in both]
-                ways = Counter({way: sum(cache.counts[way] for cache in caches) for way in Way})
                 assert [cache._flights for cache in caches] == [{}, {}]
                 assert [cache.waiting for cache in caches] == [0, 0]
-    print(dict(endings), {way.value: count for way, count in ways.items()}, dict(waits))
-    print(f"{len(foreign)} foreign bytes in {calls} calls: at most {3 / calls:.1e} a call at 95 %")
+    made = endings.total()
+    print(dict(endings), {way.value: count for way, count in ways().items()}, dict(waits))
+    print(f"{len(foreign)} foreign bytes in {made} calls: at most {3 / made:.1e} a call at 95 %")
     assert foreign == []
-    # It was what it says: answers came in each of the ways, and clients left wherever our own code waits.
-    assert min(ways[way] for way in (Way.NEAR, Way.FAR, Way.WAITED, Way.MISS)) > 5
-    assert sum(cache.unopened for cache in caches) > 0
-    assert endings["left"] > calls // 100
-    assert {"ReplyCache._awaited", "RedisConnection.call"} <= set(waits)
-    # To look again whether another gateway's answer has come is rare: thousands of calls may do without.
-    assert "sleep" in waits or calls < 10_000
+    assert has_been_everywhere()
+    assert endings["left"] > made // 100
 
 
 @pytest.mark.parametrize("streamed", [False, True])

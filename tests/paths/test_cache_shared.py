@@ -39,10 +39,11 @@ async def servers():
 
 
 @contextlib.asynccontextmanager
-async def gateways(tmp_path, servers, valkey, count=2, *, block="", keys=True, **options):
-    """Several gateways of one bundle, root secret and store; with `keys`, of one file of tenants' keys."""
+async def gateways(tmp_path, servers, valkey, count=2, *, block="", keys=True, waits="50ms", **options):
+    """Several gateways of one bundle, root secret and store, for whose answers they wait for `waits`; with `keys`, of
+    one file of tenants' keys."""
     file = f"keys: {tmp_path / KEYS_FILE}, " if keys else ""
-    text = f"cache: {{{file}{block}}}\nstores: {{cache: {{address: 'unix:{valkey.socket}'}}}}\n"
+    text = f"cache: {{{file}{block}}}\nstores: {{cache: {{address: 'unix:{valkey.socket}', timeout: {waits}}}}}\n"
     async with contextlib.AsyncExitStack() as stack:
         yield [
             await stack.enter_async_context(

@@ -1,4 +1,4 @@
-"""Every JSON value that a strict body may hold, for properties."""
+"""Every JSON value that a strict body may hold, for properties; and small ones, for documents with many of them."""
 
 from hypothesis import strategies as st
 
@@ -10,4 +10,9 @@ JSON_VALUES = st.recursive(
     | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=20,
+)
+SMALL_JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
+    max_leaves=4,
 )

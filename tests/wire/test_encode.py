@@ -13,7 +13,7 @@ from gateway.core.topology import Endpoint, Pool, SageMakerTarget, Zone
 from gateway.errors import Forbidden, InvalidRequest
 from gateway.wire.encode import encode
 from gateway.wire.requests import Dialect, Request, parse
-from tests.wire.json_values import JSON_VALUES
+from tests.wire.json_values import JSON_VALUES, SMALL_JSON_VALUES
 
 HOME = Zone("onprem", None)
 CLOUD = Zone("cloud", None)
@@ -357,7 +357,10 @@ MESSAGES = st.lists(
         optional={
             "content": st.none()
             | WORDS
-            | st.lists(st.fixed_dictionaries({"type": st.just("text"), "text": WORDS}, optional={"x": JSON_VALUES})),
+            | st.lists(
+                st.fixed_dictionaries({"type": st.just("text"), "text": WORDS}, optional={"x": SMALL_JSON_VALUES}),
+                max_size=3,
+            ),
             "name": WORDS,
             "tool_call_id": WORDS,
             "reasoning_content": WORDS,
@@ -382,13 +385,13 @@ DOCUMENTS = st.fixed_dictionaries(
         "stream": st.booleans(),
         "stop": WORDS | st.lists(WORDS, max_size=2),
         "user": WORDS,
-        "metadata": JSON_VALUES,
+        "metadata": SMALL_JSON_VALUES,
         "tools": st.lists(
             st.fixed_dictionaries(
                 {
                     "type": st.just("function"),
                     "function": st.fixed_dictionaries(
-                        {"name": WORDS, "parameters": st.dictionaries(WORDS, JSON_VALUES, max_size=2)}
+                        {"name": WORDS, "parameters": st.dictionaries(WORDS, SMALL_JSON_VALUES, max_size=2)}
                     ),
                 }
             ),

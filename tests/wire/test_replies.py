@@ -363,8 +363,8 @@ TEXTS = st.text(max_size=8) | st.sampled_from(['"id":"theirs-1"', '"model":"tiny
 
 
 @given(
-    st.lists(st.dictionaries(st.sampled_from(["id", "model", "content", "x"]), TEXTS, max_size=3), max_size=4),
-    st.dictionaries(st.sampled_from(["id", "model", "system_fingerprint"]), TEXTS),
+    st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys(["id", "model", "content", "x"], TEXTS)), max_size=4),
+    st.fixed_dictionaries({}, optional=dict.fromkeys(["id", "model", "system_fingerprint"], TEXTS)),
     st.sampled_from([(",", ":"), (", ", ": "), (" ,", " : ")]),
     st.booleans(),
 )
