@@ -229,6 +229,7 @@ class Worker:
             Limits(body=gateway.limits.body, head=gateway.limits.headers, receive_s=gateway.limits.receive_s),
             gateway.clients.proxies,
             TurnShare(self._clock.monotonic),
+            self._pipeline.again,
         )
         self._canary = live_canary_of(
             gateway.canary,

@@ -24,6 +24,7 @@ from gateway.core.records import Ending, FullScan, ScanEnding, ScanReason
 from gateway.core.taint import NOTHING, Provenance
 from gateway.errors import AuditUnavailable, Superseded, TidegateError, Unauthenticated
 from gateway.ports import AuditSink, Clock, Downstream, Inbound
+from gateway.runtime.again import Again
 from gateway.runtime.at_once import send_whole
 from gateway.runtime.authn import Authenticator
 from gateway.runtime.call import Call, Ids, Planted
@@ -98,6 +99,21 @@ class Pipeline:
         self._started_at = started_at
         self._live: dict[Call, Relay] = {}
         self._ids = Ids()
+        self.again: Again | None = None
+        if cache is not None and self._repeats is not None:
+            self.again = Again(
+                self._repeats,
+                cache,
+                quotas,
+                shadow,
+                deciding=self.deciding,
+                epoch=epoch,
+                authenticator=authenticator,
+                audit=audit,
+                instruments=instruments,
+                clock=clock,
+                ids=self._ids,
+            )
 
     @property
     def generation(self) -> Generation:

@@ -12,6 +12,21 @@ from gateway.core.message import Headers
 _STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 
 
+def _head(status: int, headers: Headers) -> bytes:
+    head = _STATUS_LINES[status] if status in _STATUS_LINES else b"HTTP/1.1 %d\r\n" % status
+    for name, value in headers:
+        head += b"%b: %b\r\n" % (name, value)
+    return head
+
+
+def framed(headers: Headers, size: int, is_streamed: bool) -> tuple[bytes, bytes]:
+    """What `HttpDownstream` sends before and behind a body of `size` bytes that it is given at once, with status 200 on
+    a connection that stays."""
+    if not is_streamed:
+        return _head(200, headers) + b"content-length: %d\r\n\r\n" % size, b""
+    return _head(200, headers) + b"transfer-encoding: chunked\r\n\r\n%x\r\n" % size, b"\r\n0\r\n\r\n"
+
+
 class Line(Protocol):
     """The connection as an answer sees it."""
 
@@ -53,9 +68,7 @@ class HttpDownstream:
 
     def start(self, status: int, headers: Headers, *, length: int | None) -> None:
         """Queue the head; it leaves together with the first bytes of the body."""
-        head = _STATUS_LINES[status] if status in _STATUS_LINES else b"HTTP/1.1 %d\r\n" % status
-        for name, value in headers:
-            head += b"%b: %b\r\n" % (name, value)
+        head = _head(status, headers)
         if length is not None:
             self._framed = False
             head += b"content-length: %d\r\n" % length

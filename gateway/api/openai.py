@@ -11,7 +11,7 @@ from typing import Final, cast
 
 import httptools
 
-from gateway.api.downstream import HttpDownstream
+from gateway.api.downstream import HttpDownstream, framed
 from gateway.api.peer import client_at
 from gateway.api.plane import DataPlane
 from gateway.api.reading import QUERY, Reading
@@ -45,6 +45,10 @@ class Connection(asyncio.Protocol):
         self._stuck_since: float | None = None
         self._unsent = 0
         self._client, self._is_unix = Client(), False
+        # Who it is whatever a head says: where a proxy may say another address, that is not known yet.
+        self._peer = self._client
+        # What is to be said to the bytes under way: one answer to each request, and to some of them a word before.
+        self._due = 0
 
     @property
     def is_idle(self) -> bool:
@@ -61,6 +65,10 @@ class Connection(asyncio.Protocol):
         # Answers leave in the order of their requests, and none begins while the last is still in our memory.
         return self._answering is None and not self._waiting and not self.is_full
 
+    @property
+    def _is_settled(self) -> bool:
+        return self.is_idle and not self._is_closing
+
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -69,6 +77,7 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         transport.set_write_buffer_limits(high=HIGH_WATER)
         self._client, self._is_unix = client_at(transport)
+        self._peer = self._plane.peer_of(self._client, is_unix=self._is_unix)
         self._plane.connections.add(self)
         if self._plane.is_draining:
             transport.close()
@@ -76,6 +85,16 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._is_closing:
             return
+        again, parser = self._plane.again, self._parser
+        if again is not None:
+            if self._reading is not None or self._answering is not None or self._waiting or self.is_full:
+                again = None
+            elif again.answer(data, self._peer, now := self._loop.time(), self):
+                self.since = now
+                return
+            else:
+                self._due = 0
+                again.listen()
         if self._reading is not None:
             # Until it turns out to end a head or to bring bytes of a body.
             self._reading.unfinished += len(data)
@@ -93,6 +112,10 @@ class Connection(asyncio.Protocol):
                 reading.weigh()
             if max(reading.head_size, reading.unfinished) > self._plane.limits.head:
                 self._refuse(HeadersTooLarge())
+        if again is not None:
+            # One request whole, which left nothing behind but its answer, need not be read if it comes again.
+            is_whole = self._due == 1 and self._is_settled and self._parser is parser
+            again.learn(data if is_whole else b"", framed)
 
     def _feed_rest(self, data: bytes | memoryview, upgrade: httptools.HttpParserUpgrade) -> None:
         """Read on behind an offer that we do not take up (RFC 9110, 7.8).
@@ -153,6 +176,7 @@ class Connection(asyncio.Protocol):
         if self._is_closing or self._reading is not None:
             return  # nobody's, or the same message in a second parser
         self._reading = Reading()
+        self._due += 1
         if self._answering is None:
             self.since = self._loop.time()
 
@@ -192,6 +216,7 @@ class Connection(asyncio.Protocol):
             # Nobody waits for megabytes that are refused anyway, or asks a second parser for what may be malformed.
             self._refuse(reading.error)
         elif reading.expects and self._is_free:
+            self._due += 1
             self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:

@@ -27,6 +27,7 @@ from gateway.errors import (
 )
 from gateway.pipeline import Pipeline
 from gateway.ports import Downstream, Inbound
+from gateway.runtime.again import Again
 from gateway.wire.requests import PATHS
 
 FLUSH_S: Final = 1.0
@@ -72,8 +73,11 @@ class DataPlane:
         limits: Limits,
         proxies: TrustedProxies | None = None,
         share: TurnShare | None = None,
+        again: Again | None = None,
     ) -> None:
         self.pipeline = pipeline
+        self.again = again
+        """What is known of the bytes of requests, while connections stay open behind their answers."""
         self.proxies = proxies
         self.limits = limits
         self.connections: set[Connected] = set()
@@ -110,6 +114,12 @@ class DataPlane:
         if self.proxies is None:
             return peer
         return Client(told_address(peer.address, forwarded, self.proxies, is_unix=is_unix), peer.names)
+
+    def peer_of(self, peer: Client, *, is_unix: bool) -> Client:
+        """The same as far as it is known of a connection before any request: a proxy may tell another address."""
+        if self.proxies is None or not self.proxies.believes(peer.address, is_unix=is_unix):
+            return peer
+        return Client(None, peer.names)
 
     def too_large(self) -> TooLarge:
         """The refusal of a body above the limit."""
@@ -170,7 +180,7 @@ class DataPlane:
         more, told that this was the last time, and one without a request is closed when it would be anyway (`sweep`).
         Returns when nobody is left, after `limit_s` at most, or once `unless` is set.
         """
-        self.is_giving_way = True
+        self.is_giving_way, self.again = True, None
         await either(unless, within_s=min(ARRIVE_S, limit_s))
         if self.connections and not unless.is_set():
             self._emptied.clear()
@@ -181,7 +191,7 @@ class DataPlane:
 
         A request still being received belongs to it: it has its own time limit, and `sweep` is still called.
         """
-        self.is_draining = True
+        self.is_draining, self.again = True, None
         for connection in tuple(self.connections):
             connection.close()
         await self._empty(limit_s)

@@ -20,6 +20,7 @@ SKEW_S: Final = 5.0
 _EAGER: Final = 1.0
 _MOST_EAGER: Final = 37.0
 """-log(1 - draw) is below that for every float from 0 to below 1."""
+_MARGIN_S: Final = 0.001
 
 
 class CachedReply(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -69,6 +70,17 @@ def is_drawn(left_s: float, took_s: float, draw: float) -> bool:
 def may_be_drawn(left_s: float, took_s: float) -> bool:
     """Whether `is_drawn` could say yes, whatever is drawn."""
     return took_s * _EAGER * _MOST_EAGER >= left_s
+
+
+def usable_until(reply: CachedReply, lives_s: float, max_age_s: float | None, min_fresh_s: float) -> float:
+    """Until when `reply` may be given without another look, from `stored_at` on: no rule takes it away before, neither
+    the policy's `lives_s` nor what its client takes, and no lot that might be drawn."""
+    left_s = max(min_fresh_s, reply.took_s * _EAGER * _MOST_EAGER)
+    longest_s = min(reply.lives_s - left_s, lives_s - min_fresh_s)
+    if max_age_s is not None:
+        longest_s = min(longest_s, max_age_s)
+    # What lies at the edge is looked at once more: sums of such numbers are off by less than a microsecond.
+    return reply.stored_at + longest_s - _MARGIN_S
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode

@@ -215,6 +215,26 @@ class Authenticator:
         self._used(holder.id)
         return caller
 
+    def entry_of(self, authorization: bytes | None) -> tuple[bytes, Holder] | None:
+        """The entry of the key that the header carries, for `lets_in_again`; None for everything that is no key."""
+        if authorization is None or not self._presented.fullmatch(authorization):
+            return None
+        return self._holders.get(self._hash.digest(authorization[7:]))
+
+    def lets_in_again(self, entry: tuple[bytes, Holder], client: Client, now: float) -> bool:
+        """Whether who was let in by `entry` would be now, in Unix time, and from there; False as well where that takes
+        a closer look. It counts as a use of the key."""
+        holder = entry[1]
+        if (
+            self._holders.get(entry[0]) is not entry
+            or holder.ends_at <= now
+            or client.names
+            or (holder.networks and not lies_in(client.address, holder.networks))
+        ):
+            return False
+        self._used(holder.id)
+        return True
+
     def _otherwise(self, authorization: bytes | None, presented: bytes, digest: bytes, client: Client | None) -> Holder:
         """Whose credential it is that is no key of ours: a certificate without a header, or a token."""
         if presented is _NO_KEY:

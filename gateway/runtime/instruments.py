@@ -96,6 +96,7 @@ class Instruments:
         self._zones = {pool.name: pool.zone for pool in topology.pools}
         self._order = order
         self._records: dict[_Kind, _Record] = {}
+        self._last = _Record()
         self._waits: dict[str, Spread] = {}
         self._tries: dict[tuple[str, Ending], int] = {}
         self._failovers: dict[str, int] = {}
@@ -133,6 +134,7 @@ class Instruments:
             record = self._records[kind]
         except KeyError:
             record = self._record(kind)
+        self._last = record
         seconds = now - call.inbound.received_at
         record.seconds += seconds
         record.counts[bisect_left(_WHOLE, seconds)] += 1
@@ -166,6 +168,28 @@ class Instruments:
         evidence = call.evidence
         if evidence is not None and (evidence.findings or evidence.coverage.unscanned or evidence.coverage.failure):
             self._saw(evidence)
+
+    def again(self, call: Call) -> Callable[[float], None]:
+        """What to call with the seconds that each further request took which is like `call`: the last one that was
+        settled, with a stored answer."""
+        record, usage, scored, evidence = self._last, call.usage, call.scored, call.evidence
+        counts = record.counts
+        is_seen = evidence is not None and bool(
+            evidence.findings or evidence.coverage.unscanned or evidence.coverage.failure
+        )
+
+        def count(seconds: float) -> None:
+            record.seconds += seconds
+            counts[bisect_left(_WHOLE, seconds)] += 1
+            if usage is not None:
+                record.prompt_tokens += usage.prompt_tokens
+                record.completion_tokens += usage.completion_tokens
+            if scored is not None:
+                _count(self._bands, scored.band)
+            if is_seen and evidence is not None:
+                self._saw(evidence)
+
+        return count
 
     def meter(self, family: Family, *labels: str) -> Callable[[float], None]:
         """What to call with each value of a spread."""

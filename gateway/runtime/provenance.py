@@ -6,7 +6,7 @@ before its last byte leaves, so that no follow-up can be faster than the record 
 
 import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -16,7 +16,7 @@ from gateway.core.labels import Label
 from gateway.core.taint import NOTHING, Provenance, Sought, Turn, has_history, judged, of_reply, sought_in
 from gateway.policy.compiled import CompiledPolicy
 from gateway.policy.document import HistoryMode
-from gateway.ports import NOT_NOW, TaintStore
+from gateway.ports import NOT_NOW, NotNow, TaintStore
 from gateway.wire.requests import Request
 from gateway.wire.turns import texts_of_answer, texts_of_stream, turns_of
 
@@ -65,6 +65,15 @@ class ReplyRecord:
             return NOTHING
         recorded = self._store.read_now([mark for _, mark in marked])
         return None if recorded is NOT_NOW else judged(conversation.turns, marked, recorded, self._order)
+
+    def asked_of(self, conversation: Conversation) -> tuple[bytes, ...] | None:
+        """The marks that the record is asked of a conversation; None where there is nothing to ask."""
+        marked = conversation.marked
+        return tuple([mark for _, mark in marked]) if marked or has_history(conversation.turns) else None
+
+    def recorded_now(self, marks: Sequence[bytes]) -> Mapping[bytes, Collection[str]] | NotNow | None:
+        """What the record says of them, to be compared with what it says later: of the same, the same is judged."""
+        return self._store.read_now(marks)
 
     def wants(self, label: Label) -> bool:
         """Whether a reply to work of this label must be remembered. Asked before its stream begins."""

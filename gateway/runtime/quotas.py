@@ -26,6 +26,7 @@ from gateway.wire.token_demand import answer_tokens, answers_written, capped, pr
 UNSAID_TOKENS: Final = 4096
 """What is set aside for an answer of which neither the client nor the limits say how long it may be."""
 
+_NOTHING: Final = Ask(0, 0, 0)
 _WORDS: Final[Mapping[Limit, str]] = {
     Limit.CONCURRENCY: "requests at the same time",
     Limit.REQUESTS: "requests per minute",
@@ -114,11 +115,21 @@ class Quotas:
         if quota.limits.has_money and pool is not None:
             cost = self.prices.cost_micros(pool, prompt, completion, call.request.model if call.request else "")
         reservation, quota.reservation = quota.reservation, None
-        self.live -= 1
-        self._store.settle(reservation, Ask(prompt + completion, cost, 0))
-        self.reserved_tokens += quota.ask.tokens
-        self.settled_tokens += prompt + completion
-        call.held = Held(quota.ask.tokens, prompt + completion, quota.ask.cost_micros, cost, reservation.is_degraded)
+        call.held = self._settled(reservation, Ask(prompt + completion, cost, 0))
+
+    def hold_again(self, before: Quota, request_id: str) -> Reservation | None:
+        """Set aside for another request what was set aside for one like it; None where that is not to be had at once.
+        Refuses nobody: who would be refused asks once more, the usual way."""
+        answer = self._store.reserve_now(before.subject, request_id, before.ask, before.limits)
+        if isinstance(answer, NotNow | Refused):
+            return None
+        self.live += 1
+        self.degraded += answer.is_degraded
+        return answer
+
+    def let_go(self, reservation: Reservation) -> Held:
+        """The request that it was set aside for took nothing of a model server."""
+        return self._settled(reservation, _NOTHING)
 
     def readings(self) -> tuple[Reading, ...]:
         """The figures."""
@@ -132,6 +143,14 @@ class Quotas:
         )
 
     # Inside
+
+    def _settled(self, reservation: Reservation, took: Ask) -> Held:
+        ask = reservation.ask
+        self.live -= 1
+        self._store.settle(reservation, took)
+        self.reserved_tokens += ask.tokens
+        self.settled_tokens += took.tokens
+        return Held(ask.tokens, took.tokens, ask.cost_micros, took.cost_micros, reservation.is_degraded)
 
     def _answered(self, call: Call, quota: Quota, answer: Reservation | Refused) -> None:
         if isinstance(answer, Refused):

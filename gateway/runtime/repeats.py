@@ -8,6 +8,7 @@ path, from its beginning. What is known ends with the generation that decided it
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 import msgspec
@@ -17,8 +18,9 @@ from gateway.core.cached_reply import CachedReply
 from gateway.core.decision import Decision
 from gateway.core.facts import RequestFacts, Tenant
 from gateway.core.findings import Evidence
-from gateway.core.records import Scored
+from gateway.core.records import Outcome, Scored
 from gateway.core.taint import Provenance, Sought, Turn
+from gateway.runtime.authn import Holder
 from gateway.runtime.call import Call
 from gateway.runtime.generation import Generation
 from gateway.runtime.held import Quota
@@ -26,7 +28,7 @@ from gateway.runtime.provenance import Conversation
 from gateway.runtime.quotas import Quotas
 from gateway.runtime.reply_cache import ReplyCache
 from gateway.runtime.shadow import Shadow
-from gateway.runtime.stored import Stored
+from gateway.runtime.stored import Opened, Stored
 from gateway.wire.requests import Request
 
 MOST: Final = 2_048
@@ -38,6 +40,9 @@ MOST_EACH: Final = 512
 MOST_PARTS: Final = 32
 """Findings, marks and turns that a request may have: each is kept."""
 
+MOST_WIRES: Final = 4
+"""Ways to write the same request, as clients differ in their heads, that are known at a time."""
+
 LARGEST: Final = 64 << 10
 """Requests above this size, in bytes, are not known: their hash would cost all others of their tenant too much."""
 
@@ -46,8 +51,11 @@ KEY_BYTES: Final = 32
 Key = tuple[str, str, bytes, bytes]
 
 
-class _Known(msgspec.Struct, frozen=True, gc=False):
-    """What came of a request the last time that it took the usual path. `request` is without its document."""
+class Known(msgspec.Struct, gc=False):
+    """What came of a request the last time that it took the usual path. `request` is without its document.
+
+    `last_wire` is the hash of the bytes that it came in last, `wires` are those in `Repeats.wires`.
+    """
 
     tenant: Tenant
     scopes: tuple[Scope, ...]
@@ -61,15 +69,40 @@ class _Known(msgspec.Struct, frozen=True, gc=False):
     found: Provenance
     quota: Quota | None
     stored: Stored
-    on_record: "_OnRecord | None"
+    on_record: "OnRecord | None"
+    last_wire: int | None = None
+    wires: tuple[int, ...] = ()
 
 
-class _OnRecord(msgspec.Struct, frozen=True, gc=False):
+class OnRecord(msgspec.Struct, frozen=True, gc=False):
     """What is put on record of one answer, made at that time under that id, whenever it is given."""
 
     stored_at: float
     reply_id: str
     marks: tuple[bytes, ...]
+
+
+class Wire(msgspec.Struct, gc=False):
+    """What is known of the bytes in which a request came, head and all, and of its answer: `again.py` does the rest.
+
+    `digest` is theirs under a key of this process. Of the head of the answer there are `head`, in which the numbers of
+    this one have still to be put, and `tail`, which ends it. `record` is what all records of it have in common.
+    """
+
+    digest: bytes
+    shelf: "OrderedDict[Key, Known]"
+    key: Key
+    known: Known
+    entry: tuple[bytes, Holder]
+    marks: tuple[bytes, ...] | None
+    recorded: Mapping[bytes, Collection[str]] | None
+    opened: Opened
+    reply_prefix: bytes
+    head: bytes
+    tail: bytes
+    shows_age: bool
+    record: Outcome
+    count: Callable[[float], None]
 
 
 class Repeats:
@@ -80,11 +113,17 @@ class Repeats:
         self._quotas = quotas
         self._shadow = shadow
         self._key = key
-        self._generation: Generation | None = None
-        self._epoch = 0
+        self.generation: Generation | None = None
+        self.epoch = 0
+        """What is known is of these."""
         # Each tenant's, the one that came last at the end.
-        self._shelves: dict[str, OrderedDict[Key, _Known]] = {}
+        self._shelves: dict[str, OrderedDict[Key, Known]] = {}
         self._size = 0
+        self.wires: dict[int, Wire] = {}
+        """What is known of the very bytes of some of them, by their hash."""
+        self.is_listened_to = False
+        self.latest: tuple[Call, Key, Known] | None = None
+        """What was answered last while somebody listened, until he takes it from here."""
         self.given = 0
 
     def answer(self, call: Call, tenant: Tenant, epoch: int) -> bytes | None:
@@ -95,9 +134,10 @@ class Repeats:
         is_watched = call.planted is not None or (self._shadow is not None and self._shadow.is_comparing)
         if generation is None or is_watched or len(call.inbound.body) > LARGEST:
             return None
-        if generation is not self._generation or epoch != self._epoch:
-            self._generation, self._epoch = generation, epoch
+        if generation is not self.generation or epoch != self.epoch:
+            self.generation, self.epoch = generation, epoch
             self._shelves.clear()
+            self.wires.clear()
             self._size = 0
             return None
         shelf = self._shelves.get(tenant.id)
@@ -116,6 +156,8 @@ class Repeats:
         if not self._is_set_aside(call, known):
             return None
         self.given += 1
+        if self.is_listened_to:
+            self.latest = call, key, known
         if on_record is not None:
             generation.replies.put(on_record.marks, known.facts.label_high)
         return self._cache.told(call, *held)
@@ -128,7 +170,7 @@ class Repeats:
             return
         if facts is None or decision is None or conversation is None:
             return
-        if generation is not self._generation or call.epoch != self._epoch or len(call.inbound.body) > LARGEST:
+        if generation is not self.generation or call.epoch != self.epoch or len(call.inbound.body) > LARGEST:
             return
         # A scan that failed may come to its end the next time.
         if evidence.coverage.failure is not None or call.full_scan is not None:
@@ -142,8 +184,8 @@ class Repeats:
             if held is None:
                 return
             marks = generation.replies.marks_of(conversation, held[0].body)
-            on_record = _OnRecord(held[0].stored_at, held[0].reply_id, marks)
-        known = _Known(
+            on_record = OnRecord(held[0].stored_at, held[0].reply_id, marks)
+        known = Known(
             tenant,
             call.scopes,
             call.app,
@@ -160,6 +202,19 @@ class Repeats:
         )
         self._keep(self._key_of(call), tenant.id, known)
 
+    def learn_wire(self, place: int, wire: Wire) -> None:
+        """Remember what is known of the bytes whose hash is `place`."""
+        known = wire.known
+        if place not in known.wires:
+            if len(known.wires) == MOST_WIRES:
+                self.wires.pop(known.wires[0], None)
+            known.wires = (*known.wires[1 - MOST_WIRES :], place)
+        self.wires[place] = wire
+
+    def shelf_of(self, tenant: str) -> "OrderedDict[Key, Known]":
+        """What is known of this tenant's requests."""
+        return self._shelves[tenant]
+
     @property
     def size(self) -> int:
         """How many requests are known."""
@@ -172,7 +227,7 @@ class Repeats:
         digest = hashlib.blake2b(inbound.body, digest_size=KEY_BYTES, key=self._key).digest()
         return call.key_id, call.path, inbound.cache_control, digest
 
-    def _is_set_aside(self, call: Call, known: _Known) -> bool:
+    def _is_set_aside(self, call: Call, known: Known) -> bool:
         """Whether the tenant's limits allow it, as far as that can be said at once; raises what the client is told."""
         quotas, before = self._quotas, known.quota
         if quotas is None or before is None:
@@ -183,9 +238,13 @@ class Repeats:
         call.quota = None
         return False
 
-    def _keep(self, key: Key, tenant: str, known: _Known) -> None:
+    def _keep(self, key: Key, tenant: str, known: Known) -> None:
         shelf = self._shelves.setdefault(tenant, OrderedDict())
-        self._size += key not in shelf
+        before = shelf.get(key)
+        if before is None:
+            self._size += 1
+        else:
+            self._let_go(before)
         shelf[key] = known
         shelf.move_to_end(key)
         if len(shelf) > MOST_EACH:
@@ -194,11 +253,16 @@ class Repeats:
             self._forget_one(max(self._shelves, key=lambda one: len(self._shelves[one])))
 
     def _forget_one(self, tenant: str) -> None:
-        self._shelves[tenant].popitem(last=False)
+        _, known = self._shelves[tenant].popitem(last=False)
+        self._let_go(known)
         self._size -= 1
 
+    def _let_go(self, known: Known) -> None:
+        for place in known.wires:
+            self.wires.pop(place, None)
 
-def _is_as_it_was(call: Call, tenant: Tenant, generation: Generation, known: _Known) -> bool:
+
+def _is_as_it_was(call: Call, tenant: Tenant, generation: Generation, known: Known) -> bool:
     """Whether what a decision depends on, apart from its generation and the bytes of the request, is what it was."""
     return (
         tenant is known.tenant
@@ -221,6 +285,6 @@ def _without_texts(conversation: Conversation) -> Conversation:
     )
 
 
-def _is_of(reply: CachedReply, on_record: _OnRecord) -> bool:
+def _is_of(reply: CachedReply, on_record: OnRecord) -> bool:
     """Whether it is this very answer, and not one that was made since."""
     return reply.stored_at == on_record.stored_at and reply.reply_id == on_record.reply_id

@@ -16,7 +16,7 @@ from typing import Final
 
 from gateway.core import cached_reply
 from gateway.core.cache_key import Scope, bound_to, key_of, scope_of
-from gateway.core.cached_reply import CachedReply, is_drawn, may_be_drawn
+from gateway.core.cached_reply import CachedReply, is_drawn, may_be_drawn, usable_until
 from gateway.core.decision import Allow
 from gateway.core.facts import Tenant
 from gateway.core.labels import Label
@@ -29,7 +29,7 @@ from gateway.runtime.call import Call
 from gateway.runtime.far_answers import FarAnswers, Wait
 from gateway.runtime.flights import Flight, Over
 from gateway.runtime.relay import Relay
-from gateway.runtime.stored import Stored, serves
+from gateway.runtime.stored import Opened, Stored, serves
 from gateway.wire.cache_control import CacheControl, cache_control_of
 from gateway.wire.cacheable import canonical, is_cacheable
 from gateway.wire.replies import id_of
@@ -167,6 +167,43 @@ class ReplyCache:
         if not serves(stored.control, stored.lives_s, age_s, left_s) or may_be_drawn(left_s, reply.took_s):
             return None
         return reply, age_s
+
+    def opened(self, stored: Stored) -> Opened | None:
+        """What is to be known of the answer that is there, to give it again by `open_again`; None if it is gone."""
+        sealed = self._near.read_now(stored.key)
+        reply = self._opened(stored, sealed) if sealed is not None else None
+        if reply is None or sealed is None:
+            return None
+        usage, control, bound = reply.usage or _NOTHING, stored.control, bound_to(stored.scope, stored.key)
+        return Opened(
+            stored,
+            bound,
+            stored.own.mark_of(sealed),
+            reply.stored_at,
+            usable_until(reply, stored.lives_s, control.max_age_s, control.min_fresh_s),
+            # The body is the last of what is written.
+            len(cached_reply.write(reply)) - len(reply.body),
+            len(reply.body),
+            reply.reply_id.encode(),
+            usage.prompt_tokens,
+            usage.completion_tokens,
+        )
+
+    def open_again(self, opened: Opened, now: float) -> bytes | None:
+        """The body of this very answer, under the id that it was stored with; None where there is more to look at."""
+        stored = opened.stored
+        own = stored.own
+        if not opened.since <= now < opened.until or self._keys.of(stored.tenant) is not own:
+            return None
+        sealed = self._near.read_now(stored.key)
+        if sealed is None or not sealed.startswith(opened.mark):
+            return None
+        data = own.open(sealed, opened.bound_to)
+        return None if data is None else data[opened.begins :]
+
+    def given_again(self) -> None:
+        """Count an answer that was given from this worker's memory."""
+        self.counts[Way.NEAR] += 1
 
     def told(self, call: Call, reply: CachedReply, age_s: float, way: Way = Way.NEAR) -> bytes:
         """What the client of `call` is sent of `reply`, and its record says of it."""

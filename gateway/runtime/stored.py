@@ -21,6 +21,22 @@ class Stored(msgspec.Struct, frozen=True, gc=False):
     control: CacheControl
 
 
+class Opened(msgspec.Struct, frozen=True, gc=False):
+    """An answer that was opened before: how it is told from any other, from when and until when it may be given without
+    another look, and where in what is sealed its body begins, under which id. Nothing of its text."""
+
+    stored: Stored
+    bound_to: bytes
+    mark: bytes
+    since: float
+    until: float
+    begins: int
+    size: int
+    reply_id: bytes
+    prompt_tokens: int
+    completion_tokens: int
+
+
 def serves(control: CacheControl, lives_s: float, age_s: float, left_s: float) -> bool:
     """Whether an answer so old, which lives so much longer, may be used under a policy of `lives_s`, and is what the
     client takes."""
