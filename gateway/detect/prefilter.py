@@ -7,7 +7,7 @@ each scan borrows one of its own.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
@@ -48,6 +48,8 @@ _INNERMOST = re.compile(r"\((?P<kind>\?(?:i?:|<?[=!]))?(?P<body>[^()]*)\)")
 _NEEDED = re.compile(r"ÿ(?![?*{])")
 
 
+_NEVER = r"\xff"  # where there is nothing to look for: Hyperscan wants one pattern all the same
+
 _Match = tuple[int, int]  # where it ends, and the number of its expression
 
 
@@ -65,12 +67,16 @@ class Entry:
 
 
 Seen = Mapping[int, Sequence[int]]
-"""What may match in a text, by its index, and where such matches end, in order. For what is common the places mean
-nothing; without any it may be anywhere."""
+"""Which groups may match in a text, and where such matches end, in order. For what is common the places mean nothing;
+without any it may be anywhere."""
 
 
 class Prefilter(Protocol):
     """Says which of the patterns it was built from may match in texts."""
+
+    @property
+    def groups(self) -> Sequence[frozenset[int]]:
+        """The indexes that the patterns of each group trigger: many recognizers share one."""
 
     def seen(self, texts: Sequence[str]) -> Sequence[tuple[int, Seen]]:
         """What may match, for each text, by its number, in which anything may."""
@@ -82,80 +88,72 @@ class Everything:
 
     indexes: frozenset[int]
 
+    @property
+    def groups(self) -> Sequence[frozenset[int]]:
+        """All of them are one."""
+        return (self.indexes,)
+
     def seen(self, texts: Sequence[str]) -> Sequence[tuple[int, Seen]]:
         """All of them, anywhere."""
-        seen = dict.fromkeys(self.indexes, ())
-        return [(number, seen) for number in range(len(texts))]
+        return [(number, {0: ()}) for number in range(len(texts))] if self.indexes else ()
 
 
 class HyperscanPrefilter:
     """Two databases over all patterns: one for texts of ASCII alone, which is twice as fast, and one for the rest."""
 
-    __slots__ = ("_always", "_ascii", "_unicode")
+    __slots__ = ("_always", "_ascii", "_unicode", "groups")
 
     def __init__(self, entries: Sequence[Entry], always: frozenset[int]) -> None:
-        self._always = always
-        self._ascii = _Database([entry for entry in entries if not entry.beyond_ascii], is_ascii=True)
-        self._unicode = _Database(entries, is_ascii=False)
+        numbers: dict[frozenset[int], int] = {}
+        self._always = numbers.setdefault(always, 0) if always else None
+        self._ascii = _Database([entry for entry in entries if not entry.beyond_ascii], numbers, is_ascii=True)
+        self._unicode = _Database(entries, numbers, is_ascii=False)
+        self.groups: Sequence[frozenset[int]] = tuple(numbers)
 
     def seen(self, texts: Sequence[str]) -> Sequence[tuple[int, Seen]]:
         """What may match in each of `texts`, all of which are looked at in one pass."""
-        joined = SEPARATOR.join(texts)
+        joined = texts[0] if len(texts) == 1 else SEPARATOR.join(texts)
         is_ascii = joined.isascii()
         database = self._ascii if is_ascii else self._unicode
         data = joined.encode()
         matches = database.scan(data)
-        if not matches and not self._always:
+        if not matches and self._always is None:
             return ()
-        if self._always or database.has_common(matches):
-            return self._seen_one_by_one(texts)
-        return database.told(matches if is_ascii else _in_characters(matches, data), texts)
-
-    def _seen_one_by_one(self, texts: Sequence[str]) -> Sequence[tuple[int, Seen]]:
-        """The same, when something is told only once."""
-        found = []
+        common = database.common_in(matches)
+        if common:
+            matches = [match for match in matches if match[1] not in common]
+        found = database.told(matches if is_ascii else _in_characters(matches, data), texts)
+        if not common and self._always is None:
+            return found
+        seen_in: dict[int, Seen] = dict(found)
         for number, text in enumerate(texts):
-            is_ascii = text.isascii()
-            database = self._ascii if is_ascii else self._unicode
-            data = text.encode()
-            matches = database.scan(data)
-            seen: dict[int, Sequence[int]] = dict.fromkeys(self._always, ())
-            for _, more in database.told(matches if is_ascii else _in_characters(matches, data), (text,)):
-                seen.update(more)
-            if seen:
-                found.append((number, seen))
-        return found
+            # What is told only once is asked for in each text again, unless there is only one.
+            groups = database.groups_of(common) if len(texts) == 1 else self._common_in(text) if common else ()
+            more = dict.fromkeys(groups if self._always is None else (*groups, self._always), ())
+            if more:
+                seen_in[number] = {**seen_in.get(number, {}), **more}
+        return sorted(seen_in.items())
+
+    def _common_in(self, text: str) -> Collection[int]:
+        database = self._ascii if text.isascii() else self._unicode
+        return database.common(text.encode())
 
 
-class _Database:
+class _Scanning:
     """A compiled database and the scratch spaces that nobody is using at the moment."""
 
-    __slots__ = ("_common", "_database", "_indexes", "_master", "_spare")
+    __slots__ = ("_database", "_master", "_spare")
 
-    def __init__(self, entries: Sequence[Entry], *, is_ascii: bool) -> None:
-        flags = hyperscan.HS_FLAG_PREFILTER | hyperscan.HS_FLAG_ALLOWEMPTY
-        if not is_ascii:
-            flags |= hyperscan.HS_FLAG_UTF8
-        grouped: dict[str, list[Entry]] = {}
-        for entry in entries:
-            for pattern in expressions(entry.pattern, is_ascii=is_ascii):
-                grouped.setdefault(pattern, []).append(entry)
-        grouped = grouped or {r"\xff": []}  # nothing to look for: Hyperscan wants one pattern all the same
-        self._indexes = tuple(tuple(entry.index for entry in those) for those in grouped.values())
-        is_common = [all(entry.is_common for entry in those) for those in grouped.values()]
-        self._common = frozenset(number for number, common in enumerate(is_common) if common)
+    def __init__(self, expressions: Sequence[bytes], flags: Sequence[int]) -> None:
         self._database = hyperscan.Database()
         self._database.compile(
-            expressions=[pattern.encode() for pattern in grouped],
-            ids=list(range(len(grouped))),
-            elements=len(grouped),
-            flags=[flags | hyperscan.HS_FLAG_SINGLEMATCH if common else flags for common in is_common],
+            expressions=list(expressions), ids=list(range(len(flags))), elements=len(flags), flags=list(flags)
         )
         self._master = hyperscan.Scratch(self._database)  # cloned, never scanned with
         self._spare = [self._master.clone()]
 
     def scan(self, data: bytes) -> list[_Match]:
-        """What may match: once if it is common, else wherever it ends."""
+        """What may match, by the expression's number."""
         found: list[_Match] = []
         try:
             scratch = self._spare.pop()
@@ -166,40 +164,76 @@ class _Database:
         self._spare.append(scratch)
         return found
 
-    def has_common(self, matches: Iterable[_Match]) -> bool:
-        """Whether something is among `matches` that is told only once."""
-        return not self._common.isdisjoint([number for _, number in matches])
 
-    def told(self, matches: list[_Match], texts: Sequence[str]) -> Sequence[tuple[int, Seen]]:
+class _Database:
+    """All patterns for one kind of text, and beside them those that are common, by themselves.
+
+    `numbers` are the groups that there are so far, which is added to.
+    """
+
+    __slots__ = ("_all", "_common", "_common_group", "_common_only", "_group")
+
+    def __init__(self, entries: Sequence[Entry], numbers: dict[frozenset[int], int], *, is_ascii: bool) -> None:
+        flags = hyperscan.HS_FLAG_PREFILTER | hyperscan.HS_FLAG_ALLOWEMPTY
+        if not is_ascii:
+            flags |= hyperscan.HS_FLAG_UTF8
+        grouped: dict[str, list[Entry]] = {}
+        for entry in entries:
+            for pattern in expressions(entry.pattern, is_ascii=is_ascii):
+                grouped.setdefault(pattern, []).append(entry)
+        grouped = grouped or {_NEVER: []}
+        self._group = tuple(
+            numbers.setdefault(frozenset(entry.index for entry in those), len(numbers)) for those in grouped.values()
+        )
+        is_common = [all(entry.is_common for entry in those) for those in grouped.values()]
+        self._common = frozenset(number for number, common in enumerate(is_common) if common)
+        patterns = [pattern.encode() for pattern in grouped]
+        once = flags | hyperscan.HS_FLAG_SINGLEMATCH
+        self._all = _Scanning(patterns, [once if common else flags for common in is_common])
+        alone = [pattern for pattern, common in zip(patterns, is_common, strict=True) if common] or [_NEVER.encode()]
+        self._common_only = _Scanning(alone, [once] * len(alone))
+        self._common_group = [group for group, common in zip(self._group, is_common, strict=True) if common]
+
+    def scan(self, data: bytes) -> list[_Match]:
+        """What may match: once if it is common, else wherever it ends."""
+        return self._all.scan(data)
+
+    def common(self, data: bytes) -> Collection[int]:
+        """The groups that may match, of those that are common."""
+        return {self._common_group[number] for _, number in self._common_only.scan(data)}
+
+    def common_in(self, matches: Iterable[_Match]) -> frozenset[int]:
+        """The expressions among `matches` that are told only once."""
+        return self._common.intersection([number for _, number in matches])
+
+    def groups_of(self, common: Iterable[int]) -> Collection[int]:
+        """The groups of these expressions."""
+        return {self._group[number] for number in common}
+
+    def told(self, matches: list[_Match], texts: Sequence[str]) -> list[tuple[int, Seen]]:
         """What `matches` in joined `texts` say of each of them."""
-        matches.sort()
         found: list[tuple[int, Seen]] = []
-        ends: dict[int, list[int]] = {}  # by the expression
-        number, start, last = -1, 0, 0
+        ends: dict[int, list[int]] = {}
+        group_of = self._group
+        number, start, last = 0, 0, len(texts[0]) + 1 if texts else 0  # a match may take in the separator behind it
+        matches.sort()
         for end, expression in matches:
             if end > last:
                 if ends:
-                    found.append((number, self._by_index(ends)))
+                    found.append((number, ends))
                     ends = {}
                 while end > last:
                     number += 1
                     start = last
-                    last += len(texts[number]) + 1  # a match may take in the separator behind it
-            if expression in ends:
-                ends[expression].append(end - start)
+                    last += len(texts[number]) + 1
+            group = group_of[expression]
+            if group in ends:
+                ends[group].append(end - start)
             else:
-                ends[expression] = [end - start]
+                ends[group] = [end - start]
         if ends:
-            found.append((number, self._by_index(ends)))
+            found.append((number, ends))
         return found
-
-    def _by_index(self, ends: dict[int, list[int]]) -> Seen:
-        """The ends of each expression's matches, for all that it triggers; they share them."""
-        seen: dict[int, list[int]] = {}
-        for expression, those in ends.items():
-            for index in self._indexes[expression]:
-                seen[index] = sorted(seen[index] + those) if index in seen else those
-        return seen
 
 
 def expressions(pattern: str, *, is_ascii: bool) -> list[str]:

@@ -62,6 +62,11 @@ class Roots:
         index = number - len(self._at)
         return seam_joins(self._around[index], self._leaves, offset) if index >= 0 else ()
 
+    def is_within(self, number: int, known: Sequence[Span]) -> bool:
+        """Whether all that this one touches is in one of the `known` stretches."""
+        _, first, last = self._place(number)
+        return any(start <= first and last <= end for start, end in known)
+
     def __getitem__(self, number: int) -> Root:
         """One of them."""
         root = self.made.get(number)

@@ -5,7 +5,7 @@ evidence that nothing was covered (threats.md I2, I3).
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from time import perf_counter
 
@@ -47,6 +47,15 @@ _CONTROL_TOKENS = (
     r"<\|[0-9A-Za-z_▁.:/-]{1,48}\|>|<｜[^\s｜<>]{1,48}｜>|<</?SYS>>|</?(?:start|end)_of_turn>"
     r"|\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT)\]"
 )
+
+
+_Worth = Mapping[int, Sequence[int]]
+"""What to try, by its index, and where its triggers' matches end; none: somewhere."""
+
+
+_Triggered = tuple[int, int, str, Sequence[int], _Worth, DigitRuns]
+"""A chunk in which something is worth trying: the number of its text, its offset there, itself, where texts meet in it,
+what to try, and the runs of digits near what asked for them."""
 
 
 class _Stopped(Exception):
@@ -93,6 +102,13 @@ class RequestScanner:
         entries = _entries(self._recognizers, self._control)
         always = frozenset(index for index, found in enumerate(recognizers) if not found.patterns)
         self._prefilter = build(entries, always)
+        near = self._near_digits.keys()
+        # Of each group: those that are tried where there are runs of digits, and the others.
+        self._groups = [(group & near, tuple(sorted(group - near))) for group in self._prefilter.groups]
+        self._digits_reach = (
+            max((self._reaches[index][0] for index in near), default=0),
+            max((self._reaches[index][1] for index in near), default=0),
+        )
         self._digest = _digest(recognizers, entries)
 
     @property
@@ -124,14 +140,24 @@ class RequestScanner:
         characters = sum([len(leaf.text) for leaf in leaves])
         deadline = started + BASE_S + characters * PER_CHARACTER_S
         recall = stretches = None
-        if memo is None:
-            roots = Roots(leaves, seams(leaves))
-        else:
+        is_short = characters <= CHUNK
+        if memo is not None and not is_short:
             recall, stretches = Recall(memo), Stretches(memo, walked, _TIERS)
             roots = Roots(leaves, seams(leaves, stretches.gaps(len(leaves))), stretches.known)
             stretches.add_to(roots)
+        else:
+            roots = Roots(leaves, seams(leaves))
         try:
-            self._pass(roots.texts(), roots, 0, deadline, recall)
+            triggered = self._triggered(roots.texts(), roots, deadline, recall)
+            if memo is not None and is_short:
+                triggered = list(triggered)
+                # A short request is looked through sooner than a memo is asked: that pays where there is much to do.
+                if self._is_much_of(triggered):
+                    recall, stretches = Recall(memo), Stretches(memo, walked, _TIERS)
+                    stretches.add_to(roots)
+                    known = stretches.known
+                    triggered = [one for one in triggered if not roots.is_within(one[0], known)] if known else triggered
+            self._pass(triggered, roots, 0, deadline, recall)
             if recall is not None and stretches is not None:
                 # Only here: a scan that was stopped has not seen everything.
                 recall.remember(_TIERS)
@@ -147,16 +173,19 @@ class RequestScanner:
             Coverage(frozenset() if failure else _TIERS, unscanned, len(leaves), characters, failure),
         )
 
-    def _pass(
-        self,
-        texts: Sequence[str],
-        sources: Roots | Views,
-        level: int,
-        deadline: float,
-        recall: Recall | None = None,
-    ) -> None:
-        """Look through texts for what they trigger, then through the views that they call for."""
-        gated = sources.gated()
+    def _is_much_of(self, triggered: Sequence[_Triggered]) -> bool:
+        """Whether trying all that was triggered takes longer than asking a memo."""
+        tries = 0
+        for _, _, _, _, worth, _ in triggered:
+            tries += len(worth)
+            if not self._is_much.isdisjoint(worth):
+                return True
+        return tries > _MANY
+
+    def _triggered(
+        self, texts: Sequence[str], sources: Roots | Views, deadline: float, recall: Recall | None = None
+    ) -> Iterable[_Triggered]:
+        """What is worth trying in some texts, chunk by chunk."""
         # To the prefilter that is an edge, which would hide what stands on both sides of it.
         texts = [text.replace(SEPARATOR, "\x01") if SEPARATOR in text else text for text in texts]
         parts = sources.parts()
@@ -170,61 +199,75 @@ class RequestScanner:
             for at, seen in self._prefilter.seen(chunks):
                 number, offset, chunk = numbers[at], offsets[at], chunks[at]
                 joins = sources.joins(number, offset)
-                worth = self._worth(seen, chunk, joins, is_part=offset > 0 or len(chunk) >= CHUNK)
-                if not worth:
-                    continue
-                source = sources[number]
-                # Asked only now, and where there is much to do: else it is done sooner than any memo is asked.
-                if recall is not None and not self._is_much.isdisjoint(worth) and recall.knows(source, _TIERS):
-                    continue
-                self._recognize(worth, source, offset, chunk, joins, level, deadline)
-                if source.gates:
-                    gated[number] = source
+                worth, runs = self._worth(seen, chunk, joins, is_part=offset > 0 or len(chunk) >= CHUNK)
+                if worth:
+                    yield number, offset, chunk, joins, worth, runs
+
+    def _pass(
+        self,
+        triggered: Iterable[_Triggered],
+        sources: Roots | Views,
+        level: int,
+        deadline: float,
+        recall: Recall | None = None,
+    ) -> None:
+        """Try what texts have triggered, then look through the views that they call for."""
+        gated = sources.gated()
+        for number, offset, chunk, joins, worth, runs in triggered:
+            source = sources[number]
+            # Asked only now, and where there is much to do: else it is done sooner than any memo is asked.
+            if recall is not None and not self._is_much.isdisjoint(worth) and recall.knows(source, _TIERS):
+                continue
+            self._recognize(worth, runs, source, offset, chunk, joins, level, deadline)
+            if source.gates:
+                gated[number] = source
         derived = [view for number in sorted(gated) for view in self._views(gated[number], level, deadline)]
         if derived:
-            self._pass([view.text for view in derived], Views(derived), level + 1, deadline)
+            views_of = Views(derived)
+            triggered = self._triggered([view.text for view in derived], views_of, deadline)
+            self._pass(triggered, views_of, level + 1, deadline)
 
-    def _worth(self, seen: Seen, chunk: str, joins: Sequence[int], *, is_part: bool) -> Seen:
-        """What of `seen` is worth trying: tables where one can be, and where texts meet, what may reach from one into
-        the other. All else is found in the texts themselves."""
-        if joins:
-            first, last = joins[0], joins[-1]
-            worth: dict[int, Sequence[int]] = {}
-            for index, ends in seen.items():
-                left, right = self._reaches[index]
-                low, high = first - right, last + left
-                if not left or not ends or low <= ends[0] <= ends[-1] <= high:
-                    worth[index] = ends
-                elif ends[0] <= high and low <= ends[-1] and (near := [end for end in ends if low <= end <= high]):
-                    worth[index] = near
-            seen = worth
-        if not self._of_tables.isdisjoint(seen):
+    def _worth(self, seen: Seen, chunk: str, joins: Sequence[int], *, is_part: bool) -> tuple[_Worth, DigitRuns]:
+        """What of `seen` is worth trying, and the runs of digits for those that need them: tables where one can be, and
+        where texts meet, what may reach from one into the other. All else is found in the texts themselves."""
+        worth: dict[int, Sequence[int]] = {}
+        digits: frozenset[int] = frozenset()
+        near: Sequence[int] | None = None
+        for group, ends in seen.items():
+            around, others = self._groups[group]
+            for index in others:
+                those = ends if not joins else _across(ends, joins, self._reaches[index])
+                if those is not None:
+                    worth[index] = those if index not in worth else _both(worth[index], those)
+            if around:
+                those = ends if not joins else _across(ends, joins, self._digits_reach)
+                if those is not None:
+                    digits |= around
+                    near = those if near is None else _both(near, those)
+        if not self._of_tables.isdisjoint(worth):
             # Far below a header is only what another part of the text may hold.
             without = self._of_tables if not tables.may_be_in(chunk) else () if is_part else (self._table_gate,)
-            seen = {index: ends for index, ends in seen.items() if index not in without}
-        if not self._near_digits.keys().isdisjoint(seen):
-            seen = self._with_runs(seen, self._runs(seen, chunk))
-        return seen
-
-    def _runs(self, seen: Seen, chunk: str) -> DigitRuns:
-        """The runs of digits near what triggered those rules that know which they need."""
-        near: Sequence[int] | None = None
-        for index, ends in seen.items():
-            if index in self._near_digits and ends is not near:
-                # Nearly always all of them have one trigger, whose ends they share.
-                near = ends if near is None else sorted({*near, *ends})
-        return nearby.runs_near(chunk, near or ())
-
-    def _with_runs(self, seen: Seen, runs: DigitRuns) -> Seen:
-        """`seen`, without the rules of which no run is among `runs`."""
-        near, wanted = self._near_digits, frozenset[int]()
+            worth = {index: ends for index, ends in worth.items() if index not in without}
+        if near is None:
+            return worth, {}
+        runs = nearby.runs_near(chunk, near)
         for shape in runs:
-            if shape in self._by_shape:
-                wanted |= self._by_shape[shape]
-        return {index: ends for index, ends in seen.items() if index not in near or index in wanted}
+            for index in self._by_shape.get(shape, frozenset()) & digits:
+                those = near if not joins else _across(near, joins, self._reaches[index])
+                if those is not None:
+                    worth[index] = those
+        return worth, runs
 
     def _recognize(
-        self, seen: Seen, source: Source, offset: int, chunk: str, joins: Sequence[int], level: int, deadline: float
+        self,
+        worth: _Worth,
+        runs: DigitRuns,
+        source: Source,
+        offset: int,
+        chunk: str,
+        joins: Sequence[int],
+        level: int,
+        deadline: float,
     ) -> None:
         """Try what may match in a chunk, and note what is found where it is in the root."""
         end = len(chunk)
@@ -234,12 +277,11 @@ class RequestScanner:
         # or by the leaf that a seam begins with.
         shown = OVERLAP if offset else joins[0] if joins and not has_head else 0
         hits = source.seen.hits
-        runs = {} if self._near_digits.keys().isdisjoint(seen) else self._runs(seen, chunk)
-        for index in sorted(seen):
+        for index in sorted(worth):
             if index >= len(self._ways):
                 source.gates.add(index)
                 continue
-            around, ends = self._near_digits.get(index), seen[index]
+            around, ends = self._near_digits.get(index), worth[index]
             if around is not None:
                 found = around.find_around(chunk, runs)
             elif joins and index in self._in_rows:
@@ -304,6 +346,22 @@ class RequestScanner:
     def _look_at_clock(self, deadline: float) -> None:
         if self._clock() > deadline:
             raise _Stopped("DeadlineExceeded")
+
+
+def _across(ends: Sequence[int], joins: Sequence[int], reach: tuple[int, int]) -> Sequence[int] | None:
+    """Those of `ends` from which something reaches over one of `joins`; None where nothing does."""
+    left, right = reach
+    low, high = joins[0] - right, joins[-1] + left
+    if not left or not ends or low <= ends[0] <= ends[-1] <= high:
+        return ends
+    if ends[0] > high or ends[-1] < low:
+        return None
+    return [end for end in ends if low <= end <= high] or None
+
+
+def _both(ends: Sequence[int], others: Sequence[int]) -> Sequence[int]:
+    """All of them in order; anywhere, if one of the two may be anywhere."""
+    return sorted({*ends, *others}) if ends and others else ()
 
 
 def _control() -> rules.PatternRecognizer:

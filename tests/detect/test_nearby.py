@@ -13,6 +13,7 @@ from gateway.detect.rules import ANYHOW, PatternRecognizer, Rule, recognizer
 from gateway.detect.runs import digit_runs
 from gateway.detect.scanner import RequestScanner, catalogue
 from tests.detect.samples import IN_CONTEXT, NEGATIVE, POSITIVE
+from tests.detect.triggers import told
 
 CATALOGUE = catalogue(("内部", "Do Not Distribute"))
 WAYS = [way_of(found) for found in CATALOGUE]
@@ -76,7 +77,7 @@ def test_a_recognizer_finds_near_its_trigger_what_it_finds_in_the_whole_text(bui
     own = [text for text in SAMPLES if CATALOGUE[index].find(text, "")] or [""]
     piece = st.sampled_from(own) | looks | st.sampled_from(SAMPLES) | st.sampled_from(BETWEEN) | st.sampled_from(GAPS)
     text = "".join(data.draw(st.lists(piece, min_size=1, max_size=9)))
-    seen = dict(built.seen([text])).get(0, {})
+    seen = dict(told(built, [text])).get(0, {})
     found = list(way.find(text, seen[index])) if index in seen else []
     assert found == list(candidate.find(text, ""))
     # Where nobody says where, everywhere.

@@ -19,6 +19,7 @@ from gateway.detect.prefilter import Entry, Everything, Prefilter, build_prefilt
 from gateway.detect.rules import PatternRecognizer
 from gateway.detect.scanner import RequestScanner, catalogue
 from tests.detect.samples import IN_CONTEXT, NEGATIVE, POSITIVE
+from tests.detect.triggers import told
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "pii" / "en_dev.jsonl"
 CATALOGUE = catalogue(("内部", "机密", "Do Not Distribute"))
@@ -27,7 +28,7 @@ needs_hyperscan = pytest.mark.skipif(not prefilter.HAS_HYPERSCAN, reason="no Hyp
 
 def triggered(built, text):
     """All that is seen in one text."""
-    return {index for _, seen in built.seen([text]) for index in seen}
+    return {index for _, seen in told(built, [text]) for index in seen}
 
 
 def everything(entries, always):
@@ -95,18 +96,18 @@ def test_no_finding_is_lost_where_texts_meet_and_where_they_are_cut(scanner, exh
 @needs_hyperscan
 @given(st.lists(st.lists(st.sampled_from(SAMPLES + FILLER), max_size=4).map("".join), max_size=6))
 def test_joined_texts_tell_what_each_tells_by_itself(built, texts):
-    together = dict(built.seen(texts))
+    together = dict(told(built, texts))
     for number, text in enumerate(texts):
-        assert set(dict(built.seen([text])).get(0, {})) <= set(together.get(number, {}))
+        assert set(dict(told(built, [text])).get(0, {})) <= set(together.get(number, {}))
 
 
 @needs_hyperscan
 def test_places_are_told_in_characters_and_in_order():
     entries = [Entry(0, "[a-z]号"), Entry(1, "号|x"), Entry(2, "y", is_common=True)]
     built = build_prefilter(entries, frozenset())
-    assert list(built.seen(["", "é号x 号a号", "no", "x"])) == [(1, {1: [2, 3, 5, 7], 0: [7]}), (3, {1: [1]})]
+    assert told(built, ["", "é号x 号a号", "no", "x"]) == [(1, {1: [2, 3, 5, 7], 0: [7]}), (3, {1: [1]})]
     # What is common is looked for in each text by itself: it is told once in each, and only that it is there.
-    assert [(number, sorted(seen)) for number, seen in built.seen(["x", "yyy", "号", "y"])] == [
+    assert [(number, sorted(seen)) for number, seen in told(built, ["x", "yyy", "号", "y"])] == [
         (0, [1]),
         (1, [2]),
         (2, [1]),

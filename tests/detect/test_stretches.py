@@ -17,11 +17,12 @@ from tests.detect.samples import IN_CONTEXT, NEGATIVE, POSITIVE
 
 ID = "11010519491231002X"
 BOTH = frozenset((Tier.STRUCTURED, Tier.NAMES))
-LONG = "An honest line of no consequence. " * 8
+LINE = "An honest line of no consequence. "
+LONG = LINE * 20  # three of them are more than is looked through before a memo is asked
 
 PIECES = st.sampled_from([text for _, text in (*POSITIVE, *IN_CONTEXT, *NEGATIVE)]) | st.sampled_from(
     [
-        LONG,
+        LINE * 8,
         "x" * SEAM,
         "x" * (SEAM + 1),
         " words" * 90,
@@ -124,7 +125,7 @@ def test_of_a_chat_that_has_grown_only_what_is_new_is_looked_at(house):
 def test_the_instructions_that_chats_share_are_looked_at_once(house):
     scanner, looked = house
     memo = memo_of(MemoStore())
-    instructions = "Be brief. " * 60
+    instructions = "Be brief. " * 190
     scanner.scan("chat", chat(instructions, f"one {LONG}"), memo)
     looked.clear()
     scanner.scan("chat", chat(instructions, f"two {LONG}"), memo)
@@ -166,8 +167,8 @@ def test_a_key_and_a_value_of_the_same_words_are_two_things():
     memo = memo_of(MemoStore())
     store_of = MemoStore()
     scanner = RequestScanner(catalogue(()), clock=lambda: 0.0, build=lambda entries, always: Everything(always))
-    as_value = chat(json.dumps(["k" * 20, LONG * 2]), LONG)
-    as_key = chat(json.dumps({"k" * 20: LONG * 2}), LONG)
+    as_value = chat(json.dumps(["k" * 20, LONG * 3]), LONG)
+    as_key = chat(json.dumps({"k" * 20: LONG * 3}), LONG)
     scanner.scan("chat", as_value, memo_of(store_of))
     before = store_of.size[0]
     scanner.scan("chat", as_key, memo_of(store_of))
@@ -177,25 +178,25 @@ def test_a_key_and_a_value_of_the_same_words_are_two_things():
     assert memo_of(MemoStore(), "clinic").keys_of_row([b"abc"], b"x") != memo.keys_of_row([b"abc"], b"x")
 
 
-TOOL = [{"type": "function", "function": {"name": "find", "description": LONG * 2}}]
-CUT = [{"type": "function", "function": {"name": "find", "description": LONG * 2 + ID[:8]}}]
+TOOL = [{"type": "function", "function": {"name": "find", "description": LONG * 3}}]
+CUT = [{"type": "function", "function": {"name": "find", "description": LONG * 3 + ID[:8]}}]
 
 
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        (chat(LONG * 2 + ID[:6], ID[6:12]), chat(LONG * 2 + ID[:6], ID[6:12], ID[12:])),
-        (chat(LONG * 2 + ID[:9], tools=TOOL), chat(LONG * 2 + ID[:9], ID[9:], tools=TOOL)),
-        (chat(LONG * 2, tools=TOOL), chat(LONG * 2, ID[:9], ID[9:], tools=TOOL)),
-        (chat(LONG * 2, ID[:9], tools=TOOL), chat(LONG * 2, ID[:9], model=ID[9:], tools=TOOL)),
-        (chat(LONG * 2, tools=CUT), chat(LONG * 2, tools=CUT, user=ID[8:])),
+        (chat(LONG * 3 + ID[:6], ID[6:12]), chat(LONG * 3 + ID[:6], ID[6:12], ID[12:])),
+        (chat(LONG * 3 + ID[:9], tools=TOOL), chat(LONG * 3 + ID[:9], ID[9:], tools=TOOL)),
+        (chat(LONG * 3, tools=TOOL), chat(LONG * 3, ID[:9], ID[9:], tools=TOOL)),
+        (chat(LONG * 3, ID[:9], tools=TOOL), chat(LONG * 3, ID[:9], model=ID[9:], tools=TOOL)),
+        (chat(LONG * 3, tools=CUT), chat(LONG * 3, tools=CUT, user=ID[8:])),
         (
-            chat(json.dumps({"a": LONG * 2 + ID[:9]})),
-            chat(json.dumps({"a": LONG * 2 + ID[:9], "and": ID[9:]})),
+            chat(json.dumps({"a": LONG * 3 + ID[:9]})),
+            chat(json.dumps({"a": LONG * 3 + ID[:9], "and": ID[9:]})),
         ),
         (
-            chat(LONG * 2, json.dumps({"a": ID[:9], LONG: ""})),
-            chat(LONG * 2, json.dumps({"a": ID[:9], LONG: ID[9:]})),
+            chat(LONG * 3, json.dumps({"a": ID[:9], LONG: ""})),
+            chat(LONG * 3, json.dumps({"a": ID[:9], LONG: ID[9:]})),
         ),
     ],
     ids=[
@@ -214,6 +215,28 @@ def test_what_is_known_and_what_is_new_are_looked_at_together(scanner, before, a
     evidence = scanner.scan("chat", after, memo)
     assert {finding.entity for finding in evidence.findings} == {"CN_RESIDENT_ID"}
     assert evidence == scanner.scan("chat", after)
+
+
+def test_a_short_request_in_which_there_is_nothing_to_do_asks_no_memo(scanner):
+    store = MemoStore()
+    for text in ("How are you?", LINE * 20, f"Order {ID[:5]} of 2024. {LINE * 15}"):
+        assert scanner.scan("chat", chat(text), memo_of(store)) == scanner.scan("chat", chat(text))
+    assert (store.lookups, store.size[0]) == (0, 0)
+
+
+def test_a_short_chat_in_which_there_is_much_to_do_is_known_when_it_comes_again(scanner):
+    store = MemoStore()
+    said = [f"{word} %31%32 {ID} {LINE * 6}" for word in ("one", "two", "three", "four")]
+    first = scanner.scan("chat", chat(*said[:3]), memo_of(store))
+    hits, known = store.hits, store.size[0]
+    assert (len(first.findings), hits) == (3, 0)
+    assert known > 0
+    assert scanner.scan("chat", chat(*said[:3]), memo_of(store)) == first
+    assert store.hits > hits
+    assert store.size[0] == known
+    grown = scanner.scan("chat", chat(*said), memo_of(store))
+    assert grown == scanner.scan("chat", chat(*said))
+    assert len(grown.findings) == 4
 
 
 def test_what_another_tenant_said_is_looked_at(house):

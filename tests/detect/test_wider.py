@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from gateway.config.regexes import FLAGS, fault_of
 from gateway.detect.prefilter import HAS_HYPERSCAN, Entry, HyperscanPrefilter
 from gateway.detect.wider import wider
+from tests.detect.triggers import told
 
 PATTERNS = [
     "AC-[0-9]{6}",
@@ -42,7 +43,7 @@ CHARACTERS = "aAbBcCdDeEkKsSiIxyzZqQ0127 -_:：(|)]!\t\n\x00\u0085工号ſKİı�
 
 
 def triggered(prefilter: HyperscanPrefilter, text: str) -> set[int]:
-    return {index for _, seen in prefilter.seen([text]) for index in seen}
+    return {index for _, seen in told(prefilter, [text]) for index in seen}
 
 
 @pytest.fixture(scope="module")
