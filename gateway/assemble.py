@@ -368,7 +368,7 @@ class Worker:
         )
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._tick())
+                group.create_task(self._tick(drained))
                 group.create_task(self._credentials.run(drained))
                 group.create_task(self._shadow.run(drained))
                 group.create_task(self._budget.run(drained))
@@ -413,12 +413,12 @@ class Worker:
             self._executor.shutdown(wait=False, cancel_futures=True)
             self._books.tell()
 
-    async def _tick(self) -> None:
+    async def _tick(self, drained: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
         swept = loop.time()
-        while not self._plane.is_drained:
+        while not drained.is_set():
             due = loop.time() + TICK_S
-            await asyncio.sleep(TICK_S)
+            await either(drained, within_s=TICK_S)
             self._lateness(max(0.0, loop.time() - due))
             self._pipeline.tick()
             if self._cache is not None:

@@ -83,7 +83,6 @@ class DataPlane:
         self.connections: set[Connected] = set()
         self.is_giving_way = False
         self.is_draining = False
-        self.is_drained = False
         self._emptied = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._share = share or TurnShare()
@@ -203,7 +202,6 @@ class DataPlane:
             connection.cut()
         if self._tasks:
             await asyncio.wait(tuple(self._tasks), timeout=FLUSH_S)
-        self.is_drained = True
 
     async def _empty(self, limit_s: float) -> None:
         if self.connections:
