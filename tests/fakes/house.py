@@ -5,6 +5,7 @@ import contextlib
 import functools
 import secrets
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -187,7 +188,7 @@ async def house(
     running = asyncio.create_task(worker.run(data, None, stop))
     # Nothing here is TLS, and to read every CA that the machine trusts would take as long as the start.
     async with httpx.AsyncClient(
-        base_url=f"http://127.0.0.1:{port}", timeout=20, trust_env=False, verify=False
+        base_url=f"http://127.0.0.1:{port}", timeout=20, trust_env=False, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     ) as client:
         try:
             yield House(port, key, plain, settings.state_dir, config, worker, client)
