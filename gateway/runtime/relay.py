@@ -6,7 +6,7 @@ exactly once.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from gateway.core.exchange import (
@@ -205,8 +205,13 @@ class Relay:
 
     def on_data(self, data: bytes) -> None:
         """Bytes of its body."""
-        if self._status == 200 and self._reply is not None and self._sse is not None:
-            self._stream(self._sse, self._reply, data)
+        reply, sse = self._reply, self._sse
+        if reply is not None and sse is not None and self._status == 200:
+            known = reply.known(data) if sse.is_between else None
+            if known is None:
+                self._stream(sse, reply, data)
+            elif not self.exchange.is_over:
+                self._pass_on(known, has_content=True, now=self._clock.monotonic())
             return
         self._size += len(data)
         if self._status != 200:
@@ -302,20 +307,27 @@ class Relay:
                     return
                 case _:
                     pass
-        if self._is_noted:
-            self._note(forward)
-        if self._size > MAX_ANSWER:
-            self._fail(UpstreamFailed(detail="answer too large"))
-        elif not forward:
+        if forward:
+            self._pass_on(b"".join(forward), has_content=has_content, now=now)
+        else:
             self.exchange.bytes_arrived(now=now)
-        elif self.exchange.flows(now=now):
+
+    def _pass_on(self, data: bytes, *, has_content: bool, now: float) -> None:
+        """Whole events of a stream, as they are to be sent."""
+        if self._is_noted:
+            self._note((data,))
+            if self._size > MAX_ANSWER:
+                self._fail(UpstreamFailed(detail="answer too large"))
+                return
+        if self.exchange.flows(now=now):
             try:
-                self._write(b"".join(forward))
+                self._call.bytes_out += len(data)
+                self._downstream.write(data)
             except Exception as exc:  # noqa: BLE001 -- as in _perform
                 self._break_off(exc)
         else:
             self._began(has_content, now)
-            self._perform(self.exchange.events(b"".join(forward), has_content=has_content, now=now))
+            self._perform(self.exchange.events(data, has_content=has_content, now=now))
 
     def _began(self, has_content: bool, now: float) -> None:
         if not has_content:
@@ -325,7 +337,7 @@ class Relay:
         if self._trial is not None:
             self._trial.answers(now)
 
-    def _note(self, forward: list[bytes]) -> None:
+    def _note(self, forward: Sequence[bytes]) -> None:
         self._said += forward
         self._size += sum(map(len, forward))
 

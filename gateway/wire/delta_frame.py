@@ -9,6 +9,11 @@ import re
 from typing import Final
 
 _OPENING: Final = b'"content":"'
+_DATA: Final = b"data: "
+_BLANK: Final = b"\n\n"
+_MOST: Final = 1 << 18
+"""Bytes of an event that are worth a look: longer ones are left to whoever limits them."""
+
 # The inside of a JSON string without escapes: it can neither end the string nor need decoding.
 _PLAIN: Final = re.compile(rb"[ !#-\[\]-~\x80-\xff]+")
 
@@ -16,26 +21,46 @@ _PLAIN: Final = re.compile(rb"[ !#-\[\]-~\x80-\xff]+")
 class DeltaFrame:
     """The bytes around the text of one delta, as the model server writes them and as they are forwarded."""
 
-    __slots__ = ("_after", "_before", "_behind", "_fixed", "_ours_after", "_ours_before", "_start")
+    __slots__ = (
+        "_after",
+        "_before",
+        "_behind",
+        "_closing",
+        "_fixed",
+        "_opening",
+        "_ours_after",
+        "_ours_before",
+        "_start",
+    )
 
     def __init__(self, before: bytes, after: bytes, ours_before: bytes, ours_after: bytes) -> None:
         self._before = before
         self._after = after
+        # The same with what is around an event's data where it is one line.
+        self._opening = _DATA + before
+        self._closing = after + _BLANK
         self._ours_before = ours_before
         self._ours_after = ours_after
-        self._start = len(before)
-        self._behind = len(after)
+        self._start = len(self._opening)
+        self._behind = len(self._closing)
         self._fixed = self._start + self._behind
 
     def forwarded(self, data: bytes) -> bytes | None:
         """What to forward for an event's `data`; None unless only its plain text is new."""
-        size = len(data)
-        if size <= self._fixed or not data.startswith(self._before) or not data.endswith(self._after):
+        if not data.startswith(self._before) or not data.endswith(self._after):
             return None
-        text = data[self._start : size - self._behind]
+        return self.event(b"%b%b%b" % (_DATA, data, _BLANK))
+
+    def event(self, raw: bytes) -> bytes | None:
+        """The same for `raw`, which may be all bytes of one event: one line of data and a blank one."""
+        size = len(raw)
+        if not self._fixed < size < _MOST or not raw.startswith(self._opening) or not raw.endswith(self._closing):
+            return None
+        # Plain text has no line end in it, so that this is one event and no more.
+        text = raw[self._start : size - self._behind]
         if _PLAIN.fullmatch(text) is None or not (text.isascii() or _is_text(text)):
             return None
-        return self._ours_before + text + self._ours_after
+        return b"%b%b%b" % (self._ours_before, text, self._ours_after)
 
 
 def _is_text(data: bytes) -> bool:

@@ -163,6 +163,16 @@ class StreamReply:
         self._is_done = self._is_failed = False
         self._frame: DeltaFrame | None = None
 
+    def known(self, raw: bytes) -> bytes | None:
+        """What to forward for `raw`, if that is all of one event which differs from one before in its words alone.
+
+        None where it must be read, which nothing has come of then.
+        """
+        if self._frame is None or (known := self._frame.event(raw)) is None:
+            return None
+        self.said += 1
+        return known
+
     @property
     def is_complete(self) -> bool:
         """Whether the whole answer has come: its end was seen, no error, and a finish of every choice asked for."""
@@ -191,7 +201,7 @@ class StreamReply:
         except _UNREADABLE:
             return self._fail("event that is not a chunk")
         if chunk.error is not None:
-            self._is_failed = True
+            self._is_failed, self._frame = True, None
             return Failed(from_event(chunk.error, private=self._private))
         if chunk.usage is not None:
             self.usage = _counted(chunk.usage)
@@ -218,11 +228,11 @@ class StreamReply:
         # Not only those that began: of an answer that never came nobody can tell whether there was one.
         if len(self._finished) < self._choices:
             return self._fail("end without a finish")
-        self._is_done = True
+        self._is_done, self._frame = True, None
         return Done(DONE)
 
     def _fail(self, detail: str) -> Failed:
-        self._is_failed = True
+        self._is_failed, self._frame = True, None
         return Failed(UpstreamFailed("The model server broke off its answer.", detail=detail))
 
 

@@ -41,9 +41,11 @@ def is_event_stream(headers: Headers) -> bool:
 class SseReader:
     """Splits a stream into events. Raises EventTooLarge and is of no further use after that."""
 
-    __slots__ = ("_buffer", "_is_first", "_is_late_lf", "_max_event", "_searched")
+    __slots__ = ("_buffer", "_is_first", "_is_late_lf", "_max_event", "_searched", "is_between")
 
     def __init__(self, max_event: int = MAX_EVENT) -> None:
+        self.is_between = False
+        """Whether an event has come to its end and none has begun since: what comes next is an event by itself."""
         self._max_event = max_event
         self._buffer = bytearray()
         self._searched = 0
@@ -69,6 +71,7 @@ class SseReader:
             if len(data) > self._max_event:
                 raise EventTooLarge
             self._is_first = False
+            self.is_between = True
             return [Event(data, data[6:-2])]
         events: list[Event] = []
         start = 0
@@ -85,6 +88,7 @@ class SseReader:
         if start < len(data):
             self._keep(data[start:])
         self._is_first = self._is_first and not start
+        self.is_between = not self._is_first and not self._buffer
         return events
 
     def _feed_buffered(self, data: bytes) -> list[Event]:
@@ -102,6 +106,7 @@ class SseReader:
         self._is_late_lf = bool(events) and start == len(buffer) and buffer[-1] == 0x0D
         del buffer[:start]
         self._keep(b"")
+        self.is_between = not self._is_first and not buffer and not self._is_late_lf
         return events
 
     def _keep(self, data: bytes) -> None:

@@ -84,6 +84,9 @@ def test_chunks_that_arrive_one_by_one_or_two_at_once_are_the_same():
         [b"3\r\nabc\r\n", b"2\r\nde\r\n"],
         [b"3\r\nabc\r\n2\r\nde\r\n"],
         [b"3;x=y\r\nabc\r\n", b"2\r\nde\r\n"],
+        [b"0003\r\nabc\r\n", b"2 \r\nde\r\n"],
+        [b"5\r\nabcde\r", b"\n"],
+        [b"5\r\nabc", b"de\r\n"],
     ):
         reader = ResponseReader()
         reader.feed(head)
@@ -91,6 +94,13 @@ def test_chunks_that_arrive_one_by_one_or_two_at_once_are_the_same():
         assert not reader.is_done
         assert reader.feed(b"0\r\n\r\n") == b""
         assert reader.is_done
+
+
+@pytest.mark.parametrize("size", [b"a", b"A", b"0a", b"00000A"])
+def test_a_size_may_be_written_in_any_way_of_hexadecimal(size):
+    reader = ResponseReader()
+    reader.feed(HEAD + b"transfer-encoding: chunked\r\n\r\n")
+    assert reader.feed(size + b"\r\n0123456789\r\n") == b"0123456789"
 
 
 def test_the_head_has_lower_case_names_and_trimmed_values():

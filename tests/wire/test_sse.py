@@ -116,6 +116,30 @@ def test_half_an_event_at_the_end_is_noticed(pieces, pending):
     assert reader.pending is pending
 
 
+@pytest.mark.parametrize(
+    ("pieces", "is_between"),
+    [
+        ([], False),
+        ([b""], False),
+        ([b"data: a\n\n"], True),
+        ([b"data: a\n\ndata: b\n\n"], True),
+        ([b"data: a\n\n", b"data: b"], False),
+        ([b"data: a\n\n", b"data: b", b"\n\n"], True),
+        ([b"data: a\n\n", b"\n"], False),
+        ([b"data: a\r\n\r\n"], True),
+        ([b"data: a\r\n\r"], False),
+        ([b"data: a\r\n\r", b"\n"], True),
+        ([b"data: a\r\n\r", b"\ndata: b\n\n"], True),
+        ([b"data: a\r\n\r\n", b"\r"], False),
+    ],
+)
+def test_it_is_known_when_the_next_event_begins_with_the_next_byte(pieces, is_between):
+    reader = SseReader()
+    for piece in pieces:
+        reader.feed(piece)
+    assert reader.is_between is is_between
+
+
 def test_an_event_is_delivered_with_its_last_byte_even_if_a_line_feed_may_follow():
     reader = SseReader()
     assert data(reader.feed(b"data: a\r\n\r")) == [b"a"]
