@@ -9,9 +9,10 @@ import binascii
 import html
 import re
 import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gateway.detect.slices import SLICE, Tick, matches
+from gateway.detect.slices import SLICE, Tick, match_at, matches
 from gateway.detect.views import Rewriting, View
 
 MAX_DECODED = 1_048_576
@@ -28,8 +29,11 @@ _ESCAPES = (
     r"|(?P<quoted>(?:=[0-9A-F]{2}){2,400})"
     r"|(?P<tags>[\U000e0020-\U000e007e]{1,400})"
     r"|(?P<spaced>(?<![0-9A-Za-z])(?:0x)?[0-9A-Fa-f]{2}(?:[ :,]{1,2}(?:0x)?[0-9A-Fa-f]{2}){7,4000}(?![0-9A-Za-z]))"
-    r"|(?P<token>(?<![0-9A-Za-z+/_-])"
-    r"(?:(?:[0-9A-Za-z+/]{60,100}\r?\n){1,20000}[0-9A-Za-z+/]{1,100}|[0-9A-Za-z+/_-]{10,})={0,6})"
+    r"|(?P<token>"
+)
+_TOKEN = (
+    r"(?<![0-9A-Za-z+/_-])"
+    r"(?:(?:[0-9A-Za-z+/]{60,100}\r?\n){1,20000}[0-9A-Za-z+/]{1,100}|[0-9A-Za-z+/_-]{10,})={0,6}"
 )
 
 # Which words are worth a try: long ones, padded ones, and what ASCII looks like in hex (its first digits), in base64
@@ -45,16 +49,31 @@ _WORTH = (
     r"[A-Z2-7]{16}",
 )
 
-DECODE_GATES = (
+ESCAPE_GATES = (
     r"%[0-9A-Fa-f]{2}",
     r"&(?:#[0-9xX]|[A-Za-z]{2,8};)",
     r"\\[uUx][0-9A-Fa-f{]{2}",
     r"(?:=[0-9A-F]{2}){2}",
     r"[\U000e0020-\U000e007e]",
     r"[0-9A-Fa-f :,x]{23}",  # eight pairs and what stands between them, at the least
-    *_WORTH,
 )
-"""Where something may be encoded. Whether it is, only decoding tells."""
+"""Where something may be escaped, or written in pairs. Whether it is, only decoding tells."""
+
+# Each ends where what it looks for cannot go on, so that a long word is told once or a few times, and not with every
+# character of it.
+TOKEN_GATES = (
+    r"[0-9A-Za-z+/_-]{24}(?![0-9A-Za-z+/_-])",
+    r"[0-9A-Za-z+/_-]{10}={1,6}(?!=)",
+    r"(?:[2-7][0-9A-Fa-f]){6}(?:\Z|[^2-7]|[2-7](?:\Z|[^0-9A-Fa-f]))",
+    *_WORTH[3:5],
+    r"[A-Z2-7]{16}(?![A-Z2-7])",
+)
+"""Where a word is worth a try: each matches in or right behind every word in which one of `_WORTH` does."""
+
+_BEHIND = 8  # how far behind such a word its gate's match may end: its padding, and what shows that it is over
+_STEP = 256  # characters of a word that are looked at in one step
+_WORD = re.compile(r"[0-9A-Za-z+/_-]*")
+_LINE = re.compile(r"[0-9A-Za-z+/]{60,100}")  # of a blob that is wrapped
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +89,23 @@ class Decoder:
     """Finds and resolves what is encoded."""
 
     encoded: re.Pattern[str]
+    token: re.Pattern[str]
     backslash: re.Pattern[str]
     hex_pair: re.Pattern[str]
     worth: re.Pattern[str]
 
-    def of(self, text: str, tick: Tick) -> Decoded:
-        """`text` with one level of encodings resolved."""
+    def of(self, text: str, tick: Tick, ends: Sequence[int] = ()) -> Decoded:
+        """`text` with one level of encodings resolved.
+
+        With `ends`, only the words are, in or right behind which one of them is: where no gate for escapes has opened
+        and these are all the ends of the matches of `TOKEN_GATES`, that is the same.
+        """
         rewriting = Rewriting(text)
         names: set[str] = set()
         opaque = False
         budget = MAX_DECODED
-        for match in matches(self.encoded, text, tick):
-            kind = match.lastgroup or ""
+        for match in self._words(text, tick, ends) if ends else matches(self.encoded, text, tick):
+            kind = match.lastgroup or "token"
             piece = match.group()
             start = match.start()
             plain, name = self._resolve(kind, piece)
@@ -98,6 +122,19 @@ class Decoder:
             rewriting.edit(start, match.end(), plain)
             names.add(name)
         return Decoded(rewriting.view(names), opaque)
+
+    def _words(self, text: str, tick: Tick, ends: Sequence[int]) -> Iterator[re.Match[str]]:
+        """The words at `ends`, which are in order, wrapped ones from their first line."""
+        done = 0
+        for end in ends:
+            start = _start_of_word(text, end, tick)
+            if start is None or start < done:
+                continue
+            tick()
+            match = match_at(self.token, text, tick, start)
+            if match is not None:
+                yield match
+                done = match.end()
 
     def _resolve(self, kind: str, piece: str) -> tuple[str | None, str]:
         match kind:
@@ -118,10 +155,40 @@ class Decoder:
                 return _token(piece) if self.worth.search(piece) else (None, "")
 
 
+def _start_of_word(text: str, end: int, tick: Tick) -> int | None:
+    """Where the word begins that a gate's match ends in or right behind: if it is wrapped, its first line."""
+    place = end
+    while place > 0 and _WORD.fullmatch(text, place - 1, place) is None:
+        place -= 1
+        if place == 0 or end - place > _BEHIND:
+            return None
+    start = _back(text, place, tick)
+    while start > 1 and text[start - 1] == "\n":
+        before = start - (2 if text[start - 2] == "\r" else 1)
+        first = _back(text, before, tick)
+        if _LINE.fullmatch(text, first, before) is None:
+            break
+        start = first
+    return start
+
+
+def _back(text: str, place: int, tick: Tick) -> int:
+    """Where the word begins that ends at `place`."""
+    while True:
+        piece = text[max(0, place - _STEP) : place][::-1]
+        match = _WORD.match(piece)
+        length = match.end() if match else 0
+        place -= length
+        if length < _STEP:
+            return place
+        tick()
+
+
 def decoder() -> Decoder:
     """The decoder, ready to run."""
     return Decoder(
-        re.compile(_ESCAPES),
+        re.compile(f"{_ESCAPES}{_TOKEN})"),
+        re.compile(_TOKEN),
         re.compile(r"\\(?:u\{([0-9A-Fa-f]{1,6})\}|[uUx]([0-9A-Fa-f]+))"),
         re.compile(r"(?:0x)?([0-9A-Fa-f]{2})(?![x])"),
         re.compile("|".join(_WORTH)),

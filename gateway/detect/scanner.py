@@ -24,6 +24,7 @@ from gateway.detect.sources import (
     Source,
     Views,
     batches,
+    open_gate,
     seams,
     view_source,
 )
@@ -39,6 +40,7 @@ _LONG = 1_000  # characters of a text of which a memo is asked before anything e
 _MANY = 16  # places to try a recognizer at that are worth a look at the clock
 _MAX_TOKENS = 16  # control tokens in one text: what is told of them is the place
 _MANY_CELLS = 20
+_GATES = 6
 _LEVELS = 4  # the plain view and three levels of decoding
 _TIERS = frozenset((Tier.STRUCTURED, Tier.NAMES))
 
@@ -79,9 +81,9 @@ class RequestScanner:
         self._decoder = decode.decoder()
         self._control = _control()
         count = len(self._recognizers)
-        self._control_gate, self._plain_gate, self._numeral_gate, self._decode_gate = range(count, count + 4)
+        self._control_gate, self._plain_gate, self._numeral_gate, self._escape_gate = range(count, count + 4)
+        self._token_gate, self._table_gate = count + 4, count + 5
         self._tables = tables.table_recognizer()
-        self._table_gate = count + 4
         self._ways = tuple(map(nearby.way_of, recognizers))
         self._by_shape = nearby.by_shape(self._ways)
         self._near_digits = {index: way for index, way in enumerate(self._ways) if isinstance(way, nearby.AroundRuns)}
@@ -92,13 +94,13 @@ class RequestScanner:
         in_tables = [index for index, found in enumerate(recognizers) if isinstance(found, tables.TableRecognizer)]
         self._of_tables = frozenset((*in_tables, self._table_gate))
         # Of the ways, then of the gates, which read everything.
-        self._reaches = (*((way.left, way.right) for way in self._ways), *((0, 0) for _ in range(5)))
+        self._reaches = (*((way.left, way.right) for way in self._ways), *((0, 0) for _ in range(_GATES)))
         long = [index for index, way in enumerate(self._ways) if way.is_long]
-        self._is_long = frozenset((*long, *range(count, count + 5)))
+        self._is_long = frozenset((*long, *range(count, count + _GATES)))
         # Our own rules read a short text sooner than a memo is asked; nobody knows that of a customer's.
         ours = rules.PatternRecognizer | composed.GroupedRecognizer
         much = [index for index in long if not isinstance(recognizers[index], ours)]
-        self._is_much = frozenset((*much, *range(count, count + 5)))
+        self._is_much = frozenset((*much, *range(count, count + _GATES)))
         entries = _entries(self._recognizers, self._control)
         always = frozenset(index for index, found in enumerate(recognizers) if not found.patterns)
         self._prefilter = build(entries, always)
@@ -279,7 +281,7 @@ class RequestScanner:
         hits = source.seen.hits
         for index in sorted(worth):
             if index >= len(self._ways):
-                source.gates.add(index)
+                open_gate(source.gates, index, offset, worth[index])
                 continue
             around, ends = self._near_digits.get(index), worth[index]
             if around is not None:
@@ -318,8 +320,10 @@ class RequestScanner:
             found.append(self._plain.of(text, tick))
         if self._numeral_gate in gates:
             found.append(self._numerals.of(text, tick))
-        if self._decode_gate in gates:
-            decoded = self._decoder.of(text, tick)
+        if self._escape_gate in gates or self._token_gate in gates:
+            decoded = self._decoder.of(
+                text, tick, () if self._escape_gate in gates else sorted(gates[self._token_gate])
+            )
             found.append(decoded.view)
             if decoded.is_opaque:
                 marks.append((level, "opaque_blob", *source.span(0, 1)))
@@ -341,7 +345,7 @@ class RequestScanner:
                 marks.append((level, "opaque_blob", *source.span(0, 1)))
             elif view.text:
                 # A header speaks for what is far below it, which may be all that is other here.
-                yield view_source(view, source, gates & {self._table_gate})
+                yield view_source(view, source, gates.keys() & {self._table_gate})
 
     def _look_at_clock(self, deadline: float) -> None:
         if self._clock() > deadline:
@@ -369,7 +373,7 @@ def _control() -> rules.PatternRecognizer:
 
 
 def _entries(recognizers: Sequence[Recognizer], control: Recognizer) -> list[Entry]:
-    """What the prefilter looks for: the recognizers' patterns, then the five gates."""
+    """What the prefilter looks for: the recognizers' patterns, then the gates."""
     gate = len(recognizers)
     return [
         *(
@@ -381,8 +385,9 @@ def _entries(recognizers: Sequence[Recognizer], control: Recognizer) -> list[Ent
         Entry(gate + 1, views.HIDDEN_GATE, is_common=True),
         *(Entry(gate + 1, pattern, beyond_ascii=True, is_common=True) for pattern in views.PLAIN_GATES),
         *(Entry(gate + 2, pattern, is_common=True) for pattern in views.NUMERAL_GATES),
-        *(Entry(gate + 3, pattern, is_common=True) for pattern in decode.DECODE_GATES),
-        *(Entry(gate + 4, pattern) for pattern in tables.HEADER_GATES),
+        *(Entry(gate + 3, pattern, is_common=True) for pattern in decode.ESCAPE_GATES),
+        *(Entry(gate + 4, pattern) for pattern in decode.TOKEN_GATES),
+        *(Entry(gate + 5, pattern) for pattern in tables.HEADER_GATES),
     ]
 
 

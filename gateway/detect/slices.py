@@ -48,6 +48,15 @@ def is_in(pattern: re.Pattern[str], text: str, tick: Tick) -> bool:
     return next(matches(pattern, text, tick), None) is not None
 
 
+def match_at(pattern: re.Pattern[str], text: str, tick: Tick, start: int) -> re.Match[str] | None:
+    """The match of `pattern` that `matches` finds at `start`, if one begins there."""
+    reach = min(start + REACH, len(text))
+    match = pattern.match(text, start, reach)
+    if match is not None and match.end() > reach - _EDGE and reach < len(text):
+        return _whole(pattern, match, text, tick)
+    return match
+
+
 def _whole(pattern: re.Pattern[str], match: re.Match[str], text: str, tick: Tick) -> re.Match[str]:
     """The match that begins where `match` does, seen in as much of the text as it takes."""
     start, length = match.start(), len(text)

@@ -4,7 +4,7 @@ A source is a leaf, the text around a seam between leaves, or a view of another 
 which leaf, and to which code points there, a span of it belongs. Pure.
 """
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from gateway.core.findings import Hit, Mark
@@ -23,6 +23,10 @@ SEAM = 160  # characters on each side of a seam: a cue, a gap and an identifier
 Span = tuple[int, int]
 Place = tuple[str, int, int]
 """A leaf's path and a span of it."""
+
+
+Gates = dict[int, list[int]]
+"""The views that a text calls for, by their gate, and where the gate's matches end, in order; nowhere: anywhere."""
 
 
 @dataclass(slots=True)
@@ -44,7 +48,7 @@ class LeafSource:
     transforms: tuple[str, ...] = ()
     is_head: bool = True
     is_tail: bool = True
-    gates: set[int] = field(default_factory=set)
+    gates: Gates = field(default_factory=dict)
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Where a span of the text is in the root."""
@@ -70,7 +74,7 @@ class SeamSource:
     is_head: bool  # whether nothing that belongs to it stands before
     is_tail: bool  # and nothing behind
     seen: Seen = field(default_factory=Seen)
-    gates: set[int] = field(default_factory=set)
+    gates: Gates = field(default_factory=dict)
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Where a span of the text is in the root."""
@@ -101,7 +105,7 @@ class ViewSource:
     is_head: bool
     is_tail: bool
     seen: Seen
-    gates: set[int] = field(default_factory=set)
+    gates: Gates = field(default_factory=dict)
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Where the original of a span is in the root."""
@@ -115,10 +119,20 @@ Batch = tuple[Sequence[int], Sequence[int], Sequence[str]]
 """Pieces of texts: the number of each one's text, its offset there, and itself."""
 
 
-def view_source(view: View, of: Source, gates: Set[int] = frozenset()) -> ViewSource:
+def open_gate(gates: Gates, gate: int, offset: int, ends: Sequence[int]) -> None:
+    """Note in `gates` that one has opened at `ends`, seen from `offset`; without any, anywhere."""
+    if not ends:
+        gates[gate] = []
+    elif gate not in gates:
+        gates[gate] = [offset + end for end in ends]
+    elif gates[gate]:
+        gates[gate] += [offset + end for end in ends]
+
+
+def view_source(view: View, of: Source, gates: Iterable[int] = ()) -> ViewSource:
     """The source that `view` is; of the gates that it has from `of`, `gates` are known."""
     transforms = of.transforms + view.transforms
-    return ViewSource(view, of, view.text, transforms, of.is_head, of.is_tail, of.seen, set(gates))
+    return ViewSource(view, of, view.text, transforms, of.is_head, of.is_tail, of.seen, {gate: [] for gate in gates})
 
 
 Seam = tuple[str, int, int, str, bool, bool, bool]

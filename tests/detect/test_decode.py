@@ -8,8 +8,13 @@ import random
 import zlib
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from gateway.detect.decode import MAX_DECODED, decoder
+from gateway.detect import prefilter
+from gateway.detect.decode import ESCAPE_GATES, MAX_DECODED, TOKEN_GATES, decoder
+from gateway.detect.prefilter import Entry, build_prefilter
+from tests.detect.triggers import told
 
 
 def no_tick():
@@ -128,3 +133,46 @@ def test_names_of_html_are_read():
     assert DECODER.of("bob&commat;corp&period;internal", no_tick).view.text == html.unescape(
         "bob&commat;corp&period;internal"
     )
+
+
+RAW = st.binary(min_size=1, max_size=150) | st.text("abcdefg 0123456789-", min_size=1, max_size=150).map(str.encode)
+WORDS = st.one_of(
+    RAW.map(lambda raw: base64.b64encode(raw).decode()),
+    RAW.map(lambda raw: base64.urlsafe_b64encode(raw).decode()),
+    RAW.map(lambda raw: base64.b32encode(raw).decode()),
+    RAW.map(bytes.hex),
+    st.builds(lambda raw, end: base64.encodebytes(raw * 3).decode().replace("\n", end), RAW, st.sampled_from("\n\r")),
+    st.builds(lambda raw: base64.encodebytes(raw * 3).decode().replace("\n", "\r\n"), RAW),
+    st.sampled_from(["information", "a_b-c/d", "a/long/path/to/some/file", "deadbeefcafebabe", "20241122", "x" * 61]),
+    st.sampled_from(["=", "_", "+", "\n", "\r\n", " ", "号", ", "]),
+)
+
+
+@pytest.mark.skipif(not prefilter.HAS_HYPERSCAN, reason="no Hyperscan on this platform")
+@settings(max_examples=300)
+@given(text=st.lists(WORDS, max_size=10).map("".join))
+def test_where_gates_tell_of_words_alone_nothing_else_is_encoded(gates, text):
+    seen = dict(told(gates, [text])).get(0, {})
+    if 1 not in seen:
+        whole = DECODER.of(text, no_tick)
+        if 0 in seen:
+            assert DECODER.of(text, no_tick, seen[0]) == whole
+        else:
+            assert whole.view is None
+            assert not whole.is_opaque
+
+
+@pytest.fixture(scope="module")
+def gates():
+    entries = [Entry(number, one) for number, those in enumerate((TOKEN_GATES, ESCAPE_GATES)) for one in those]
+    return build_prefilter(entries, frozenset())
+
+
+def test_a_word_of_any_length_is_read_from_its_beginning():
+    for size in (300, 3_000, 30_000):
+        word = base64.b64encode((ID * size).encode()[:size]).decode()
+        for text in (word, f"<{word}>", f"x {word}"):
+            for end in (len(text) - 3, len(text), text.index(word) + 24):
+                assert DECODER.of(text, no_tick, (end,)) == DECODER.of(text, no_tick)
+    assert DECODER.of("........... 12345", no_tick, (11,)).view is None
+    assert DECODER.of("....", no_tick, (4,)).view is None
