@@ -81,6 +81,11 @@ SENTENCES: Final[Table] = MappingProxyType(
             "Raised: the tenant class `{subject}` vouches for {after}, and vouched for {before}.",
             "放宽：租户类别 `{subject}` 的担保标签由 {before} 降为 {after}。",
         ),
+        "raise_bands": (
+            "Raised: the bands of complexity part at {after} and parted at {before}; nobody can say that no request "
+            "gets to the cloud by that.",
+            "放宽：复杂度分档的界限由 {before} 改为 {after}；无法排除因此有请求外发。",
+        ),
         "raise_tenant": (
             "Raised: the tenant `{subject}` is of the class `{after}`, and was of `{before}`, which lets out less.",
             "放宽：租户 `{subject}` 由类别 `{before}` 改为外发范围更大的 `{after}`。",

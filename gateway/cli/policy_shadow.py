@@ -17,7 +17,6 @@ from typing import Final
 
 from gateway.cli import policy_files
 from gateway.cli.admin_port import AdminPort
-from gateway.cli.approval_words import of_objection
 from gateway.cli.demo_table import Colour
 from gateway.cli.endings import told
 from gateway.cli.main import Subparsers
@@ -28,10 +27,12 @@ from gateway.cli.policy_files import Loaded, PolicyFiles
 from gateway.cli.problem_report import FOUND, GOOD, Misuse, report, text_of
 from gateway.cli.progress import still_at
 from gateway.cli.shadow_report import Report, as_json, report_of, said
+from gateway.cli.shadow_signatures import SHADOW_SIGNATURES, Lacking, lacking, of_candidate, put_in_force, taken_along
+from gateway.cli.shadow_signatures import write as write_signatures
 from gateway.cli.shadow_words import say
-from gateway.cli.signed_files import read_signed
 from gateway.cli.spoken import add_language, language
 from gateway.config.gateway_file import GatewayFile
+from gateway.core.approval import Signature
 from gateway.core.measures import FAMILIES
 from gateway.core.problems import Problem, Problems
 from gateway.policy.diff import diff
@@ -45,7 +46,7 @@ from gateway.policy.words import Language
 from gateway.runtime.key_file import locked
 from gateway.runtime.shadow import NAME_LENGTH, SCORED_IN, name_of
 from gateway.runtime.whole_file import replace_file
-from gateway.settings import CONFIG_VARIABLE, RECOGNIZERS_FILE, load_bundle, load_candidate
+from gateway.settings import CONFIG_VARIABLE, RECOGNIZERS_FILE, load_candidate
 from gateway.wire.exposition import from_json
 
 PATH: Final = "/admin/v1/figures"
@@ -61,6 +62,9 @@ def add_commands(commands: "Subparsers[argparse.ArgumentParser]") -> None:
     steps = shadow.add_subparsers(metavar="STEP", required=True)
     start = steps.add_parser("start", help="check and prove a policy, and put it beside the one in force")
     start.add_argument("new", metavar="NEW", type=Path, help="the policy that is to be tried")
+    start.add_argument(
+        "--signatures", metavar="FILE", type=Path, help="its signatures, if people have signed it already"
+    )
     look = steps.add_parser("report", help="say what the candidate would have changed so far; asks a running gateway")
     promote = steps.add_parser("promote", help="put the candidate in the policy's place")
     promote.add_argument("candidate", metavar="CANDIDATE", help="the one that was looked at, as `report` calls it")
@@ -105,6 +109,11 @@ class _Folder:
     @property
     def candidate(self) -> Path:
         return self.path / self.gateway.files.shadow
+
+    @property
+    def signatures(self) -> Path:
+        """The candidate's."""
+        return self.path / SHADOW_SIGNATURES
 
     def loaded(self, policy: Path) -> Loaded:
         """`policy` with what stands beside the one in force; raises Problems, also where only the gateway would."""
@@ -155,19 +164,27 @@ def _start(arguments: argparse.Namespace) -> int:
     proof = _proved(tried)
     if not proof.is_proved:
         return report(problems(proof, tried.loaded.policy, str(new)), json=arguments.json)
+    signatures = _taken_along(folder, new, arguments.signatures)
     with _writing(folder.candidate):
         replace_file(folder.candidate, tried.data, mode=_mode(folder.policy))
+        if signatures:
+            write_signatures(folder.signatures, signatures)
+        else:
+            folder.signatures.unlink(missing_ok=True)
     notes = list(_notes(live, tried.loaded, spoken))
     version = version_problem(tried.loaded.policy, new, live.policy.version, folder.policy)
     if version is not None:
         notes.insert(0, say("note_version", spoken, problem=version))
+    unsigned = _unsigned(folder, spoken, versions=version is None)
     if arguments.json:
-        print(text_of({"ok": True, "problems": [], "notes": notes, **_shown(folder.candidate, tried, proof)}))
+        shown = {"notes": notes, "unsigned": unsigned, **_shown(folder.candidate, tried, proof)}
+        print(text_of({"ok": True, "problems": [], **shown}))
         return GOOD
     page = Page.on(sys.stdout, os.environ)
     page.say(say("started", spoken, **_shown(folder.candidate, tried, proof)), Colour.HOME)
     for note in notes:
         page.say(note)
+    _say_unsigned(arguments, page, unsigned, spoken)
     page.say(say("look", spoken))
     _command(arguments, "shadow report")
     return GOOD
@@ -185,14 +202,17 @@ def _report(arguments: argparse.Namespace) -> int:
         raise Misuse(str(folder.candidate), "The gateway knows of no candidate.", mend)
     failed = _failed(arguments.fail_on, found.has_new_access, found.compared > found.count(Direction.SAME))
     notes = list(_notes_of_file(folder, found, spoken))
+    unsigned = _unsigned(folder, spoken) if found.candidate else []
     if arguments.json:
-        print(text_of({"ok": not failed, "problems": [], "failed_on": failed, "notes": notes, **as_json(found)}))
+        shown = {"failed_on": failed, "notes": notes, "unsigned": unsigned, **as_json(found)}
+        print(text_of({"ok": not failed, "problems": [], **shown}))
         return FOUND if failed else GOOD
     page = Page.on(sys.stdout, os.environ)
     first, *rest = said(found, spoken).split("\n")
     page.say(first, Colour.WRONG if found.has_new_access else Colour.HOME if found.compared else None)
     for line in (*rest, *notes):
         page.say(line)
+    _say_unsigned(arguments, page, unsigned, spoken)
     if found.candidate:
         page.say(say("next", spoken))
         _command(arguments, f"shadow promote {found.candidate}")
@@ -215,6 +235,11 @@ def _promote(arguments: argparse.Namespace) -> int:
     version = version_problem(tried.loaded.policy, file, live.policy.version, folder.policy)
     if version is not None:
         return report((version,), json=arguments.json)
+    signatures = _signatures_of(folder)
+    lacks = _lacking(folder)
+    if lacks is not None and lacks.forbids:
+        sentences = *lacks.sentences(spoken), say("not_signed", spoken)
+        return report([Problem(str(folder.signatures), 0, 0, one) for one in sentences], json=arguments.json)
     proof = _proved(tried)
     if not proof.is_proved:
         return report(problems(proof, tried.loaded.policy, str(file)), json=arguments.json)
@@ -228,8 +253,8 @@ def _promote(arguments: argparse.Namespace) -> int:
         )
     failed = _failed(arguments.fail_on, change.new_cloud_access, not change.is_empty)
     if not failed:
-        _put_in_force(folder, tried)
-    objections = _objections(folder, spoken) if not failed else []
+        _put_in_force(folder, tried, signatures)
+    objections = lacks.sentences(spoken) if lacks is not None and not failed else []
     if arguments.json:
         shown = {**_shown(folder.policy, tried, proof), "failed_on": failed, "unsigned": objections}
         print(text_of({"ok": not failed, "problems": [], **shown, "diff": diff_as_json(change, spoken)}))
@@ -245,21 +270,29 @@ def _promote(arguments: argparse.Namespace) -> int:
     page.say(say("promoted", spoken, shadow=file, **_shown(folder.policy, tried, proof)), Colour.HOME)
     if objections:
         page.say(say("unsigned", spoken), Colour.WRONG)
-        _command(arguments, "sign --key FILE")
+        _command(arguments, "verify")
     for one in objections:
         page.say(f"✗ {one}")
     return GOOD
 
 
-def _put_in_force(folder: _Folder, tried: _Tried) -> None:
-    """Put exactly the bytes that were looked at in the policy's place."""
+def _put_in_force(folder: _Folder, tried: _Tried, signatures: bytes | None) -> None:
+    """Put exactly the bytes that were looked at in the policy's place, and its signatures in the place of the old."""
     file = folder.candidate
     with _writing(folder.policy), locked(folder.policy):
-        if policy_files.data_of(file) != tried.data:
-            raise Misuse(str(file), "This file changed while it was looked at.", "Look at its report again.")
+        for path, now, known in (
+            (file, policy_files.data_of(file), tried.data),
+            (folder.signatures, _signatures_of(folder), signatures),
+        ):
+            if now != known:
+                raise Misuse(str(path), "This file changed while it was looked at.", "Look at its report again.")
+        if signatures is not None:
+            # First: should anything fail after, what was to be promoted can be promoted again.
+            put_in_force(folder.path, signatures)
         replace_file(folder.policy, tried.data, mode=_mode(folder.policy))
         # Last: should anything fail before, the candidate is still there, beside a policy that says the same.
         file.unlink()
+        folder.signatures.unlink(missing_ok=True)
 
 
 def _drop(arguments: argparse.Namespace) -> int:
@@ -270,6 +303,7 @@ def _drop(arguments: argparse.Namespace) -> int:
     name = _name_of_file(folder)
     with _writing(file):
         file.unlink()
+        folder.signatures.unlink(missing_ok=True)
     if arguments.json:
         print(text_of({"ok": True, "problems": [], "file": str(file), "candidate": name}))
         return GOOD
@@ -314,15 +348,45 @@ def _name_of_file(folder: _Folder) -> str | None:
         return None
 
 
-def _objections(folder: _Folder, spoken: Language) -> list[str]:
-    """What still has to be signed of the files as they are now; nothing where nobody asks."""
-    if not folder.gateway.are_signatures_required:
-        return []
+# Signatures, where they are asked for
+
+
+def _taken_along(folder: _Folder, new: Path, given: Path | None) -> tuple[Signature, ...]:
+    """The signatures of `new`: those that were given, or of those of the candidate before it the ones that fit."""
+    if given is None and not folder.signatures.exists():
+        return ()
+    if given is not None and not given.is_file():
+        raise Misuse(str(given), "There is no such file.", "Check the path.")
     try:
-        signed = read_signed(folder.path, folder.gateway.files, load_bundle(folder.path, os.environ)[1])
-    except Problems as wrong:
-        return [str(one) for one in wrong.problems]
-    return [of_objection(one, spoken) for one in signed.objections(None)]
+        return taken_along(of_candidate(folder.path, folder.gateway.files, new, given), given)
+    except Problems:
+        if given is not None:
+            raise
+        return ()
+
+
+def _lacking(folder: _Folder) -> Lacking | None:
+    """What the candidate lacks; None where nobody asks."""
+    if not folder.gateway.are_signatures_required:
+        return None
+    return lacking(folder.path, folder.gateway.files, folder.candidate)
+
+
+def _unsigned(folder: _Folder, spoken: Language, *, versions: bool = True) -> list[str]:
+    lacks = _lacking(folder)
+    return lacks.sentences(spoken, versions=versions) if lacks is not None else []
+
+
+def _say_unsigned(arguments: argparse.Namespace, page: Page, unsigned: list[str], spoken: Language) -> None:
+    if unsigned:
+        page.say(say("note_unsigned", spoken))
+        for one in unsigned:
+            page.say(f"✗ {one}")
+        _command(arguments, "sign --shadow --key FILE")
+
+
+def _signatures_of(folder: _Folder) -> bytes | None:
+    return policy_files.data_of(folder.signatures) if folder.signatures.exists() else None
 
 
 def _failed(fail_on: list[str], has_new_access: bool, has_change: bool) -> list[str]:

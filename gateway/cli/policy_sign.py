@@ -25,16 +25,14 @@ from gateway.cli.main import Subparsers
 from gateway.cli.page import Page
 from gateway.cli.policy_files import files_of
 from gateway.cli.problem_report import FOUND, GOOD, Misuse, text_of
+from gateway.cli.shadow_signatures import SHADOW_SIGNATURES, good, of_candidate, recalled, write
 from gateway.cli.signed_files import SIGNATURES, SIGNERS, Signed, read_signed
 from gateway.cli.spoken import add_language, language
-from gateway.config.signers_file import render_signatures, signer_line
-from gateway.core.approval import Signature, signed_by, to_be_signed
+from gateway.config.signers_file import signer_line
+from gateway.core.approval import Signature, to_be_signed
 from gateway.policy.words import Language
-from gateway.runtime import activation_book
-from gateway.runtime.activation_book import BadBook, Entry
-from gateway.runtime.keyring import Purpose
-from gateway.runtime.whole_file import replace_file
-from gateway.settings import CONFIG_VARIABLE, load, load_bundle
+from gateway.runtime.activation_book import Entry
+from gateway.settings import CONFIG_VARIABLE, load_bundle
 
 _LARGEST_KEY: Final = 16 << 10
 
@@ -50,6 +48,7 @@ def add_commands(commands: "Subparsers[argparse.ArgumentParser]") -> None:
     sign = commands.add_parser("sign", help="sign the files of a folder")
     _add_folder(sign)
     sign.add_argument("--key", metavar="FILE", type=Path, required=True, help="your private key")
+    sign.add_argument("--shadow", action="store_true", help="sign the candidate beside the policy, as if in its place")
     sign.set_defaults(run=told(_sign))
     verify = commands.add_parser(
         "verify",
@@ -59,6 +58,7 @@ def add_commands(commands: "Subparsers[argparse.ArgumentParser]") -> None:
     )
     _add_folder(verify)
     verify.add_argument("--offline", action="store_true", help="look at the signatures only, without the root secret")
+    verify.add_argument("--shadow", action="store_true", help="look at the candidate, as if in the policy's place")
     verify.set_defaults(run=told(_verify))
 
 
@@ -96,20 +96,19 @@ def _signer(arguments: argparse.Namespace) -> int:
 
 
 def _sign(arguments: argparse.Namespace) -> int:
-    signed = _read(arguments.config)
+    signed = _read(arguments)
     key = _private(arguments.key)
     public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     by = next((name for name, known in signed.signers.items() if known == public), None)
     if by is None:
         mend = "Use your own, or have its line added: `tidegate policy signer` prints it."
         raise Misuse(str(arguments.key), f"{SIGNERS} has nobody with this key.", mend)
-    good = signed_by(signed.content, signed.signatures, signed.signers)
-    kept = [one for one in signed.signatures if one.by in good and one.by != by]
-    dropped = [one.by for one in signed.signatures if one.by not in good and one.by != by]
+    fitting = good(signed)
+    kept = [one for one in fitting if one.by != by]
+    dropped = [one.by for one in signed.signatures if one not in fitting and one.by != by]
     kept.append(Signature(by, key.sign(to_be_signed(signed.content))))
-    path = signed.directory / SIGNATURES
-    replace_file(path, render_signatures(sorted(kept, key=lambda one: one.by)).encode())
-    path.chmod(0o644)
+    path = signed.directory / (SHADOW_SIGNATURES if arguments.shadow else SIGNATURES)
+    write(path, kept)
     if arguments.json:
         shown = {"by": by, "version": signed.content.version, "file": str(path), "dropped": dropped}
         print(text_of({"ok": True, "problems": [], **shown}))
@@ -122,10 +121,10 @@ def _sign(arguments: argparse.Namespace) -> int:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    signed = _read(arguments.config)
-    entry = None if arguments.offline else _remembered(arguments.config)
+    signed = _read(arguments)
+    entry = None if arguments.offline else recalled(arguments.config)
     found, spoken = signed.objections(entry), language(arguments)
-    good = sorted(signed_by(signed.content, signed.signatures, signed.signers))
+    names = sorted(one.by for one in good(signed))
     rises = signed.raised(entry.terms if entry is not None else None)
     if arguments.json:
         print(
@@ -134,7 +133,7 @@ def _verify(arguments: argparse.Namespace) -> int:
                     "ok": not found,
                     "problems": [of_objection(one, spoken) for one in found],
                     "version": signed.content.version,
-                    "signed_by": good,
+                    "signed_by": names,
                     "raised": None if rises is None else [of_raise(one, spoken) for one in rises],
                     "remembered": entry.memory.highest if entry is not None else None,
                 }
@@ -142,7 +141,7 @@ def _verify(arguments: argparse.Namespace) -> int:
         )
         return FOUND if found else GOOD
     page = Page.on(sys.stdout, os.environ)
-    for name in good:
+    for name in names:
         page.say(say("good", spoken, by=name))
     for one in found:
         page.say(f"✗ {of_objection(one, spoken)}")
@@ -163,17 +162,12 @@ def _what(entry: Entry | None, spoken: Language) -> str:
     return say("memory", spoken, version=entry.memory.highest)
 
 
-def _read(directory: Path) -> Signed:
-    return read_signed(directory, files_of(directory), load_bundle(directory, os.environ)[1])
-
-
-def _remembered(directory: Path) -> Entry | None:
-    settings = load(directory, os.environ)
-    try:
-        return activation_book.recall(settings.state_dir, settings.keyring().keyed_hash(Purpose.ACTIVATIONS))
-    except BadBook as exc:
-        book = settings.state_dir / activation_book.FILE
-        raise Misuse(str(book), f"What was in force here cannot be believed: {exc.reason}.", "Restore it.") from None
+def _read(arguments: argparse.Namespace) -> Signed:
+    directory: Path = arguments.config
+    files = files_of(directory)
+    if arguments.shadow:
+        return of_candidate(directory, files, directory / files.shadow)
+    return read_signed(directory, files, load_bundle(directory, os.environ)[1])
 
 
 def _private(path: Path) -> Ed25519PrivateKey:

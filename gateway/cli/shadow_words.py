@@ -36,9 +36,16 @@ SENTENCES: Final[Table] = MappingProxyType(
         ),
         "not_promoted": ("Nothing was changed. Failed on: {on}.", "没有做任何改动。未通过：{on}。"),
         "unsigned": (
-            "This gateway asks for signatures: the policy of before governs on until these files are signed, and a "
-            "gateway that is started before that does not start. Sign them now:",
-            "该网关要求签名：在这些文件完成签名之前，原策略继续生效；在此之前启动的网关将无法启动。请立即签名：",
+            "Without the root secret nobody here knows what the gateway remembers; it may ask for a second signature:",
+            "此处没有根密钥，无法得知网关的记录；它可能要求第二个签名：",
+        ),
+        "note_unsigned": (
+            "note: this gateway asks for signatures. Until the candidate has them, this stands against promoting it:",
+            "提示：该网关要求签名。在候选完成签名之前，以下各项使其不能转为正式策略：",
+        ),
+        "not_signed": (
+            "Nothing was changed. Sign the candidate with `tidegate policy sign --shadow --key FILE`, then promote it.",
+            "没有做任何改动。请用 `tidegate policy sign --shadow --key FILE` 对候选签名，再转为正式策略。",
         ),
         "dropped": ("{file} is gone, and with it candidate {candidate}.", "{file} 已删除，候选 {candidate} 随之取消。"),
         "dropped_unread": (

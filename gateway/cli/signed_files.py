@@ -78,23 +78,24 @@ class Signed:
         return Entry(remembered(self.content, self.signers, before, most=MOST_BODIES), self.terms)
 
 
-def read_signed(directory: Path, files: Files, bundle: Bundle) -> Signed:
-    """The folder's files; raises Problems, also if they are not those of `bundle` any more."""
+def read_signed(directory: Path, files: Files, bundle: Bundle, *, signatures: Path | None = None) -> Signed:
+    """The folder's files; raises Problems, also if they are not those of `bundle` any more. `signatures` is the file
+    with those of a policy that is not in its place."""
     policy = policy_files.read(directory / files.policy, end_marker=True)
     pools, tenants = (policy_files.read(directory / name) for name in (files.pools, files.tenants))
     own = directory / (files.recognizers or RECOGNIZERS_FILE)
-    signers_at, signatures_at = directory / SIGNERS, directory / SIGNATURES
+    signers_at, signatures_at = directory / SIGNERS, signatures or directory / SIGNATURES
     if not signers_at.exists():
         mend = "`tidegate policy signer` prints its lines."
         raise Problems([Problem(str(signers_at), 0, 0, "There is no such file, and it says who may sign.", mend)])
     signers_document = policy_files.read(signers_at)
     reader = Reader(signers_document.problems)
     signers = signers_file.read_signers(signers_document.root, reader)
-    signatures: tuple[Signature, ...] = ()
+    found: tuple[Signature, ...] = ()
     if signatures_at.exists():
         document = policy_files.read(signatures_at)
         reader.problems += document.problems
-        signatures = signers_file.read_signatures(document.root, reader)
+        found = signers_file.read_signatures(document.root, reader)
     reader.finish()
     recognizers = policy_files.read(own) if own.exists() else None
     content = Content(
@@ -112,7 +113,7 @@ def read_signed(directory: Path, files: Files, bundle: Bundle) -> Signed:
     if read != (*taken, scanner_digest(bundle.policy.markers, bundle.recognizers)):
         raise Changed([Problem(str(directory), 0, 0, "The files changed while they were read.", "Try again.")])
     terms = terms_of(bundle.policy, bundle.topology, bundle.tenants)
-    return Signed(directory, directory / files.policy, content, terms, signers, signatures)
+    return Signed(directory, directory / files.policy, content, terms, signers, found)
 
 
 def _scanner(bundle: Bundle, recognizers: Document | None) -> str | None:

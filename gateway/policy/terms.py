@@ -17,10 +17,11 @@ NONE = "none"
 """Below every label: nothing leaves."""
 
 
-class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """`ceilings` of tenant classes, `clearances` of pools in the cloud and at home, `attested` by class. `labels` are
     lowest first; a ceiling of `none` lets nothing out. `tenants` are the classes of all tenants, empty in what was
-    written before anybody asked."""
+    written before anybody asked. `bands` is where scores of complexity part, empty where no row asks for complexity,
+    and in what was written before anybody asked."""
 
     labels: tuple[str, ...]
     cloud_ceiling: str
@@ -34,6 +35,7 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     carriers: dict[str, str]
     attested: dict[str, str]
     tenants: dict[str, str] = {}
+    bands: tuple[float, ...] = ()
 
 
 class Kind(StrEnum):
@@ -48,6 +50,7 @@ class Kind(StrEnum):
     KNOWN_NOTHING = "known_nothing"  # what counts where nothing was found, scanned or named is lower
     CARRIER = "carrier"  # a kind of part that nobody can read counts as less
     ATTESTED = "attested"  # a class vouches for a lower label
+    BANDS = "bands"  # scores of complexity part elsewhere, and rows ask for it: nobody can say which requests move
     TENANT = "tenant"  # a tenant is of another class, with a higher ceiling or one that vouches for a lower label
 
 
@@ -82,6 +85,7 @@ def terms_of(policy: CompiledPolicy, topology: Topology, tenants: Mapping[str, T
             if tenant.attested is not None
         },
         tenants={tenant.id: tenant.tenant_class for tenant in sorted(tenants.values(), key=lambda tenant: tenant.id)},
+        bands=(policy.bands.simple, policy.bands.hard) if policy.asks_complexity else (),
     )
 
 
@@ -108,6 +112,9 @@ def _raised(old: Terms, new: Terms) -> Iterator[Raise]:
             yield Raise(Kind.CLEARANCE, subject, before, after)
         elif is_in_cloud and subject not in old.in_cloud:
             yield Raise(Kind.ZONE, subject, "onprem", "cloud")
+    if old.bands and new.bands and old.bands != new.bands:
+        before, after = (", ".join(f"{bound:g}" for bound in bands) for bands in (old.bands, new.bands))
+        yield Raise(Kind.BANDS, before=before, after=after)
     for entity in new.may_leave:
         if entity not in old.may_leave:
             yield Raise(Kind.MAY_LEAVE, entity)

@@ -267,25 +267,26 @@ def test_a_place_that_cannot_be_written_is_told_and_changes_nothing(
     assert (folder / "policy.shadow.yaml").exists()
 
 
-def test_where_signatures_are_asked_for_it_says_what_has_to_be_signed(folder: Path, capsys: Capsys) -> None:
-    gateway = folder / "gateway.yaml"
+def test_where_signatures_are_asked_for_nothing_unsigned_is_promoted_and_what_is_missing_is_said(
+    folder: Path, capsys: Capsys
+) -> None:
+    gateway, before = folder / "gateway.yaml", (folder / "policy.yaml").read_bytes()
     gateway.write_text(gateway.read_text() + "signatures: {required: true}\n")
-    name = started(capsys, folder)
-    status, out, _ = shadow(capsys, folder, "promote", name)
-    one_line = " ".join(out.split())
-    assert status == 0
-    assert "This gateway asks for signatures" in one_line
-    assert "signers.yaml: There is no such file" in one_line
-    assert run(capsys, "signer", "lin", "--key", folder.parent / "lin.pem", "--json")[0] == 0
+    status, out, _ = shadow(capsys, folder, "start", folder.parent / "new.yaml", "--json")
+    shown = json.loads(out)
+    assert (status, "There is no such file, and it says who may sign." in shown["unsigned"][0]) == (0, True)
+    status, _, err = shadow(capsys, folder, "promote", shown["candidate"])
+    one_line = " ".join(err.split())
+    assert (status, "signers.yaml: There is no such file" in one_line) == (1, True)
+    assert "Nothing was changed. Sign the candidate with `tidegate policy sign --shadow --key FILE`" in one_line
     _, said_line, _ = run(capsys, "signer", "mei", "--key", folder.parent / "mei.pem", "--json")
     line = json.loads(said_line)["line"]
     (folder / "signers.yaml").write_text(f"apiVersion: tidegate/v1\nsigners:\n{line}\n")
-    (folder.parent / "new.yaml").write_text(
-        (folder / "policy.yaml").read_text().replace("version: 2", "version: 3").replace("id: rest", "id: all")
-    )
-    name = started(capsys, folder)
-    _, out, _ = shadow(capsys, folder, "promote", name, "--json")
-    assert any("sign" in one for one in json.loads(out)["unsigned"])
+    status, out, _ = shadow(capsys, folder, "promote", shown["candidate"], "--json")
+    assert status == 1
+    assert any("Nobody has signed" in one["message"] for one in json.loads(out)["problems"])
+    assert (folder / "policy.yaml").read_bytes() == before
+    assert (folder / "policy.shadow.yaml").exists()
 
 
 def test_a_candidate_is_dropped_whatever_it_says(folder: Path, capsys: Capsys) -> None:

@@ -219,3 +219,182 @@ def test_recognizers_that_change_while_they_are_read_are_not_taken_for_those_of_
             assert read_signed(folder, Files(), bundle).content.pools == bundle.pools_digest
     with pytest.raises(Changed):
         read_signed(folder, Files(), bundle)
+
+
+# A candidate beside the policy
+
+
+def shadow(capsys: Capsys, folder: Path, *arguments: str | Path) -> tuple[int, str, str]:
+    return run(capsys, "shadow", *arguments, "--config", folder)
+
+
+def sign_candidate(capsys: Capsys, folder: Path, *names: str) -> None:
+    for name in names:
+        status, out, err = run(capsys, "sign", "--shadow", "--config", folder, "--key", key(folder, name))
+        assert (status, err) == (0, ""), out
+
+
+def candidate(folder: Path, *changes: tuple[str, str]) -> Path:
+    """A new policy of version 2, not in the folder."""
+    new = folder.parent / "new.yaml"
+    text = (folder / "policy.yaml").read_text()
+    for old, changed in (("version: 1 ", "version: 2 "), *changes):
+        assert text.count(old) == 1, old
+        text = text.replace(old, changed)
+    new.write_text(text)
+    return new
+
+
+LETS_OUT = ("# carriers: {image: internal}", "carriers: {image: internal}")
+KEEPS_HOME = ("spill: [burst], on_full", "on_full")
+
+
+@pytest.fixture
+def signed(folder: Path, capsys: Capsys) -> Path:
+    """The folder, with a first bundle of two signers in force."""
+    know(capsys, folder, "li.wei", "chen")
+    sign(capsys, folder, "li.wei", "chen")
+    plan_of(folder, logged())
+    return folder
+
+
+def test_a_candidate_is_signed_beside_the_policy_and_its_signatures_go_with_it(signed: Path, capsys: Capsys) -> None:
+    status, out, err = shadow(capsys, signed, "start", candidate(signed, LETS_OUT), "--json")
+    assert (status, err) == (0, "")
+    shown = json.loads(out)
+    assert shown["unsigned"] == ["Nobody has signed these files. Run `tidegate policy sign`."]
+    name = shown["candidate"]
+    before = {file: (signed / file).read_bytes() for file in ("policy.yaml", "signatures.yaml")}
+
+    sign_candidate(capsys, signed, "li.wei")
+    status, _, err = shadow(capsys, signed, "promote", name)
+    told = " ".join(err.split())
+    assert (status, "A second person has to sign." in told, "Nothing was changed." in told) == (1, True, True)
+    status, out, _ = run(capsys, "verify", "--shadow", "--config", signed)
+    assert (status, "Raised: parts of the kind `image`" in out) == (1, True)
+    assert {file: (signed / file).read_bytes() for file in before} == before
+    plan_of(signed, logged())  # what was in force still is, also after a restart
+
+    sign_candidate(capsys, signed, "chen")
+    assert run(capsys, "verify", "--shadow", "--config", signed)[0] == 0
+    status, out, err = shadow(capsys, signed, "promote", name, "--json")
+    assert (status, json.loads(out)["unsigned"], err) == (0, [], "")
+    assert not (signed / "policy.shadow.yaml").exists()
+    assert not (signed / "signatures.shadow.yaml").exists()
+    assert verify(capsys, signed)[0] == 0
+    plan_of(signed, logged())
+    assert json.loads(verify(capsys, signed, "--json")[1])["remembered"] == 2
+
+
+def test_one_signature_promotes_a_candidate_that_lets_out_no_more(signed: Path, capsys: Capsys) -> None:
+    _, out, _ = shadow(capsys, signed, "start", candidate(signed, KEEPS_HOME), "--json")
+    sign_candidate(capsys, signed, "chen")
+    assert shadow(capsys, signed, "promote", json.loads(out)["candidate"])[0] == 0
+    plan_of(signed, logged())
+
+
+def test_signatures_that_were_made_elsewhere_are_taken_along(signed: Path, capsys: Capsys, tmp_path: Path) -> None:
+    new, theirs = candidate(signed, LETS_OUT), tmp_path / "theirs.yaml"
+    shadow(capsys, signed, "start", new)
+    sign_candidate(capsys, signed, "li.wei", "chen")
+    (signed / "signatures.shadow.yaml").rename(theirs)
+    status, out, _ = shadow(capsys, signed, "start", new, "--signatures", theirs, "--json")
+    shown = json.loads(out)
+    assert (status, shown["unsigned"]) == (0, [])
+    # And are kept when the same is started again.
+    assert json.loads(shadow(capsys, signed, "start", new, "--json")[1])["unsigned"] == []
+    assert shadow(capsys, signed, "promote", shown["candidate"])[0] == 0
+    plan_of(signed, logged())
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (None, "The signature of `chen` does not fit this policy with the files of this folder."),
+        ("apiVersion: tidegate/v1\nsignatures: []\n", "Nobody has signed in this file."),
+        ("nonsense\n", "theirs.yaml"),
+        ("", "theirs.yaml"),
+    ],
+)
+def test_signatures_that_are_not_of_the_candidate_are_not_taken_along(
+    signed: Path, capsys: Capsys, tmp_path: Path, text: str | None, sentence: str
+) -> None:
+    theirs = tmp_path / "theirs.yaml"
+    theirs.write_text(text if text is not None else (signed / "signatures.yaml").read_text())
+    status, _, err = shadow(capsys, signed, "start", candidate(signed, LETS_OUT), "--signatures", theirs)
+    assert (status in {1, 2}, sentence in " ".join(err.split())) == (True, True), err
+    assert not (signed / "policy.shadow.yaml").exists()
+
+
+def test_a_file_of_signatures_that_is_not_there_is_said(signed: Path, capsys: Capsys) -> None:
+    gone = signed / "gone.yaml"
+    status, _, err = shadow(capsys, signed, "start", candidate(signed, LETS_OUT), "--signatures", gone)
+    assert (status, "There is no such file." in err) == (2, True)
+
+
+def test_another_candidate_does_not_inherit_the_signatures_of_the_one_before(signed: Path, capsys: Capsys) -> None:
+    shadow(capsys, signed, "start", candidate(signed, LETS_OUT))
+    sign_candidate(capsys, signed, "li.wei", "chen")
+    shadow(capsys, signed, "start", candidate(signed, KEEPS_HOME))
+    assert not (signed / "signatures.shadow.yaml").exists()
+    sign_candidate(capsys, signed, "li.wei")
+    (signed / "signers.yaml").write_text("nonsense\n")
+    shadow(capsys, signed, "start", candidate(signed, KEEPS_HOME))
+    assert not (signed / "signatures.shadow.yaml").exists()
+
+
+def test_a_dropped_candidate_takes_its_signatures_with_it(signed: Path, capsys: Capsys) -> None:
+    shadow(capsys, signed, "start", candidate(signed, LETS_OUT))
+    sign_candidate(capsys, signed, "li.wei")
+    assert shadow(capsys, signed, "drop")[0] == 0
+    assert not (signed / "signatures.shadow.yaml").exists()
+
+
+def test_what_is_missing_is_said_when_a_candidate_is_started_in_either_language(signed: Path, capsys: Capsys) -> None:
+    for spoken, words in {"en": "note: this gateway asks for signatures", "zh": "提示：该网关要求签名"}.items():
+        _, out, _ = shadow(capsys, signed, "start", candidate(signed, LETS_OUT), "--language", spoken)
+        assert words in " ".join(out.split())
+        assert f"  tidegate policy sign --shadow --key FILE --config {signed}" in out
+
+
+def test_without_the_root_secret_a_second_signature_may_be_needed_and_that_is_said(
+    signed: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where files are prepared: what the gateway remembers is not to be read there."""
+    status, out, _ = shadow(capsys, signed, "start", candidate(signed, KEEPS_HOME), "--json")
+    sign_candidate(capsys, signed, "chen")
+    for name in ENVIRON:
+        monkeypatch.delenv(name)
+    status, out, _ = shadow(capsys, signed, "promote", json.loads(out)["candidate"])
+    assert status == 0
+    assert "Without the root secret nobody here knows" in " ".join(out.split())
+
+
+def test_a_book_that_was_changed_keeps_a_candidate_from_being_promoted(signed: Path, capsys: Capsys) -> None:
+    _, out, _ = shadow(capsys, signed, "start", candidate(signed, KEEPS_HOME), "--json")
+    sign_candidate(capsys, signed, "chen")
+    book = signed / "state" / "activations.json"
+    book.write_bytes(book.read_bytes().replace(b'"version":1', b'"version":0'))
+    status, _, err = shadow(capsys, signed, "promote", json.loads(out)["candidate"])
+    assert (status, "cannot be believed: its seal is not ours" in " ".join(err.split())) == (1, True)
+
+
+COMPLEXITY = ("  - {id: rest", "  - {id: easy, when: {complexity: simple}, to: [home], spill: [burst]}\n  - {id: rest")
+
+
+def test_bands_that_move_take_a_second_person(folder: Path, capsys: Capsys) -> None:
+    """More requests count as simple, and what is simple may leave."""
+    edit(folder, "policy.yaml", *COMPLEXITY)
+    know(capsys, folder, "li.wei", "chen")
+    sign(capsys, folder, "li.wei", "chen")
+    plan_of(folder, logged())
+    bands = ("routes:\n", "complexity: {simple_below: 0.6, hard_from: 0.75}\nroutes:\n")
+    _, out, _ = shadow(capsys, folder, "start", candidate(folder, bands), "--json")
+    sign_candidate(capsys, folder, "li.wei")
+    name = json.loads(out)["candidate"]
+    assert "A second person has to sign." in " ".join(shadow(capsys, folder, "promote", name)[2].split())
+    told = run(capsys, "verify", "--shadow", "--config", folder)[1]
+    assert "Raised: the bands of complexity part at 0.6, 0.75 and parted at 0.35, 0.75" in " ".join(told.split())
+    sign_candidate(capsys, folder, "chen")
+    assert shadow(capsys, folder, "promote", name)[0] == 0
+    plan_of(folder, logged())

@@ -1,5 +1,8 @@
 """What rises between two bundles: everything that takes a second person's signature."""
 
+import itertools
+
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -21,6 +24,7 @@ OLD = Terms(
     carriers={"image": "restricted"},
     attested={"press": "internal"},
     tenants={"clinic": "hospital", "paper": "press", "shop": "default"},
+    bands=(0.35, 0.75),
 )
 
 
@@ -65,6 +69,9 @@ OLD = Terms(
          (Raise(Kind.ATTESTED, "lax", "internal", "public"), Raise(Kind.TENANT, "shop", "default", "lax"))),
         ({"tenants": {**OLD.tenants, "new": "default"}}, ()),
         ({"tenants": {}}, ()),
+        ({"bands": (0.5, 0.75)}, (Raise(Kind.BANDS, "", "0.35, 0.75", "0.5, 0.75"),)),
+        ({"bands": (0.2, 0.75)}, (Raise(Kind.BANDS, "", "0.35, 0.75", "0.2, 0.75"),)),
+        ({"bands": ()}, ()),
         ({"labels": ("internal", "public", "confidential", "restricted"), "may_leave": ("X",)},
          (Raise(Kind.LABELS, "", "public < internal < confidential < restricted",
                 "internal < public < confidential < restricted"),)),
@@ -109,3 +116,20 @@ def test_a_policy_that_lets_nothing_out_has_no_ceiling():
     terms = terms_of(compiled, POOLS, {})
     assert (terms.cloud_ceiling, terms.ceilings) == ("none", {"default": "none"})
     assert raised(terms, OLD)[0] == Raise(Kind.CLOUD_CEILING, "", "none", "internal")
+
+
+def test_bands_are_terms_where_a_row_asks_for_complexity_and_rise_from_none():
+    asks = (
+        "  - {id: easy, when: {complexity: simple}, to: [home], spill: [burst]}\n  - {id: rest, when: {}, to: [home]}"
+    )
+    terms = [
+        terms_of(unproved(policy(rows), POOLS, {}), POOLS, {}) for rows in (asks, "  - {id: r, when: {}, to: [home]}")
+    ]
+    assert [one.bands for one in terms] == [(0.35, 0.75), ()]
+    assert all(raised(old, new) == () for old, new in itertools.permutations(terms))
+
+
+def test_terms_that_were_written_before_anybody_asked_for_bands_are_read_and_nothing_rises():
+    written = msgspec.json.encode(replace(OLD, bands=()))
+    assert b"bands" not in written
+    assert raised(msgspec.json.decode(written, type=Terms), OLD) == ()
