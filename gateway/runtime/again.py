@@ -225,6 +225,7 @@ class Again:
         taken_s = self._clock.monotonic() - since
         held = quotas.let_go(reservation) if quotas is not None and reservation is not None else None
         self.given += 1
+        self._repeats.given += 1
         self._cache.given_again()
         wire.count(taken_s)
         cached = Cached(age_s, opened.prompt_tokens, opened.completion_tokens)

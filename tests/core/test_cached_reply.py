@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.cached_reply import SKEW_S, VERSION, CachedReply, is_drawn, may_be_drawn, read, write
+from gateway.core.cached_reply import SKEW_S, VERSION, CachedReply, is_drawn, may_be_drawn, read, usable_until, write
 from gateway.core.records import Usage
 
 ID = "chatcmpl-" + "0" * 24
@@ -84,3 +84,29 @@ def test_nobody_may_be_drawn_long_before_the_end() -> None:
     last = 1.0 - 2.0**-53
     assert is_drawn(18.36, 0.5, last)
     assert may_be_drawn(18.36, 0.5)
+
+
+seconds = st.floats(0.0, 4000.0)
+
+
+@given(seconds, seconds, seconds, st.none() | seconds, seconds, st.floats(0.0, 1.0))
+def test_until_then_no_rule_takes_it_away_and_no_lot(
+    lives: float, took: float, policy: float, max_age: float | None, min_fresh: float, part: float
+) -> None:
+    stored_at = 1.8e9
+    reply = msgspec.structs.replace(REPLY, stored_at=stored_at, lives_s=lives, took_s=took)
+    until = usable_until(reply, policy, max_age, min_fresh)
+    now = stored_at + part * (until - stored_at)
+    if stored_at <= now < until:
+        age, left = reply.age_and_left_s(now)
+        assert left > min_fresh
+        assert policy - age > min_fresh
+        assert max_age is None or age <= max_age
+        assert not may_be_drawn(left, took)
+
+
+def test_until_then_is_nearly_all_of_its_time() -> None:
+    assert usable_until(msgspec.structs.replace(REPLY, took_s=0.0), 60.0, None, 0.0) == pytest.approx(1060.0, abs=0.01)
+    assert usable_until(msgspec.structs.replace(REPLY, took_s=0.0), 9.0, None, 2.0) == pytest.approx(1007.0, abs=0.01)
+    assert usable_until(msgspec.structs.replace(REPLY, took_s=0.0), 60.0, 5.0, 0.0) == pytest.approx(1005.0, abs=0.01)
+    assert usable_until(REPLY, 60.0, None, 0.0) == pytest.approx(1041.5, abs=0.01)

@@ -325,3 +325,22 @@ def test_how_long_a_refusal_takes_does_not_tell_a_known_key_from_an_unknown_one(
     refusals = [middles[kind] for kind in kinds]
     # Half a microsecond or so, where one round trip over a network varies by hundreds.
     assert max(refusals) < 1.2 * min(refusals)
+
+
+def test_an_entry_lets_in_again_as_long_as_it_is_the_one_that_did_and_from_where_it_may_be_used():
+    used = []
+    here = stored(KEY_BANK, ends_at=100.0, access=Access(networks=(ip_network("192.0.2.0/24"),)))
+    authenticator = Authenticator([here], {"bank": BANK}, KEYRING, used=used.append)
+    entry = authenticator.entry_of(bearer(KEY_BANK))
+    inside, outside = Client(ip_address("192.0.2.1")), Client(ip_address("198.51.100.1"))
+    assert authenticator.lets_in_again(entry, inside, 99.0)
+    assert used == [here.id]
+    assert not authenticator.lets_in_again(entry, inside, 100.0)
+    assert not authenticator.lets_in_again(entry, outside, 99.0)
+    assert not authenticator.lets_in_again(entry, Client(), 99.0)
+    assert not authenticator.lets_in_again(entry, Client(inside.address, frozenset({"cn:till"})), 99.0)
+    authenticator.replace([here])
+    assert not authenticator.lets_in_again(entry, inside, 99.0)
+    assert used == [here.id]
+    for other in (None, b"", b"Bearer nobodys-key", bearer(KEY_BANK) + b" ", b"Basic " + KEY_BANK.encode()):
+        assert authenticator.entry_of(other) is None
