@@ -254,12 +254,12 @@ class Pipeline:
     ) -> None:
         replies = generation_of(call).replies
         conversation = replies.conversation(tenant.id, call.key_id, request)
-        go_on = partial(self._decide, call, relay, request, tenant, conversation, evidence, later)
         found = replies.provenance_now(conversation)
         if found is None:
+            go_on = partial(self._decide, call, relay, request, tenant, conversation, evidence, later)
             later(partial(_ask_record, replies, conversation, go_on))
         else:
-            go_on(found)
+            self._decide(call, relay, request, tenant, conversation, evidence, later, found)
 
     def _decide(
         self,

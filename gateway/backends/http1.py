@@ -85,10 +85,9 @@ class Http1Backend:
         idle = self._idle.get(endpoint)
         if not idle:
             return None
-        oldest = asyncio.get_running_loop().time() - IDLE_S
         while idle:
             connection = idle.pop()
-            if connection.is_usable and connection.idle_since > oldest and connection.is_quiet:
+            if connection.may_serve_again():
                 connection.is_reused = True
                 return connection
             connection.abort()
@@ -212,12 +211,13 @@ class Http1Backend:
             return request_bytes(self._start_of(message, endpoint), message.body)
         # Methods, targets and headers are the encoder's own few, so that there are few of these.
         kind = endpoint, message.method, message.target, message.headers
-        if kind not in self._starts:
+        start = self._starts.get(kind)
+        if start is None:
             if len(self._starts) >= MAX_STARTS:
                 # Names come to stand for other addresses: what is no longer asked must not stay for ever.
                 self._starts.clear()
-            self._starts[kind] = self._start_of(message, endpoint)
-        return request_bytes(self._starts[kind], message.body)
+            start = self._starts[kind] = self._start_of(message, endpoint)
+        return request_bytes(start, message.body)
 
     def _start_of(self, message: Message, endpoint: Endpoint) -> bytes:
         host, base_path, sign = _host_header(endpoint), endpoint.base_path.encode(), self._settings.sign
@@ -283,15 +283,18 @@ class _Connection(asyncio.Protocol):
         """Whether a request may be written."""
         return self._transport is not None and not self._transport.is_closing()
 
-    @property
-    def is_quiet(self) -> bool:
-        """Whether the socket holds nothing to read and takes what we write, asked of the system without waiting.
+    def may_serve_again(self) -> bool:
+        """Whether another request may be written to a connection that is idle: it is open, younger than what servers
+        close, and quiet.
 
-        While the loop was busy, bytes may have come that no callback has seen yet; the next request would take them
-        for its answer. A socket that is full still has the last request to get rid of.
+        The socket holds nothing to read and takes what we write, asked of the system without waiting. While the loop
+        was busy, bytes may have come that no callback has seen yet; the next request would take them for its answer. A
+        socket that is full still has the last request to get rid of.
         """
-        assert self._poll is not None  # noqa: S101 -- is_usable comes first
-        return self._poll.poll(0) == self._quiet
+        transport, poll = self._transport, self._poll
+        if transport is None or poll is None or transport.is_closing():
+            return False
+        return self.idle_since > self._loop.time() - IDLE_S and poll.poll(0) == self._quiet
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # What create_connection hands to a Protocol; uvloop's is no subclass of asyncio's, so it cannot be asked.

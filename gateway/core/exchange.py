@@ -203,7 +203,8 @@ class Exchange:
         """A message is being sent to a model server whose pool bears these silences; `total_s` is the whole call's."""
         if self._state is _IDLE:
             self._state = _WAITING
-            self._total_s = min(self._patience.total_s, total_s)
+            most_s = self._patience.total_s
+            self._total_s = total_s if total_s < most_s else most_s
             self._is_given = self.given_s < self._total_s
             if self._is_given:
                 self._total_s = self.given_s
@@ -249,6 +250,15 @@ class Exchange:
         self._heard_at = now
         if self._state is _WAITING and not self._streamed:
             self._state = _FLOWING
+
+    def completes(self) -> bool:
+        """Whether an answer that has come whole may be sent as it is, and ends the exchange: the usual case of
+        `complete` for what is no stream, without actions."""
+        if self._streamed or (self._state is not _FLOWING and self._state is not _WAITING):
+            return False
+        self._state = _ENDED
+        self.is_over = True
+        return True
 
     def complete(self, data: bytes) -> Actions:
         """The answer is complete: `data` is the last of its events, or all of an unstreamed answer."""

@@ -8,7 +8,8 @@ business, how the tiers run `classify.py`'s.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from gateway.core.decision import Decision, Deny, DenyCode
 from gateway.core.facts import RequestFacts
@@ -23,9 +24,11 @@ from gateway.telemetry import EventLog
 log = EventLog(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """What is known of a request, and where it may go for that; by what, and in which epoch, it was decided."""
+class Decided(msgspec.Struct, frozen=True, gc=False):
+    """What is known of a request, and where it may go for that; by what, and in which epoch, it was decided.
+
+    A Struct, since one is made for every request: a frozen dataclass takes ten times as long.
+    """
 
     evidence: Evidence
     facts: RequestFacts

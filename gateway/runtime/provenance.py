@@ -49,7 +49,10 @@ class ReplyRecord:
         """What of `request` matters here."""
         turns = turns_of(request)
         key = self._key_of(tenant)
-        marked = [(one, _mark(key, one.material)) for one in sought_in(credential, turns)]
+        # A loop, as below: most requests have one long text or none, and a comprehension is a call.
+        marked: list[tuple[Sought, bytes]] = []
+        for one in sought_in(credential, turns):
+            marked += ((one, _mark(key, one.material)),)
         return Conversation(tenant, credential, turns, request.streamed, tuple(marked))
 
     async def provenance(self, conversation: Conversation) -> Provenance:
@@ -63,7 +66,10 @@ class ReplyRecord:
         marked = conversation.marked
         if not marked and not has_history(conversation.turns):
             return NOTHING
-        recorded = self._store.read_now([mark for _, mark in marked])
+        marks: list[bytes] = []
+        for _, mark in marked:
+            marks += (mark,)
+        recorded = self._store.read_now(marks)
         return None if recorded is NOT_NOW else judged(conversation.turns, marked, recorded, self._order)
 
     def asked_of(self, conversation: Conversation) -> tuple[bytes, ...] | None:

@@ -5,7 +5,6 @@ What is left to try, in which order for this request, and what went wrong so far
 """
 
 from collections.abc import Callable, Coroutine
-from functools import partial
 
 from gateway.core.decision import Allow
 from gateway.core.facts import Tenant
@@ -109,7 +108,8 @@ class Walk:
 
     def sending(self, pool: Pool, trial: Trial) -> Callable[[UpstreamConnection], None]:
         """Who is told just before the first byte leaves for `pool`."""
-        return partial(self.relay.sending, timeouts=pool.timeouts, trial=trial)
+        relay, timeouts = self.relay, pool.timeouts
+        return lambda upstream: relay.sending(upstream, timeouts, trial)
 
     def leaves(self, sending: Callable[[UpstreamConnection], None], connection: UpstreamConnection) -> None:
         """What is paid for is on its way from now on, however it ends."""

@@ -61,7 +61,15 @@ def _may_hold(request: Request, body: bytes) -> bool:
             return True
     if _ANGLE in body and _ANGLED.search(body) is not None:
         return True
-    return _SQUARE.search(body) is not None
+    # Most bodies have one such bracket, before their messages: it is looked at by itself, and the rest only if there is
+    # more. To find a byte takes a tenth of what the expression takes to find where it might begin.
+    at = body.find(b"[")
+    if at < 0:
+        return False
+    if _SQUARE.match(body, at) is not None:
+        return True
+    at = body.find(b"[", at + 1)
+    return at >= 0 and _SQUARE.search(body, at) is not None
 
 
 def _stripped(value: Any, key: str) -> Any:

@@ -57,6 +57,21 @@ def test_a_stream_opens_with_its_first_content_and_sends_what_was_held_before_it
     assert machine.is_over
 
 
+def test_a_whole_answer_may_be_sent_as_it_is_once_and_only_while_its_attempt_runs():
+    assert not exchange(streamed=False, running=False).completes()
+    assert not exchange(streamed=True).completes()
+    for has_begun in (False, True):
+        machine = exchange(streamed=False)
+        if has_begun:
+            machine.bytes_arrived(now=1.0)
+        assert machine.completes()
+        assert machine.is_over
+        assert not machine.is_running
+        assert not machine.completes()
+        assert machine.complete(b"{}") == ()
+        assert machine.client_gone() == ()
+
+
 def test_events_may_go_straight_on_only_while_an_open_stream_flows():
     machine = exchange()
     assert not machine.flows(now=1.0)

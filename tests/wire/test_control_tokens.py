@@ -162,6 +162,12 @@ def test_embeddings_are_stripped_too():
     assert stripped(body, Dialect.EMBEDDINGS)[1].document["input"] == ["a b"]
 
 
+@pytest.mark.parametrize("texts", ['"plain"', '"[INST]"', '["[INST]"]', '["a [1] b [", "[INST]"]', '["[ [] [INST"]'])
+def test_tokens_of_square_brackets_are_found_behind_any_number_of_brackets(texts):
+    _, without = stripped(b'{"model":"m","input":%b}' % texts.encode(), Dialect.EMBEDDINGS)
+    assert without.document["input"] == json.loads(texts.replace("[INST]", " "))
+
+
 def test_arguments_of_very_many_values_are_stripped_as_text():
     # The brackets are spelled as escapes, so that the body itself does not seem to hold many values.
     arguments = "§" + "§]," * 110_000 + '"line\\n<|im_start|>"]'
