@@ -157,7 +157,7 @@ class Decoder:
 
 def _start_of_word(text: str, end: int, tick: Tick) -> int | None:
     """Where the word begins that a gate's match ends in or right behind: if it is wrapped, its first line."""
-    place = end
+    place = min(end, len(text))
     while place > 0 and _WORD.fullmatch(text, place - 1, place) is None:
         place -= 1
         if place == 0 or end - place > _BEHIND:

@@ -152,8 +152,11 @@ WORDS = st.one_of(
 @settings(max_examples=300)
 @given(text=st.lists(WORDS, max_size=10).map("".join))
 def test_where_gates_tell_of_words_alone_nothing_else_is_encoded(gates, text):
-    seen = dict(told(gates, [text])).get(0, {})
-    if 1 not in seen:
+    # Where texts are looked through together, a match may end behind the end of its own.
+    for texts in ([text], [text, "x"]):
+        seen = dict(told(gates, texts)).get(0, {})
+        if 1 in seen:
+            continue
         whole = DECODER.of(text, no_tick)
         if 0 in seen:
             assert DECODER.of(text, no_tick, seen[0]) == whole
