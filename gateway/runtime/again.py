@@ -24,7 +24,7 @@ from gateway.runtime.deciding import Deciding
 from gateway.runtime.instruments import Instruments
 from gateway.runtime.quotas import Quotas
 from gateway.runtime.relay import JSON_HEAD, STREAM_HEAD
-from gateway.runtime.repeats import LARGEST, OnRecord, Repeats, Wire
+from gateway.runtime.repeats import KEY_BYTES, LARGEST, OnRecord, Repeats, Wire
 from gateway.runtime.reply_cache import ReplyCache
 from gateway.runtime.shadow import Shadow
 from gateway.runtime.stored import Opened
@@ -35,7 +35,6 @@ from gateway.wire.replies import id_of
 LARGEST_WIRE: Final = LARGEST + (4 << 10)
 """What comes in more bytes than this, head and all, is not looked for."""
 
-_KEY_BYTES: Final = 64
 _DECISION: Final = b"dec_%b"
 _HOLES: Final[Mapping[bytes, bytes]] = {
     b"x-request-id": b"req_%b",
@@ -86,8 +85,8 @@ class Again:
         self._instruments = instruments
         self._clock = clock
         self._ids = ids
-        # The key fills a block of its own, and is hashed once.
-        self._hash = hashlib.sha256(secrets.token_bytes(_KEY_BYTES))
+        # As in `repeats.py`, and with another key.
+        self._hash = hashlib.sha256(secrets.token_bytes(KEY_BYTES))
         self.given = 0
 
     def answer(self, data: bytes, client: Client, since: float, line: Line) -> bool:

@@ -46,7 +46,7 @@ MOST_WIRES: Final = 4
 LARGEST: Final = 64 << 10
 """Requests above this size, in bytes, are not known: their hash would cost all others of their tenant too much."""
 
-KEY_BYTES: Final = 32
+KEY_BYTES: Final = 64
 
 Key = tuple[str, str, bytes, bytes]
 
@@ -112,7 +112,8 @@ class Repeats:
         self._cache = cache
         self._quotas = quotas
         self._shadow = shadow
-        self._key = key
+        # Twice as fast as BLAKE2b where the processor knows SHA-256. The key fills a block, and is hashed once.
+        self._hash = hashlib.sha256(key)
         self.generation: Generation | None = None
         self.epoch = 0
         """What is known is of these."""
@@ -224,7 +225,9 @@ class Repeats:
 
     def _key_of(self, call: Call) -> Key:
         inbound = call.inbound
-        digest = hashlib.blake2b(inbound.body, digest_size=KEY_BYTES, key=self._key).digest()
+        hashed = self._hash.copy()
+        hashed.update(inbound.body)
+        digest = hashed.digest()
         return call.key_id, call.path, inbound.cache_control, digest
 
     def _is_set_aside(self, call: Call, known: Known) -> bool:
