@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from gateway.cli import checkup, checkup_config, checkup_stores
+from gateway.cli import checkup, checkup_config, checkup_policy, checkup_stores
 from gateway.cli.checkup import Check, State, missing, wrong
 from gateway.cli.demo_table import Colour
 from gateway.cli.doctor_words import MENDS, SAYS
@@ -51,7 +51,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
     folder = arguments.config or Path(os.environ.get(CONFIG_VARIABLE) or ".")
     if (folder / GATEWAY_FILE).is_file():
         try:
-            checks += _configured(folder)
+            checks += _configured(folder, arguments)
         except Problems as found:
             problems = found.problems
             checks.append(wrong("broken", count=len(problems)))
@@ -68,14 +68,18 @@ def _doctor(arguments: argparse.Namespace) -> int:
     return GOOD if is_good else FOUND
 
 
-def _configured(folder: Path) -> list[Check]:
+def _configured(folder: Path, arguments: argparse.Namespace) -> list[Check]:
     settings, proved = load_proved(folder, os.environ, shown())
     with still_at("Looking up names and stores"):
         addresses = checkup_config.looked_up(checkup_config.hosts_of(settings))
         stores = asyncio.run(checkup_stores.looked_at(settings.stores))
+    candidate = folder / settings.gateway.files.shadow
+    report = checkup_policy.report_from(arguments) if candidate.exists() else None
     return [
         *checkup_config.configuration(settings, proved.bundle, datetime.now(UTC), addresses),
         *checkup_stores.of_stores(settings.stores, stores),
+        *checkup_policy.of_shadow(candidate, report),
+        *checkup_policy.of_refusals(settings.state_dir / "audit", datetime.now(UTC).timestamp()),
     ]
 
 

@@ -3,13 +3,14 @@
 from types import MappingProxyType
 from typing import Final
 
-from gateway.cli import doctor_cache_words, doctor_canary_words, doctor_warm_words
+from gateway.cli import doctor_cache_words, doctor_canary_words, doctor_policy_words, doctor_warm_words
 from gateway.policy.words import Table
 
 SAYS: Final[Table] = MappingProxyType(
     {
         **doctor_cache_words.SAYS,
         **doctor_canary_words.SAYS,
+        **doctor_policy_words.SAYS,
         **doctor_warm_words.SAYS,
         "python": ("CPython {version}.", "CPython {version}。"),
         "python_untested": (
@@ -266,6 +267,7 @@ MENDS: Final[Table] = MappingProxyType(
     {
         **doctor_cache_words.MENDS,
         **doctor_canary_words.MENDS,
+        **doctor_policy_words.MENDS,
         **doctor_warm_words.MENDS,
         "keys_ended": ("Remove them with `tidegate keys revoke ID`.", "请用 `tidegate keys revoke ID` 删除。"),
         "keys_end_soon": (

@@ -13,10 +13,13 @@ from typing import Final
 import msgspec
 
 from gateway.cli.admin_port import AdminPort, add_folder
+from gateway.cli.checkup_policy import of_report, report_from
+from gateway.cli.doctor_policy_words import SAYS
 from gateway.cli.endings import told
 from gateway.cli.main import Subparsers
 from gateway.cli.page import Page
 from gateway.cli.problem_report import FOUND, GOOD, Misuse, text_of
+from gateway.cli.shadow_report import as_json
 from gateway.cli.spoken import add_language, language
 from gateway.core.records import RefusalCode
 from gateway.policy.words import Language, Table, fill
@@ -94,14 +97,19 @@ def _status(arguments: argparse.Namespace) -> int:
         raise Misuse(port.place, "What answers on this admin port is no gateway.", "Check `admin.listen`.") from None
     files = found.in_force
     refused = files.refused if files is not None else None
+    report = report_from(arguments)
     if arguments.json:
         shown = msgspec.to_builtins(found)
-        print(text_of({"ok": refused is None, **shown}))
+        candidate = as_json(report) if report is not None else None
+        print(text_of({"ok": refused is None, **shown, "shadow": candidate}))
         return GOOD if refused is None else FOUND
     page, spoken = Page.on(sys.stdout, os.environ), language(arguments)
     page.say(_say("governs", spoken, version=found.policy, since=_when(files.since if files is not None else 0.0)))
     page.say(f"  {_say('bundle', spoken, bundle=found.bundle)}")
     page.say(f"  {_say('certificate', spoken, certificate=found.certificate)}")
+    if report is not None:
+        check = of_report(report)
+        page.say(fill(SAYS, check.key, spoken, **check.gaps))
     if files is None or refused is None:
         page.say(_say("good", spoken))
         return GOOD

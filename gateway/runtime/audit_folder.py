@@ -15,7 +15,7 @@ from gateway.core.audit_record import Activation, Entry, Unreadable, read
 from gateway.core.audit_verify import CHECKPOINTS, Report, verify
 from gateway.core.keyed_hash import KeyedHash
 from gateway.core.problems import Problem, Problems
-from gateway.core.records import Intent, Mirrored, Outcome
+from gateway.core.records import Intent, Mirrored, Outcome, Refusal
 from gateway.runtime.checkpoints import PUBLIC_KEY, load_public_key
 
 _READINGS: Final = 20
@@ -144,6 +144,19 @@ def entries(directory: Path, since: float = 0.0) -> Iterator[Entry | None]:
                 if not line.endswith(b"\n"):
                     break
                 yield _entry(line)
+
+
+def recent(directory: Path, since: float) -> Iterator[Activation | Refusal]:
+    """What came into force and what was refused, by the first worker's log, as far as its segments were written to at
+    or after `since`; in no order."""
+    for path in sorted(directory.glob("*-w0-*.jsonl")):
+        if path.stat().st_mtime < since:
+            continue
+        data = path.read_bytes()
+        for line in (*_lines_with(data, b'"activation":'), *_lines_with(data, b'"refusal":')):
+            entry = _entry(line)
+            if isinstance(entry, Activation | Refusal):
+                yield entry
 
 
 def segments(directory: Path) -> list[Path]:
