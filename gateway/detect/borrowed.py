@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 from gateway.detect.rules import GAP, PatternRecognizer, Rule, recognizer
 
+LONGEST = 26
+"""Digits of the longest number that is looked at as a whole."""
+
 Found = tuple[str, float, int, int]
 """An entity, a score, and where it is in the value."""
 
@@ -19,18 +22,18 @@ class Borrower:
     """Some rules, each with the words that it asks for."""
 
     rules: tuple[tuple[re.Pattern[str], PatternRecognizer], ...]
+    by_digits: tuple[tuple[tuple[re.Pattern[str], PatternRecognizer], ...], ...]
+    """Those that may find a number of so many digits, for every length up to `LONGEST`."""
 
     def called(self, words: str) -> list[PatternRecognizer]:
         """The rules that these words call for."""
         return [found for cue, found in self.rules if cue.search(words)]
 
     def called_whole(self, before: str, digits: str, after: str) -> list[PatternRecognizer]:
-        """The rules that the words `before` call for and that may find the whole of `digits`."""
+        """The rules that the words `before` call for and that may find the whole of `digits`: `LONGEST` at the most."""
         text, first = before + digits + after, len(before)
         return [
-            found
-            for cue, found in self.rules
-            if _may_have(found.rule, len(digits)) and _may_begin(found, text, first) and cue.search(before)
+            found for cue, found in self.by_digits[len(digits)] if _may_begin(found, text, first) and cue.search(before)
         ]
 
 
@@ -67,7 +70,8 @@ def borrower(rules: Sequence[Rule]) -> Borrower:
         cue = _cue(rule)
         if cue is not None:
             found.append((re.compile(cue, re.IGNORECASE), recognizer(rule)))
-    return Borrower(tuple(found))
+    by_digits = (tuple(each for each in found if _may_have(each[1].rule, count)) for count in range(LONGEST + 1))
+    return Borrower(tuple(found), tuple(by_digits))
 
 
 def _cue(rule: Rule) -> str | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from gateway.core.findings import Finding, Tier
 from gateway.detect import checksums, runs
-from gateway.detect.borrowed import Borrower, borrower, found_beside
+from gateway.detect.borrowed import LONGEST, Borrower, borrower, found_beside
 from gateway.detect.patterns import NATIONAL
 from gateway.detect.rules import LEFT, NUMBER
 from gateway.detect.tables import TableRecognizer, table_recognizer
@@ -46,7 +46,7 @@ _IN_UUID = re.compile(r"[0-9A-Fa-f]{4}-\Z")
 # How far from a number in odd groups the words stand that say what it is.
 _WORDS_BEFORE = 48
 _WORDS_BEHIND = 16
-_LONGEST_TOLD = 26
+_LEAST = 9  # digits of the shortest of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +119,13 @@ class GroupedRecognizer:
 
     def find(self, text: str, path: str) -> Sequence[Finding]:
         """Every identifier in groups in one text."""
-        return self._found(runs.runs(text), path)
+        return self._found(runs.runs(text, least=_LEAST), path)
 
     def find_across(self, text: str, joins: Sequence[int]) -> Sequence[Finding]:
         """Those of them that are not to be found in one of the texts which meet at `joins`."""
         near = [
             run
-            for run in runs.runs(text)
+            for run in runs.runs(text, least=_LEAST)
             if any(run.starts[0] - _WORDS_BEFORE <= join <= run.ends[-1] + _WORDS_BEHIND for join in joins)
         ]
         return self._found(near, "")
@@ -133,7 +133,7 @@ class GroupedRecognizer:
     def _found(self, those: Iterable[runs.Run], path: str) -> Sequence[Finding]:
         findings: list[Finding] = []
         for run in those:
-            if len(run.digits) < 9:
+            if len(run.digits) < _LEAST:
                 continue
             group_at = {offset: index for index, offset in enumerate(run.offsets)}
             group_at[len(run.digits)] = len(run.offsets)
@@ -170,7 +170,7 @@ class GroupedRecognizer:
         """Numbers without a checksum, in even groups, that the words around them name."""
         for first, last in run.even_pieces():
             digits = run.digits[run.offsets[first] : run.offsets[last] + run.ends[last] - run.starts[last]]
-            if not 9 <= len(digits) <= _LONGEST_TOLD or not digits.isdigit():
+            if not 9 <= len(digits) <= LONGEST or not digits.isdigit():
                 continue
             start, end = run.starts[first], run.ends[last]
             before = run.text[max(0, start - _WORDS_BEFORE) : start]

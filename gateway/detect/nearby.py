@@ -140,7 +140,14 @@ class AroundRuns:
 
     def find_around(self, text: str, runs: DigitRuns) -> Sequence[Finding]:
         """Everything that the rule finds around those of `runs` that it needs."""
-        return found_within(self.recognizer, self.spans(runs), text)
+        spans = self.spans(runs)
+        if self.recognizer.rule.cues:
+            spans = [span for span in spans if self._has_cue(text, span)]
+        return found_within(self.recognizer, spans, text)
+
+    def _has_cue(self, text: str, span: Span) -> bool:
+        around = text[max(0, span[0]) : span[1]].casefold()
+        return any(cue in around for cue in self.recognizer.rule.cues)
 
     def shapes(self) -> Iterator[Shape]:
         """The runs that the rule needs."""

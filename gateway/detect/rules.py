@@ -59,7 +59,8 @@ class Rule:
     `context`, `score` holds only if one of those words stands within `reach` characters before or `after` characters
     behind; otherwise the score is `bare`, and a `bare` of 0 drops it. `unless` drops a candidate if it matches the few
     characters right before it. `trigger` is a wider, cheaper pattern for the prefilter. `runs` says that every match
-    holds a whole run of digits of one of these lengths: the rule is then tried around such runs only.
+    holds a whole run of digits of one of these lengths: the rule is then tried around such runs only. `cues` say that
+    every match holds one of these, without regard to case: where none is, such a rule is not tried.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Rule:
     trigger: str | None = None
     runs: frozenset[int] = frozenset()
     letters: frozenset[str] = ALONE
+    cues: tuple[str, ...] = ()
     head: str | None = None
     is_common: bool = False
     tier: Tier = Tier.STRUCTURED

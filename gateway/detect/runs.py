@@ -104,9 +104,12 @@ class Run:
             first = max(first + 1, last)
 
 
-def runs(text: str) -> Iterator[Run]:
-    """Every run of two or more groups in `text`."""
+def runs(text: str, *, least: int = 2) -> Iterator[Run]:
+    """Every run of two or more groups in `text`; some that have fewer digits than `least` are left out."""
     for match in _RUN.finditer(text):
+        first, last = match.span()
+        if last - first <= least:  # there is a separator, too
+            continue
         offsets: list[int] = []
         starts: list[int] = []
         ends: list[int] = []

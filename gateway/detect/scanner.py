@@ -408,7 +408,7 @@ def identity(recognizer: Recognizer) -> str:
         rule = recognizer.rule
         check = rule.check.__qualname__ if rule.check else ""
         parts += (rule.pattern, rule.score, rule.bare, rule.context, rule.unless, rule.reach, rule.after, check)
-        parts += (rule.ignore_case, rule.compact, sorted(rule.runs))
+        parts += (rule.ignore_case, rule.compact, sorted(rule.runs), rule.cues)
     elif isinstance(recognizer, ForeignRecognizer):
         parts += (recognizer.identity,)
     return repr(parts)

@@ -273,7 +273,8 @@ def table_recognizer() -> TableRecognizer:
             (re.compile(_SECRET_HEADER), recognizer(secret)),
             (re.compile(_PERSON_HEADER), recognizer(_PERSON)),
             (re.compile(_HAN_PERSON_HEADER), recognizer(_HAN_PERSON)),
-        )
+        ),
+        told.by_digits,
     )
     return TableRecognizer(
         re.compile(f"(?:{_by_first(_HEADERS.split())}){_HEADER_END}"),

@@ -93,6 +93,10 @@ WORLDWIDE: tuple[Rule, ...] = (
         ignore_case=True,
         trigger=SOLID,
         runs=frozenset(range(8, 20)),
+        cues=(
+            *("acc", "a/c", "bank", "routing", "sort", "deposit", "beneficiary", "pay", "paid", "wire", "transfer"),
+            *("refund", "salary", "credit", "debit", "remit", "withdraw"),
+        ),
     ),
     Rule(
         "swift",

@@ -142,3 +142,23 @@ def test_each_shape_of_a_run_has_its_recognizers():
     assert shapes[4, ""] == {0, 1}
     assert shapes[4, "<"] == shapes[5, "<>"] == {1}
     assert len(shapes) == 8
+
+
+_TO = [
+    *("deposit", "wire", "transfer", "refund", "payout", "salary", "paycheck", "payment", "pay", "paid", "credit"),
+    *("debit", "remit", "withdraw"),
+]
+_OF = ["account", "accounts", "acct", "a/c", "beneficiary", "payee", "routing"]
+
+
+@pytest.mark.parametrize("write", [str, str.upper, str.title, lambda words: words.replace("s", "\u017f")])
+@pytest.mark.parametrize(
+    "words",
+    [*_OF, *(f"{verb} it to" for verb in _TO), "bank details", "banking information", "sort code", "direct deposit"],
+)
+def test_every_word_that_announces_a_bank_account_is_a_cue(words, write):
+    (rule,) = [found for found in CATALOGUE if found.name == "bank-account-near"]
+    text = f"Please, {write(words)} 1234567890, now"
+    found = way_of(rule).find(text, (text.index(", now"),))
+    assert [text[one.start : one.end] for one in found] == ["1234567890"]
+    assert list(found) == list(rule.find(text, ""))
