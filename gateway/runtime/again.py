@@ -195,38 +195,49 @@ class Again:
         """Answer with `body`, if the tenant's limits allow it at once; its place in the audit log is kept."""
         known, opened, request_id = wire.known, wire.opened, self._ids.new()
         quotas, quota, reservation, said_of_quota = self._quotas, known.quota, None, b""
-        if quotas is not None and quota is not None:
-            reservation = quotas.hold_again(quota, request_id)
-            if reservation is None:
-                self._audit.release()
-                return False
-            told = headers_of(quota.limits, reservation.standing, is_degraded=reservation.is_degraded)
-            said_of_quota = b"".join([b"%b: %b\r\n" % header for header in told])
-        number = request_id.encode()
-        if opened.reply_id:
-            body = body.replace(opened.reply_id, wire.reply_prefix + number)
-        age_s = round(at - opened.since, 3)
-        taken_s = self._clock.monotonic() - since
-        ms = int(taken_s * 1000 + 0.5) if taken_s > 0 else 0
-        told_of_it = (number, ms, number, said_of_quota)
-        head = wire.head % (told_of_it if not wire.shows_age else (*told_of_it, age_s))
-        wire.shelf.move_to_end(wire.key)
-        if known.on_record is not None:
-            # Before its last byte leaves, so that no follow-up can be faster than the record.
-            self._deciding.generation.replies.put(known.on_record.marks, known.facts.label_high)
+        try:
+            if quotas is not None and quota is not None:
+                reservation = quotas.hold_again(quota, request_id)
+                if reservation is None:
+                    self._audit.release()
+                    return False
+                told = headers_of(quota.limits, reservation.standing, is_degraded=reservation.is_degraded)
+                said_of_quota = b"".join([b"%b: %b\r\n" % header for header in told])
+            number = request_id.encode()
+            if opened.reply_id:
+                body = body.replace(opened.reply_id, wire.reply_prefix + number)
+            age_s = round(at - opened.since, 3)
+            taken_s = self._clock.monotonic() - since
+            ms = int(taken_s * 1000 + 0.5) if taken_s > 0 else 0
+            told_of_it = (number, ms, number, said_of_quota)
+            answer = wire.head % (told_of_it if not wire.shows_age else (*told_of_it, age_s)) + body + wire.tail
+            wire.shelf.move_to_end(wire.key)
+            if known.on_record is not None:
+                # Before its last byte leaves, so that no follow-up can be faster than the record.
+                self._deciding.generation.replies.put(known.on_record.marks, known.facts.label_high)
+        except Exception as exc:  # noqa: BLE001 -- nothing has been sent: the usual way finds out what its client is told
+            log.crash("request_failed", exc, request_id=request_id)
+            self._audit.release()
+            if quotas is not None and reservation is not None:
+                quotas.let_go(reservation)
+            return False
         record = wire.record
         try:
-            line.send(head + body + wire.tail)
+            line.send(answer)
         except Exception as exc:  # noqa: BLE001 -- whatever a connection raises, the request ends, and once
             log.crash("send_failed", exc, request_id=request_id)
             record = replace(record, ending=Ending.SEND_FAILED)
             line.cut()
-        taken_s = self._clock.monotonic() - since
-        held = quotas.let_go(reservation) if quotas is not None and reservation is not None else None
-        self.given += 1
-        self._repeats.given += 1
-        self._cache.given_again()
-        wire.count(taken_s)
+        taken_s, held = self._clock.monotonic() - since, None
+        try:
+            if quotas is not None and reservation is not None:
+                held = quotas.let_go(reservation)
+            self.given += 1
+            self._repeats.given += 1
+            self._cache.given_again()
+            wire.count(taken_s)
+        except Exception as exc:  # noqa: BLE001 -- it is put on record all the same
+            log.crash("settling_failed", exc, request_id=request_id)
         cached = Cached(age_s, opened.prompt_tokens, opened.completion_tokens)
         in_ms = int(taken_s * 1e6 + 0.5) / 1000
         self._audit.record(replace(record, request_id=request_id, at=at, ms=in_ms, cached=cached, held=held))

@@ -625,6 +625,27 @@ async def test_a_connection_that_fails_is_cut_and_its_record_says_so(tmp_path, s
     assert [str(one.ending) for one in outcomes(gateway)] == ["completed"] * MADE + ["send_failed"]
 
 
+@pytest.mark.parametrize("step", ["before", "after"])
+async def test_a_fault_of_ours_takes_the_usual_way_as_long_as_nothing_was_sent(tmp_path, servers, step, monkeypatch):
+    async with lined(tmp_path, servers, rewrite=of_several_tenants) as (gateway, line):
+        wire = wire_of(chat(), gateway.plain_key)
+        await line.learn(wire)
+        before, worker = given(gateway), gateway.worker
+        if step == "before":
+            monkeypatch.setattr(again, "headers_of", failing)
+        else:
+            (known_one,) = worker._pipeline._repeats.wires.values()
+            known_one.count = failing
+        assert status_of(await line.ask(wire)) == 200
+        assert given(gateway) == before + (step == "after")
+        assert (worker._audit._reserved, worker._quotas.live) == (0, 0)
+    assert [str(one.ending) for one in outcomes(gateway)] == ["completed"] * (MADE + 1)
+
+
+def failing(*args, **more):
+    raise RuntimeError
+
+
 async def test_what_is_forgotten_is_forgotten_with_its_bytes(tmp_path, servers, monkeypatch):
     monkeypatch.setattr(repeats, "MOST_EACH", 2)
     async with lined(tmp_path, servers) as (gateway, line):
