@@ -47,6 +47,7 @@ _IN_UUID = re.compile(r"[0-9A-Fa-f]{4}-\Z")
 _WORDS_BEFORE = 48
 _WORDS_BEHIND = 16
 _LEAST = 9  # digits of the shortest of them
+_RESIDENT_DIGITS, _MOBILE_DIGITS = 18, 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +138,10 @@ class GroupedRecognizer:
                 continue
             group_at = {offset: index for index, offset in enumerate(run.offsets)}
             group_at[len(run.digits)] = len(run.offsets)
+            count = len(run.digits)
             for entity, score, first, last in (
-                *self._residents(run, group_at),
-                *self._mobiles(run, group_at),
+                *(self._residents(run, group_at) if count >= _RESIDENT_DIGITS else ()),
+                *(self._mobiles(run, group_at) if count >= _MOBILE_DIGITS else ()),
                 *_cards_and_ssns(run),
                 *self._told(run),
             ):
@@ -150,7 +152,7 @@ class GroupedRecognizer:
 
     def _residents(self, run: runs.Run, group_at: dict[int, int]) -> Iterator[_Found]:
         for match in self.resident.finditer(run.digits):
-            first, end = group_at.get(match.start()), group_at.get(match.start() + 18)
+            first, end = group_at.get(match.start()), group_at.get(match.start() + _RESIDENT_DIGITS)
             if first is None or end is None or end <= first + 1:
                 continue
             if run.is_one_number(first, end - 1) and checksums.resident_id(match[1]):
@@ -158,7 +160,7 @@ class GroupedRecognizer:
 
     def _mobiles(self, run: runs.Run, group_at: dict[int, int]) -> Iterator[_Found]:
         for match in self.mobile.finditer(run.digits):
-            first, end = group_at.get(match.start()), group_at.get(match.start() + 11)
+            first, end = group_at.get(match.start()), group_at.get(match.start() + _MOBILE_DIGITS)
             if first is None or end is None or end <= first + 1:
                 continue
             sizes = run.sizes(first, end - 1)
