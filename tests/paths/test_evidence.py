@@ -1,6 +1,8 @@
 """Evidence of a month from a real process, checked by the stranger's script; and a replay of what that process did."""
 
+import asyncio
 import io
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -20,10 +22,21 @@ SCRIPT = Path(__file__).resolve().parents[2] / "docs" / "verify_evidence.py"
 SECRET = "11010519491231002X"
 
 
+@pytest.fixture(scope="module")
+def left_behind(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Once for all: two starts are what takes the time."""
+    config = tmp_path_factory.mktemp("evidence") / "config"
+    asyncio.run(serve_twice(config))
+    return config
+
+
 @pytest.fixture
-async def state(tmp_path: Path):
+def state(left_behind: Path, tmp_path: Path) -> Path:
     """What a gateway leaves behind that has served, been given another policy, and served on."""
-    config = tmp_path / "config"
+    return shutil.copytree(left_behind, tmp_path / "config")
+
+
+async def serve_twice(config: Path) -> None:
     async with ModelServer() as home, ModelServer() as burst:
         key, _ = write_config(config, {"home": home, "burst": burst})
         for version in (1, 2):
@@ -34,7 +47,6 @@ async def state(tmp_path: Path):
             async with serving(config) as served, caller(await served.port(), key) as client:
                 for words in ("Hello", f"My ID number is {SECRET}."):
                     assert (await client.post(**asks(words, model="chat"))).status_code == 200
-    return config
 
 
 def run(*arguments: object) -> int:
@@ -59,7 +71,7 @@ def packed(archive: Path, files: dict[str, bytes]) -> Path:
     return archive
 
 
-async def test_a_stranger_checks_a_month_offline(state: Path, tmp_path: Path, capsys) -> None:
+def test_a_stranger_checks_a_month_offline(state: Path, tmp_path: Path, capsys) -> None:
     month = datetime.now(UTC).strftime("%Y-%m")
     out, attached = tmp_path / "e.tar.gz", tmp_path / "eval.md"
     attached.write_text("recall")
@@ -105,7 +117,7 @@ def test_where_there_is_no_log_there_is_no_evidence(tmp_path: Path, capsys, monk
     assert "There is no audit log here. Start the gateway once." in capsys.readouterr().err
 
 
-async def test_what_a_real_process_decided_is_decided_so_again(state: Path, capsys) -> None:
+def test_what_a_real_process_decided_is_decided_so_again(state: Path, capsys) -> None:
     capsys.readouterr()
     audit = state / "state" / "audit"
     new = ("policy", "replay", state / "policy.yaml", "--config", state, "--audit", audit, "--language", "en")

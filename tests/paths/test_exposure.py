@@ -4,6 +4,8 @@ import asyncio
 import json
 from pathlib import Path
 
+import pytest
+
 from gateway.cli.main import main
 from gateway.core.records import RefusalCode
 from tests.fakes.house import write_config
@@ -70,7 +72,8 @@ async def test_what_left_before_a_recognizer_was_mended_is_found_in_the_log(tmp_
     assert len(told("--detector", "<policy:2")) == 2
 
 
-async def test_a_start_that_was_refused_is_on_record_once_something_serves(tmp_path: Path) -> None:
+@pytest.mark.parametrize("times", [1, pytest.param(2, marks=pytest.mark.slow)])
+async def test_a_start_that_was_refused_is_on_record_once_something_serves(tmp_path: Path, times: int) -> None:
     config = tmp_path / "config"
     async with ModelServer() as home:
         write_config(config, {"home": home})
@@ -79,14 +82,14 @@ async def test_a_start_that_was_refused_is_on_record_once_something_serves(tmp_p
         tenants = config / "tenants.yaml"
         good = tenants.read_text()
         tenants.write_text(good.replace("class: hospital", "class: hospitals"))
-        for _ in range(2):
+        for _ in range(times):
             refused = await asyncio.create_subprocess_exec(
                 *COMMAND, str(config), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
             )
             assert await asyncio.wait_for(refused.wait(), 60) == 1
         assert recorded(config, "refusal") == []
         tenants.write_text(good)
-        for _ in range(2):
+        for _ in range(times):
             async with serving(config) as served:
                 await served.event("worker_ready")
     (found,) = recorded(config, "refusal")
