@@ -140,6 +140,7 @@ class Worker:
         self._full_scanner = full_scanner or full_scanner_of(settings, self._models, self._executor)
         self._activations = 0
         self._in_force: InForce | None = None
+        self._refusals = refusal_book.Recorder(self._audit.refused)
         self._endpoints = Endpoints(
             bundle.topology, policy.zones, self._clock, chance=chance, shut=shut_by_capture(self._clouds())
         )
@@ -435,13 +436,11 @@ class Worker:
     def told(self, told: Told) -> None:
         """The supervisor says which overrides of operations stand, and what of the files does not come into force."""
         self._desk.told(told)
-        before, now = self._in_force, told.in_force
-        if now is None:
+        if told.in_force is None:
             return
-        self._in_force = now
-        is_new = before is None or now.refusals > before.refusals
-        if is_new and now.refused is not None and self._number == 0:
-            self._audit.refused(now.refused.refusal(now.refused_at, now.bundle))
+        self._in_force = told.in_force
+        if self._number == 0:
+            self._refusals.take(told.in_force)
 
     def _takes_nothing(self, pool: str) -> bool:
         return self._endpoints.is_closed(pool) or self._admission.is_drained(pool)

@@ -23,6 +23,7 @@ from msgspec.structs import replace
 
 from gateway.core.audit_chain import Head
 from gateway.core.controls import Controls, Order
+from gateway.core.records import Refusal
 from gateway.runtime.upgrade import NotLoaded
 
 LONGEST_MESSAGE: Final = 1 << 16
@@ -68,13 +69,15 @@ Message = Ready | Synced | Asked | Activated | NotActivated
 
 class InForce(msgspec.Struct, frozen=True):
     """What is to govern, since when in Unix seconds, and what of the files has been refused since: the newest of
-    `refusals`, at `refused_at`."""
+    `refusals`, at `refused_at`. `earlier` are those that the first worker may not have heard of, oldest first: what
+    was refused while it was gone."""
 
     bundle: str
     since: float = 0.0
     refusals: int = 0
     refused: NotLoaded | None = None
     refused_at: float = 0.0
+    earlier: tuple[Refusal, ...] = ()
 
 
 class Told(msgspec.Struct, frozen=True):

@@ -3,9 +3,12 @@
 A gateway that does not start has no worker and so no chain of records. It leaves a note under its own seal beside the
 other books; the first worker of the next start puts it on record, with the time at which it happened. Nothing is kept
 where there is no state folder yet, or no root secret to seal with: then the log on standard error is all there is.
+What is refused while workers serve the supervisor tells the first of them, which puts each on record once.
 """
 
 import hmac
+from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -14,6 +17,7 @@ import msgspec
 from gateway.core.keyed_hash import KeyedHash
 from gateway.core.records import Refusal
 from gateway.errors import AuditUnavailable
+from gateway.runtime.lifeline import InForce
 from gateway.runtime.whole_file import replace_file
 from gateway.telemetry import EventLog
 
@@ -31,6 +35,22 @@ class _Sealed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     v: int
     refusals: msgspec.Raw
     mac: str
+
+
+class Recorder:
+    """Puts on record what the supervisor says was refused, each once, however often it is said."""
+
+    def __init__(self, write: Callable[[Refusal], None]) -> None:
+        self._write = write
+        self._written: deque[Refusal] = deque(maxlen=MOST)
+
+    def take(self, told: InForce) -> None:
+        """The supervisor says what does not come into force, and what did not while nobody heard it."""
+        newest = () if told.refused is None else (told.refused.refusal(told.refused_at, told.bundle),)
+        for refusal in (*told.earlier, *newest):
+            if not any((one.at, one.codes) == (refusal.at, refusal.codes) for one in self._written):
+                self._written.append(refusal)
+                self._write(refusal)
 
 
 class Writes(Protocol):

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from gateway.core.records import RefusalCode
+from gateway.core.records import Refusal, RefusalCode
 from gateway.ports import Clock
 from gateway.runtime.bundle_shelf import digest_of
 from gateway.runtime.children import Worker
@@ -20,6 +20,9 @@ from gateway.telemetry import EventLog
 
 _PASSING: Final = frozenset({RefusalCode.CHANGED})
 """Reasons that say nothing of the files: they are looked at again."""
+
+MOST_UNHEARD: Final = 20
+"""Refusals that are kept while nobody is there to write them down; of more the newest."""
 
 log = EventLog(__name__)
 
@@ -35,6 +38,7 @@ class Reloading:
         self._refusals = 0
         self._refused: NotLoaded | None = None
         self._refused_at = 0.0
+        self._unheard: tuple[Refusal, ...] = ()
         self._is_by_files = False
         self._activating: Sequence[Worker] = ()
         self._until = 0.0
@@ -47,7 +51,12 @@ class Reloading:
 
     def told(self, bundle: str) -> InForce:
         """What a worker is told in which `bundle` is to govern."""
-        return InForce(bundle, self._since, self._refusals, self._refused, self._refused_at)
+        earlier = self._unheard if self._refused is None else self._unheard[:-1]
+        return InForce(bundle, self._since, self._refusals, self._refused, self._refused_at, earlier)
+
+    def heard(self) -> None:
+        """Whoever writes refusals down knows of all of them."""
+        self._unheard = ()
 
     def is_wanted(self, now: float) -> bool:
         """Whether the files are to be prepared."""
@@ -103,6 +112,7 @@ class Reloading:
         if refused is not None:
             self._refusals += 1
             self._refused, self._refused_at = refused, self._clock.wall()
+            self._unheard = (*self._unheard, refused.refusal(self._refused_at, self.bundle))[-MOST_UNHEARD:]
             self.revision += 1
             if _PASSING.intersection(refused.codes):
                 self._watch.forget()

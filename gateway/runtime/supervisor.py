@@ -190,6 +190,7 @@ class Supervisor:
             match read_message(data):
                 case Ready():
                     worker.is_ready = True
+                    self._heard_by(worker)
                 case Synced(head):
                     self._heads.told(head)
                 case Asked(asked, order):
@@ -222,6 +223,12 @@ class Supervisor:
         with contextlib.suppress(OSError):  # full, or hung up
             worker.channel.send(written(told))
             worker.told_revision = controls.revision, revision
+            self._heard_by(worker)
+
+    def _heard_by(self, worker: Worker) -> None:
+        """What was told so far has been heard by `worker`; the first one writes refusals down."""
+        if worker.number == 0 and worker.is_ready:
+            self._reloading.heard()
 
     def _hang_up(self, worker: Worker) -> None:
         if worker.channel.fileno() >= 0:

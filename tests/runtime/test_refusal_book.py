@@ -7,7 +7,9 @@ import pytest
 from gateway.core.keyed_hash import KeyedHash
 from gateway.core.records import Refusal, RefusalCode
 from gateway.errors import AuditUnavailable
-from gateway.runtime.refusal_book import FILE, MOST, hand_over, note
+from gateway.runtime.lifeline import InForce
+from gateway.runtime.refusal_book import FILE, MOST, Recorder, hand_over, note
+from gateway.runtime.upgrade import NotLoaded
 
 KEY = KeyedHash(b"a key of the tests")
 
@@ -94,3 +96,20 @@ async def test_without_a_state_folder_nothing_is_made_and_a_disk_that_fails_is_n
         note(tmp_path, refusal(1.0), KEY)
     assert await recorded(tmp_path) == []
     assert [record.msg for record in caplog.records] == ["refusals_not_recorded"]
+
+
+def test_each_refusal_that_the_supervisor_tells_is_recorded_once_also_what_happened_while_nobody_was_there() -> None:
+    written: list[Refusal] = []
+    recorder = Recorder(written.append)
+    first, second = refusal(1.0), refusal(2.0, code=RefusalCode.UNSIGNED)
+    newest = NotLoaded((RefusalCode.RESTART,), 0)
+    recorder.take(InForce("b"))
+    recorder.take(InForce("b", refusals=3, refused=newest, refused_at=3.0, earlier=(first, second)))
+    recorder.take(InForce("b", refusals=3, refused=newest, refused_at=3.0, earlier=(first, second)))
+    recorder.take(InForce("b", refusals=3, earlier=(first,)))
+    assert [(one.at, one.codes[0]) for one in written] == [
+        (1.0, RefusalCode.PROBLEMS),
+        (2.0, RefusalCode.UNSIGNED),
+        (3.0, RefusalCode.RESTART),
+    ]
+    assert written[-1].in_force == "b"

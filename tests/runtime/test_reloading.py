@@ -12,7 +12,7 @@ from gateway.runtime.bundle_shelf import digest_of
 from gateway.runtime.children import Worker
 from gateway.runtime.file_watch import SETTLED_AFTER_S
 from gateway.runtime.lifeline import LONGEST_MESSAGE, InForce, Told, written
-from gateway.runtime.reloading import Reloading
+from gateway.runtime.reloading import MOST_UNHEARD, Reloading
 from gateway.runtime.upgrade import NotLoaded, Prepared
 from tests.fakes.clock import FakeClock
 
@@ -110,6 +110,33 @@ def test_files_that_changed_while_they_were_read_are_looked_at_again(reloading, 
     assert changed(reloading, policy, "version: 2\n...\n", 1.0)
     reloading.refused(NotLoaded((RefusalCode.CHANGED,)))
     assert [reloading.is_wanted(at) for at in (3.0, 3.0 + SETTLED_AFTER_S)] == [False, True]
+
+
+def test_what_was_refused_while_nobody_heard_it_is_told_with_the_newest(reloading, clock, policy):
+    codes = (RefusalCode.PROBLEMS, RefusalCode.RESTART, RefusalCode.TOO_MANY)
+    for code in codes:
+        clock.now += 1
+        reloading.refused(NotLoaded((code,), 1, (Problem("f", 1, 1, "no"),), files="d"))
+    told = reloading.told("first")
+    assert told.refused.codes == (RefusalCode.TOO_MANY,)
+    assert [(one.codes, one.in_force, one.files) for one in told.earlier] == [
+        ((code,), "first", "d") for code in codes[:2]
+    ]
+    assert [one.at for one in told.earlier] == sorted(one.at for one in told.earlier)
+    # Mended before anybody heard of it: it was refused all the same.
+    reloading.unchanged(prepared("first", watched={"policy.yaml": str(policy)}))
+    assert [one.codes for one in reloading.told("first").earlier] == [(code,) for code in codes]
+    reloading.heard()
+    assert reloading.told("first").earlier == ()
+
+
+def test_of_many_refusals_that_nobody_heard_the_newest_fit_into_a_message(reloading):
+    for count in range(3 * MOST_UNHEARD):
+        refused = NotLoaded(tuple(RefusalCode), count, (), "f" * 64, "b" * 64, 10**6, "c" * 64)
+        reloading.refused(refused)
+    told = reloading.told("first")
+    assert [one.problems for one in told.earlier] == list(range(2 * MOST_UNHEARD, 3 * MOST_UNHEARD - 1))
+    assert len(written(Told(NOTHING_SET, in_force=told))) < LONGEST_MESSAGE
 
 
 def test_an_upgrade_that_stops_with_the_gateway_is_no_refusal(reloading):
