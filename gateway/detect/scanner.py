@@ -37,6 +37,7 @@ _MAX_HITS = 16 * MAX_FINDINGS  # in one root; the same finding is hit again in o
 
 _CONTEXT = 64  # characters: as far as any rule looks back or ahead for words
 _LONG = 1_000  # characters of a text of which a memo is asked before anything else; of a shorter one if it is much work
+_SHORT = 1_500  # characters of a request that is looked through sooner than a memo is asked
 _MANY = 16  # places to try a recognizer at that are worth a look at the clock
 _MAX_TOKENS = 16  # control tokens in one text: what is told of them is the place
 _MANY_CELLS = 20
@@ -142,7 +143,7 @@ class RequestScanner:
         characters = sum([len(leaf.text) for leaf in leaves])
         deadline = started + BASE_S + characters * PER_CHARACTER_S
         recall = stretches = None
-        is_short = characters <= CHUNK
+        is_short = characters <= _SHORT
         if memo is not None and not is_short:
             recall, stretches = Recall(memo), Stretches(memo, walked, _TIERS)
             roots = Roots(leaves, seams(leaves, stretches.gaps(len(leaves))), stretches.known)
@@ -153,7 +154,7 @@ class RequestScanner:
             triggered = self._triggered(roots.texts(), roots, deadline, recall)
             if memo is not None and is_short:
                 triggered = list(triggered)
-                # A short request is looked through sooner than a memo is asked: that pays where there is much to do.
+                # Asking pays where there is much to do.
                 if self._is_much_of(triggered):
                     recall, stretches = Recall(memo), Stretches(memo, walked, _TIERS)
                     stretches.add_to(roots)

@@ -87,16 +87,22 @@ def stock(language: str, split: Split | None) -> Stock:
 
 
 def examples(
-    seed: int, count: int, *, languages: Sequence[str] = LANGUAGES, split: Split | None = None, first: int = 0
+    seed: int,
+    count: int,
+    *,
+    languages: Sequence[str] = LANGUAGES,
+    split: Split | None = None,
+    first: int = 0,
+    least: int = 0,
 ) -> Iterator[Example]:
-    """`count` requests from number `first` on, the languages in turn."""
+    """`count` requests from number `first` on, the languages in turn, each filled up to `least` characters."""
     stocks = [stock(language, split) for language in languages]
     for number in range(first, first + count):
         held = stocks[number % len(stocks)]
-        yield _example(held, Random(f"{seed}/{held.language}/{number}"), f"{seed}-{number}", split)
+        yield _example(held, Random(f"{seed}/{held.language}/{number}"), f"{seed}-{number}", split, least)
 
 
-def _example(held: Stock, rng: Random, name: str, split: Split | None) -> Example:
+def _example(held: Stock, rng: Random, name: str, split: Split | None, least: int) -> Example:
     (kind,) = rng.choices([kind for kind, _ in _KINDS], [share for _, share in _KINDS])
     template = rng.choice(held.by_kind[kind])
     phrase = None
@@ -112,7 +118,7 @@ def _example(held: Stock, rng: Random, name: str, split: Split | None) -> Exampl
             transform = wanted
             text, marks = changed
     (length,) = rng.choices([name for name, _ in _FILLED], [share for _, share in _FILLED])
-    text, marks = _padded(text, marks, LENGTHS[length], held, rng)
+    text, marks = _padded(text, marks, max(LENGTHS[length], least), held, rng)
     carrier = carriers.USUAL
     if length == "as written" and rng.random() < _ELSEWHERE:
         carrier = rng.choice(carriers.EVERYDAY)
