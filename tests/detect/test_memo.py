@@ -143,7 +143,7 @@ def test_a_stopped_scan_is_not_remembered():
 @pytest.mark.parametrize("tiers", [frozenset(), frozenset((Tier.STRUCTURED,)), BOTH], ids=["none", "one", "both"])
 def test_what_not_every_tier_has_seen_is_looked_at_again(scanner, tiers):
     memo = memos().of("bank")
-    text = f"{ID} " + "and so on " * 100  # long enough for a memo to be asked
+    text = f"{ID} " + "and so on " * 200  # long enough for a memo to be asked
     memo.remember(memo.key_of(text), Remembered(tiers, (), ()))
     assert len(scanner.scan("chat", chat(text), memo).findings) == (tiers != BOTH)
 
@@ -180,7 +180,7 @@ def test_the_time_of_a_text_that_another_tenant_sent_tells_nothing(scanner):
     rng = random.Random(17)
 
     def text():
-        return f"number {rng.randrange(10**15, 10**16)} of {rng.random()} " + "and more words of no consequence " * 40
+        return f"number {rng.randrange(10**15, 10**16)} of {rng.random()} " + "and more words of no consequence " * 60
 
     def spent(memo: TenantMemo, content: str) -> int:
         before = time.thread_time_ns()
