@@ -227,3 +227,27 @@ async def test_limits_and_tenants_are_hot(tmp_path):
         put(tenants, text)
         await until(running, "reloaded", 2)
         assert (await asked(running, BODY)).status_code == 200
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [("state_dir: elsewhere\n", "restart"), ("workers: 200\n", "too_many")],
+    ids=["what is the supervisor's for life", "more workers than there are places for"],
+)
+async def test_what_cannot_be_taken_over_is_refused_recorded_and_told_and_all_goes_on(tmp_path, change, code):
+    async with ModelServer() as server, process(tmp_path, {"home": server}) as running:
+        before, workers = status(running)[1]["bundle"], running.workers()
+        gateway, key = running.config / "gateway.yaml", change.partition(":")[0]
+        kept = [line for line in gateway.read_text().splitlines(keepends=True) if not line.startswith(f"{key}:")]
+        put(gateway, "".join(kept) + change)
+        running.popen.send_signal(signal.SIGHUP)
+        await until(running, "upgrade_refused")
+        ended, told = status(running)
+        assert (ended, told["in_force"]["refused"]["codes"], told["bundle"]) == (1, [code], before)
+        assert set(workers) <= set(running.workers())
+        assert (await asked(running, BODY)).status_code == 200
+        async with asyncio.timeout(20):
+            while not (refusals := recorded(running, "refusal")):  # noqa: ASYNC110 -- the log's writer is a thread
+                await asyncio.sleep(0.05)
+        assert [(one["codes"], one["in_force"]) for one in refusals] == [([code], before)]
