@@ -180,7 +180,7 @@ class RequestScanner:
         """Whether trying all that was triggered takes longer than asking a memo."""
         tries = 0
         for _, _, _, _, worth, _ in triggered:
-            tries += len(worth)
+            tries += sum([len(ends) or 1 for ends in worth.values()])
             if not self._is_much.isdisjoint(worth):
                 return True
         return tries > _MANY
