@@ -32,7 +32,7 @@ from path import configured, measure
 from run import FULL, OUT, QUICK, SHARED, _fill, _missing, _per_request
 from tables import Row, Table, as_record, as_text
 
-from gateway.runtime import repeats
+from gateway.runtime import again, repeats
 
 MODEL_S: Final = 0.2
 ASKED: Final = 30
@@ -83,17 +83,21 @@ def main() -> int:
 
 
 def _costs(turns: int) -> None:
-    """The first table: a new request, one whose answer is stored, and the same when it has come before as it is."""
+    """The first table: a new request, one whose answer is stored, and the same if its body is known, or all of it."""
     print(f"{'1.3 KB, nothing found':44}{'µs':>8}{'least':>8}{'calls':>8}")
     asked = [_repeated().encode()]
-    for name, block, is_known in (
-        ("not stored: a model server is asked", "", False),
-        ("stored: read, scanned, decided and found", "cache: {}\n", False),
-        ("stored, and asked in these bytes before", "cache: {}\n", True),
+    for name, block, body_known, head_known in (
+        ("not stored: a model server is asked", "", False, False),
+        ("stored: read, scanned, decided and found", "cache: {}\n", False, False),
+        ("stored, and asked in this body before", "cache: {}\n", True, False),
+        ("stored, and asked in these bytes before", "cache: {}\n", True, True),
     ):
         with TemporaryDirectory() as folder:
             _caching(block)(configured(Path(folder) / "gateway"))
-            with patch.object(repeats, "LARGEST", repeats.LARGEST if is_known else 0):
+            with (
+                patch.object(repeats, "LARGEST", repeats.LARGEST if body_known else 0),
+                patch.object(again, "LARGEST_WIRE", again.LARGEST_WIRE if head_known else 0),
+            ):
                 work = measure(Path(folder) / "gateway", None, is_streamed=False, turns=turns, asked=asked)
                 figure = uvloop.run(work)
         print(f"{name:44}{figure['us']:>8.1f}{figure['least_us']:>8.1f}{figure['calls']:>8.0f}")
