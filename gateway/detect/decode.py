@@ -55,7 +55,7 @@ ESCAPE_GATES = (
     r"\\[uUx][0-9A-Fa-f{]{2}",
     r"(?:=[0-9A-F]{2}){2}",
     r"[\U000e0020-\U000e007e]",
-    r"[0-9A-Fa-f :,x]{23}",  # eight pairs and what stands between them, at the least
+    r"[0-9A-Fa-f]{2}(?:[ :,]{1,2}(?:0x)?[0-9A-Fa-f]{2}){7}",
 )
 """Where something may be escaped, or written in pairs. Whether it is, only decoding tells."""
 
