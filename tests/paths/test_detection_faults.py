@@ -163,6 +163,7 @@ def switched():
     class Wrapped:
         def __init__(self, entries: list[Entry], always: frozenset[int]) -> None:
             self.real = build_prefilter(entries, always)
+            self.groups = self.real.groups
 
         def seen(self, texts):
             if switch.prefilter is not None:
