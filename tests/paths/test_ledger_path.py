@@ -119,7 +119,7 @@ async def test_kill_9_leaves_every_finished_request_in_the_ledger_once_and_names
         key, _ = write_config(config, {"burst": burst}, timeouts=QUICK, policy=CLOUD_FIRST, tenants=PRICES)
         async with serving(config) as served, caller(await served.port(), key) as client:
             await asyncio.gather(*(client.post(**asks(model="chat")) for _ in range(20)))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while len(recorded(config, "outcome")) < 20:  # noqa: ASYNC110 -- what is on disk
                     await asyncio.sleep(0.02)
             assert sums(config)[()].requests == 20

@@ -329,7 +329,10 @@ class TestRedisLost:
             own.resume()
             while gateway.worker._quota_store.is_degraded or gateway.worker._quota_store.unsettled:
                 await asyncio.sleep(0.02)
-            assert "x-tidegate-quota" not in (await gateway.chat()).headers
+            # A busy machine may lose it once more, for a moment.
+            async with asyncio.timeout(60):
+                while "x-tidegate-quota" in (await gateway.chat()).headers or gateway.worker._quota_store.unsettled:
+                    await asyncio.sleep(0.02)
             await gateway.settled()
             await gateway.worker._quota_store.finish()
             live = own.ask("ZCARD", "tidegate:q1:{tenant:bank}:live")
