@@ -12,7 +12,7 @@ from functools import partial
 from itertools import chain, takewhile
 
 from gateway.core.findings import Finding, Tier
-from gateway.detect.borrowed import Borrower, borrower, found_beside
+from gateway.detect.borrowed import Borrower, borrower, folding, found_beside
 from gateway.detect.patterns import NATIONAL
 from gateway.detect.people import HAN_NAME, TWO_WORDS
 from gateway.detect.rules import PatternRecognizer, Rule, recognizer
@@ -270,9 +270,9 @@ def table_recognizer() -> TableRecognizer:
     columns = Borrower(
         (
             *told.rules,
-            (re.compile(_SECRET_HEADER), recognizer(secret)),
-            (re.compile(_PERSON_HEADER), recognizer(_PERSON)),
-            (re.compile(_HAN_PERSON_HEADER), recognizer(_HAN_PERSON)),
+            (folding(_SECRET_HEADER), recognizer(secret)),
+            (folding(_PERSON_HEADER), recognizer(_PERSON)),
+            (folding(_HAN_PERSON_HEADER), recognizer(_HAN_PERSON)),
         ),
         told.by_digits,
     )
