@@ -80,7 +80,8 @@ class RedisTaintStore:
         self._looks = 0
         self._evicts: bool | None = None
         # For a little less than the ttl: what has just expired by a clock that was put right is not lost.
-        self._own = OwnReplies(clock, kept_s=ttl_s - min(_MARGIN_S, ttl_s / 10))
+        self._slack_s = min(_MARGIN_S, ttl_s / 10)
+        self._own = OwnReplies(clock, kept_s=ttl_s - self._slack_s)
         self._beat = b""
         # Whether Redis took our last sign of life and nothing has failed since: while it does not, others have replies
         # that they cannot save, of which we know nothing.
@@ -210,13 +211,16 @@ class RedisTaintStore:
 
     def _question(self, marks: Sequence[bytes]) -> "_Question":
         own = self._own.labels(marks)
-        return _Question(self._era, marks, own, self._own.confirmed(own))
+        until = self._clock.wall() + self._slack_s / 2
+        return _Question(self._era, marks, own, self._own.confirmed(own), until)
 
     def _understood(self, reply: Reply, question: "_Question") -> Mapping[bytes, Collection[str]] | None:
         if not isinstance(reply, list) or len(reply) != len(question.marks) + 1:
             return None
         if self._era is None or question.era is not self._era:
             return None  # asked of a record that has been given up since: this says nothing about the new one
+        if self._clock.wall() >= question.until:
+            return None  # the machine slept in between: what was there when it was asked may have expired
         found, _ = _heads(reply)
         if found != self._seals.era(self._era):
             self._meet(self._seals.read_era(found))
@@ -332,6 +336,7 @@ class _Question:
     marks: Sequence[bytes]
     own: Mapping[bytes, Labels]
     confirmed: Mapping[bytes, Labels]
+    until: float
 
 
 def _heads(reply: Reply) -> tuple[Reply, Reply]:

@@ -243,6 +243,15 @@ async def test_a_machine_that_slept_misses_nothing_that_has_expired_meanwhile(wo
     assert await worker.read(A) == {}
 
 
+async def test_a_machine_that_slept_while_it_waited_for_an_answer_takes_nothing_from_it(worker: Worker) -> None:
+    await worker.put([A], "restricted")
+    reading = worker.begin(worker.store.read([A]))
+    await turns()
+    worker.clock.ahead += 2 * TTL_S
+    assert await worker.through(reading) is None
+    assert not worker.store.is_lost
+
+
 async def test_one_who_remembers_more_than_is_kept_still_notices_what_is_missing(
     worker: Worker, server: StagedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
