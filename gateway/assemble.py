@@ -309,15 +309,11 @@ class Worker:
         ask(lambda: readings.of_pools(*about, self._endpoints.is_closed))
         ask(lambda: readings.of_endpoints(bundle.topology, self._endpoints))
         ask(lambda: readings.of_overrides(self._desk, self._activations + self._credentials.epoch))
-        ask(self._credentials.readings)
         ask(lambda: readings.of_audit(self._audit))
         ask(lambda: readings.of_memo(self._memo))
-        ask(self._quotas.readings)
-        ask(self._shadow.readings)
-        ask(self._budget.readings)
-        ask(self._warm_ups.readings)
         ask(lambda: readings.of_replies(self._replies))
-        ask(self._mirrors.readings)
+        for each in (self._credentials, self._quotas, self._shadow, self._budget, self._warm_ups, self._mirrors):
+            ask(each.readings)
         if self._canary is not None:
             ask(self._canary.readings)
         if self._cache is not None:
@@ -332,6 +328,11 @@ class Worker:
             )
         )
         ask(lambda: readings.of_files(self._in_force))
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nobody is being served."""
+        return not self._pipeline.in_flight
 
     def asgi(self) -> Application:
         """The data plane for another server than ours; `run` is then called with a socket that nobody knows."""

@@ -12,8 +12,6 @@ from concurrent.futures import Executor
 from functools import partial
 from typing import Final
 
-from msgspec.structs import replace
-
 from gateway.core.access import reaches_model
 from gateway.core.client import Client
 from gateway.core.decision import Allow, Deny
@@ -39,6 +37,7 @@ from gateway.runtime.reach import check_reach, no_such_model
 from gateway.runtime.relay import Relay
 from gateway.runtime.repeats import KEY_BYTES, Repeats
 from gateway.runtime.reply_cache import ReplyCache
+from gateway.runtime.settlement import Settlement
 from gateway.runtime.shadow import Shadow
 from gateway.runtime.staying import Staying
 from gateway.telemetry import EventLog
@@ -91,11 +90,11 @@ class Pipeline:
         self._executor = executor
         self._patience = patience
         self._instruments = instruments
-        self._staying = staying
         self._quotas = quotas
         self._cache = cache
         self._shadow = shadow
         self._repeats = None if cache is None else Repeats(cache, quotas, shadow, secrets.token_bytes(KEY_BYTES))
+        self._settlement = Settlement(quotas, staying, self._repeats, instruments, audit, clock)
         self._started_at = started_at
         self._live: dict[Call, Relay] = {}
         self._ids = Ids()
@@ -424,35 +423,7 @@ class Pipeline:
 
     def _settle(self, call: Call, ending: Ending, error: TidegateError | None) -> None:
         self._live.pop(call, None)
-        now = self._clock.monotonic()
-        generation = generation_of(call)
-        try:
-            if self._quotas is not None and call.quota is not None:
-                self._quotas.settle(call, ending)
-            if call.usage is None and call.attempts:
-                call.reckon(ending)
-            if generation.prices is not None:
-                call.cost_micros = call.cost(generation.prices)
-            if call.queued_s or error is not None:
-                call.stayed = self._staying.why(call, generation.policy, error)
-            if call.stored is not None and self._repeats is not None:
-                self._repeats.learn(call)
-            if call.planted is None:
-                self._instruments.settled(call, ending, error, now=now)
-        except Exception as exc:  # noqa: BLE001 -- it is put on record, and told to whoever waits, all the same
-            log.crash("settling_failed", exc, request_id=call.id)
-        if call.on_settled is not None:
-            try:
-                call.on_settled(ending)
-            except Exception as exc:  # noqa: BLE001 -- it is put on record all the same
-                log.crash("settling_failed", exc, request_id=call.id)
-            call.on_settled = None
-        if call.is_reserved:
-            call.is_reserved = False
-            if call.facts is not None and call.facts.model not in generation.policy.aliases:
-                # What the client called its model is text of the client's (threats.md I6).
-                call.facts = replace(call.facts, model="")
-            self._audit.record(call.outcome(ending, error, at=self._clock.wall(), now=now))
+        self._settlement.settle(call, ending, error)
 
 
 async def _ask_record(replies: ReplyRecord, conversation: Conversation, go_on: Callable[[Provenance], None]) -> None:

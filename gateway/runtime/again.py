@@ -104,7 +104,7 @@ class Again:
         at = self._clock.wall()
         if not self._is_as_it_was(wire, client, at):
             return False
-        body = self._cache.open_again(wire.opened, at)
+        body = self._cache.stored.open_again(wire.opened, at)
         if body is None:
             return False
         try:
@@ -134,7 +134,7 @@ class Again:
             # Heads may differ from request to request: those that never come again are not worth it.
             known.last_wire = place
             return
-        opened, on_record = self._cache.opened(known.stored), known.on_record
+        opened, on_record = self._cache.stored.opened(known.stored), known.on_record
         if opened is None or (on_record is not None and not _is_of(opened, on_record)):
             return
         prefix = id_of(request.dialect, "").encode()

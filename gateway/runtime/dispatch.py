@@ -167,7 +167,7 @@ class Dispatcher:
             connection.abort()
             place.leave()
             raise
-        relay.when_over(partial(self._over, walk, place, pool, endpoint))
+        relay.attempt.when_over(partial(self._over, walk, place, pool, endpoint))
         return True
 
     def _begin(self, walk: Walk, pool: Pool, endpoint: Endpoint) -> Trial:
@@ -368,7 +368,7 @@ class Dispatcher:
         except BaseException:
             trial.drop()
             raise
-        return await walk.relay.result()
+        return await walk.relay.attempt.result()
 
     def _encoded(self, walk: Walk, pool: Pool, endpoint: Endpoint) -> Message:
         given_s, left_s = walk.relay.exchange.given_s, None

@@ -30,6 +30,7 @@ from gateway.core.records import Ending
 from gateway.core.topology import Timeouts
 from gateway.errors import TidegateError, UpstreamFailed
 from gateway.ports import Clock, Downstream, UpstreamConnection
+from gateway.runtime.attempt import Attempt
 from gateway.runtime.call import Call
 from gateway.runtime.endpoints import Trial
 from gateway.telemetry import EventLog
@@ -53,7 +54,6 @@ log = EventLog(__name__)
 
 Remember = Callable[[bytes], None]
 Settled = Callable[[Ending, TidegateError | None], None]
-AttemptOver = Callable[[TidegateError | None], None]
 
 
 class Relay:
@@ -69,9 +69,7 @@ class Relay:
         self._settled = settled
         self._task: asyncio.Task[None] | None = None
         self._upstream: UpstreamConnection | None = None
-        self._is_attempt_over = True
-        self._failed: TidegateError | None = None
-        self._on_over: AttemptOver | None = None
+        self.attempt = Attempt()
         self._request: Request | None = None
         self._private: tuple[str, ...] = ()
         self._is_settled = False
@@ -119,8 +117,7 @@ class Relay:
             self._reset()
         self._request = request
         self._private = private
-        self._is_attempt_over = False
-        self._failed = self._on_over = None
+        self.attempt.begins()
 
     def sending(self, upstream: UpstreamConnection, timeouts: Timeouts, trial: Trial) -> None:
         """`upstream` was let through the door and gets its first byte now; `trial` hears how it goes."""
@@ -143,30 +140,6 @@ class Relay:
         self.exchange.attempt(first_content_s=first_content_s, idle_s=idle_s, total_s=total_s, now=now)
         if self.exchange.is_blocked:
             upstream.pause()
-
-    async def result(self) -> TidegateError | None:
-        """Why the running attempt failed and another place may be tried; None once the exchange is over."""
-        if self._is_attempt_over:
-            return self._failed
-        over: asyncio.Future[TidegateError | None] = asyncio.get_running_loop().create_future()
-        self.when_over(lambda failed: None if over.done() else over.set_result(failed))
-        return await over
-
-    def when_over(self, tell: "AttemptOver") -> None:
-        """Call `tell` once with what `result` would return, as soon as the running attempt is over."""
-        if self._is_attempt_over:
-            tell(self._failed)
-        else:
-            self._on_over = tell
-
-    def _attempt_over(self, failed: TidegateError | None) -> None:
-        if not self._is_attempt_over:
-            self._is_attempt_over = True
-            self._failed = failed
-            # Whom it tells holds this relay: let go of, so that both are freed at once and not by a search for circles.
-            tell, self._on_over = self._on_over, None
-            if tell is not None:
-                tell(failed)
 
     def give_up(self, error: TidegateError, *, ending: Ending = Ending.UPSTREAM_FAILED) -> None:
         """No place is left to try, or none was permitted; unless `standby` has another answer."""
@@ -429,7 +402,7 @@ class Relay:
                     self._call.end_attempt(Ending.UPSTREAM_FAILED, self._status or None, error.detail, now=now)
                     if self._trial is not None:
                         self._trial.failed(error, now)
-                    self._attempt_over(error)
+                    self.attempt.ends(error)
                 case StopUpstream():
                     upstream, self._upstream = self._upstream, None
                     if upstream is not None:
@@ -445,7 +418,7 @@ class Relay:
 
     def _settle(self, ending: Ending, error: TidegateError | None) -> None:
         self._is_settled = True
-        # Who gave them holds this relay, as in `_attempt_over`.
+        # Who gave them holds this relay, as in `Attempt.ends`.
         self._keep = self.standby = None
         if self._said:
             self._remember_said()
@@ -457,7 +430,7 @@ class Relay:
         self._call.end_attempt(ending, self._status or None, detail, now=now)
         if self._trial is not None:
             self._trial.ended(ending, now)
-        self._attempt_over(None)
+        self.attempt.ends(None)
         self._settled(ending, error)
 
     def _send_whole(self, body: bytes) -> None:

@@ -148,7 +148,7 @@ class Repeats:
         known = shelf.get(key)
         if known is None or not _is_as_it_was(call, tenant, generation, known):
             return None
-        held, on_record = self._cache.held(known.stored), known.on_record
+        held, on_record = self._cache.stored.held(known.stored), known.on_record
         if held is None or (on_record is not None and not _is_of(held[0], on_record)):
             return None
         shelf.move_to_end(key)
@@ -181,7 +181,7 @@ class Repeats:
             return
         on_record = None
         if generation.replies.wants(facts.label_high):
-            held = self._cache.held(stored)
+            held = self._cache.stored.held(stored)
             if held is None:
                 return
             marks = generation.replies.marks_of(conversation, held[0].body)

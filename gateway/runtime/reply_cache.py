@@ -16,7 +16,7 @@ from typing import Final
 
 from gateway.core import cached_reply
 from gateway.core.cache_key import Scope, bound_to, key_of, scope_of
-from gateway.core.cached_reply import CachedReply, is_drawn, may_be_drawn, usable_until
+from gateway.core.cached_reply import CachedReply, is_drawn
 from gateway.core.decision import Allow
 from gateway.core.facts import Tenant
 from gateway.core.labels import Label
@@ -29,7 +29,8 @@ from gateway.runtime.call import Call
 from gateway.runtime.far_answers import FarAnswers, Wait
 from gateway.runtime.flights import Flight, Over
 from gateway.runtime.relay import Relay
-from gateway.runtime.stored import Opened, Stored, serves
+from gateway.runtime.stored import Stored, serves
+from gateway.runtime.stored_answers import StoredAnswers
 from gateway.wire.cache_control import CacheControl, cache_control_of
 from gateway.wire.cacheable import canonical, is_cacheable
 from gateway.wire.replies import id_of
@@ -98,7 +99,7 @@ class ReplyCache:
         self._pause = pause
         self._flights: dict[bytes, Flight] = {}
         self.counts = dict.fromkeys(Way, 0)
-        self.unopened = 0
+        self.stored = StoredAnswers(near, keys, clock)
         self.waiting = 0
         self.passed = far.passed if far is not None else {}
 
@@ -155,52 +156,6 @@ class ReplyCache:
         else:
             self._join(asked)
 
-    def held(self, stored: Stored) -> tuple[CachedReply, float] | None:
-        """The answer that is there for a request that is known, and its age; None where there is more to look at."""
-        if self._keys.of(stored.tenant) is not stored.own:
-            return None
-        sealed = self._near.read_now(stored.key)
-        reply = self._opened(stored, sealed) if sealed is not None else None
-        if reply is None:
-            return None
-        age_s, left_s = reply.age_and_left_s(self._clock.wall())
-        if not serves(stored.control, stored.lives_s, age_s, left_s) or may_be_drawn(left_s, reply.took_s):
-            return None
-        return reply, age_s
-
-    def opened(self, stored: Stored) -> Opened | None:
-        """What is to be known of the answer that is there, to give it again by `open_again`; None if it is gone."""
-        sealed = self._near.read_now(stored.key)
-        reply = self._opened(stored, sealed) if sealed is not None else None
-        if reply is None or sealed is None:
-            return None
-        usage, control, bound = reply.usage or _NOTHING, stored.control, bound_to(stored.scope, stored.key)
-        return Opened(
-            stored,
-            bound,
-            stored.own.mark_of(sealed),
-            reply.stored_at,
-            usable_until(reply, stored.lives_s, control.max_age_s, control.min_fresh_s),
-            # The body is the last of what is written.
-            len(cached_reply.write(reply)) - len(reply.body),
-            len(reply.body),
-            reply.reply_id.encode(),
-            usage.prompt_tokens,
-            usage.completion_tokens,
-        )
-
-    def open_again(self, opened: Opened, now: float) -> bytes | None:
-        """The body of this very answer, under the id that it was stored with; None where there is more to look at."""
-        stored = opened.stored
-        own = stored.own
-        if not opened.since <= now < opened.until or self._keys.of(stored.tenant) is not own:
-            return None
-        sealed = self._near.read_now(stored.key)
-        if sealed is None or not sealed.startswith(opened.mark):
-            return None
-        data = own.open(sealed, opened.bound_to)
-        return None if data is None else data[opened.begins :]
-
     def given_again(self) -> None:
         """Count an answer that was given from this worker's memory."""
         self.counts[Way.NEAR] += 1
@@ -218,6 +173,11 @@ class ReplyCache:
     def open(self) -> None:
         """See to it that every tenant has a key. What goes wrong leaves some without stored answers."""
         self._keys.prepare()
+
+    @property
+    def unopened(self) -> int:
+        """How many stored answers did not open, or were none."""
+        return self.stored.unopened
 
     @property
     def size(self) -> tuple[int, int]:
@@ -245,12 +205,8 @@ class ReplyCache:
         reply = self._opened(asked, sealed) if sealed is not None else None
         return reply if reply is not None and self._serves(asked, reply) else None
 
-    def _opened(self, asked: _Asked | Stored, sealed: bytes) -> CachedReply | None:
-        data = asked.own.open(sealed, bound_to(asked.scope, asked.key))
-        reply = cached_reply.read(data) if data is not None else None
-        if reply is None:
-            self.unopened += 1
-        return reply
+    def _opened(self, asked: _Asked, sealed: bytes) -> CachedReply | None:
+        return self.stored.read(asked.own, asked.scope, asked.key, sealed)
 
     def _serves(self, asked: _Asked, reply: CachedReply) -> bool:
         """Whether `reply` may still be used, and is what the client takes."""

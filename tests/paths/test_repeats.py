@@ -420,7 +420,7 @@ async def test_what_may_be_about_to_be_made_anew_takes_the_usual_way(tmp_path, s
         assert said(await post(gateway, chat())) == "Answer 1."
         assert known(gateway) == 1
         later = cache._clock.wall() + 599.99
-        cache._clock = Shifted(cache._clock, later)
+        cache._clock = cache.stored._clock = Shifted(cache._clock, later)
         assert said(await post(gateway, chat())) == "Answer 2."
         assert known(gateway) == 1
 

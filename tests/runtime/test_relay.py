@@ -85,7 +85,7 @@ async def test_a_send_that_raises_ends_the_exchange_once_and_stops_the_model_ser
     assert settled == [(Ending.SEND_FAILED, None)]
     assert upstream.is_aborted
     assert downstream.is_aborted
-    assert await asyncio.wait_for(relay.result(), 1) is None
+    assert await asyncio.wait_for(relay.attempt.result(), 1) is None
 
 
 @pytest.mark.parametrize("method", ["start", "write", "finish"])
