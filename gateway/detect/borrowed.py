@@ -32,9 +32,9 @@ class Borrower:
 
     def called_whole(self, before: str, digits: str, after: str) -> list[PatternRecognizer]:
         """The rules that the words `before` call for and that may find the whole of `digits`: `LONGEST` at the most."""
-        text, first = before + digits + after, len(before)
+        text, first, folded = before + digits + after, len(before), before.casefold()
         return [
-            found for cue, found in self.by_digits[len(digits)] if _may_begin(found, text, first) and cue.search(before)
+            found for cue, found in self.by_digits[len(digits)] if _may_begin(found, text, first) and cue.search(folded)
         ]
 
 

@@ -29,6 +29,15 @@ def test_words_call_for_the_rules_that_ask_for_them(words, expected):
     assert names(words) == expected
 
 
+def test_words_in_any_case_call_for_the_rules_that_may_find_the_whole_number():
+    ticket = [("ticket: ", "123456"), ("My TICKET no. ", "123456"), ("\u017fee Ticket ", "123456")]
+    assert [[rule.name for rule in RULES.called_whole(before, digits, "")] for before, digits in ticket] == [
+        ["ticket"]
+    ] * 3
+    assert [rule.name for rule in RULES.called_whole("ticket code: ", "12345", "")] == ["code"]
+    assert RULES.called_whole("", "123456", "") == []
+
+
 @pytest.mark.parametrize(
     ("before", "value", "whole", "expected"),
     [

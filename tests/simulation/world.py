@@ -213,7 +213,7 @@ async def simulated(
         wire.places[address] = Place(server.script, server.dial)
     by_name = {name: next(place for place, at in PLACES.items() if at[0] == address) for name, address in NAMES.items()}
     wire.name_faults = lambda host: subject.faults.get(by_name[host])
-    ticking = loop.create_task(worker._tick())
+    ticking = loop.create_task(worker._tick(asyncio.Event()))
     try:
         yield subject
     finally:
