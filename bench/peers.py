@@ -109,8 +109,13 @@ def start_litellm(children: Children, mocks: Front, *, core: int, work: Path) ->
         + f"general_settings: {{master_key: {KEY}}}\n"
         + "litellm_settings: {set_verbose: false, json_logs: true, request_timeout: 60, num_retries: 0}\n"
     )
-    quiet: list[str | Path] = ["env", "LITELLM_MODE=PRODUCTION", "LITELLM_LOG=ERROR", "LITELLM_LOCAL_MODEL_COST_MAP=True"]
-    argv = [*quiet, program, "--config", conf, "--host", "127.0.0.1", "--port", str(port), "--num_workers", "1"]
+    argv: list[str | Path] = [
+        "env",
+        "LITELLM_MODE=PRODUCTION",
+        "LITELLM_LOG=ERROR",
+        "LITELLM_LOCAL_MODEL_COST_MAP=True",
+    ]
+    argv += [program, "--config", conf, "--host", "127.0.0.1", "--port", str(port), "--num_workers", "1"]
     pid = children.start("litellm", [*argv, "--telemetry", "False"], core=core, cwd=work)
     children.await_port("litellm", port, within_s=90)
     front = Front(pid, port, port)
