@@ -5,7 +5,6 @@ request, so that nothing shows who has looked at what. Pure.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from operator import itemgetter
 from typing import TypeVar
 
@@ -39,9 +38,13 @@ class Roots:
         self._around = around
         self._at: Sequence[int] = range(len(leaves))
         if known:
-            bounds = [-1, *chain.from_iterable(known), len(leaves)]
-            pairs = zip(bounds[::2], bounds[1::2], strict=True)
-            self._at = [index for last, first in pairs for index in range(last + 1, first)]
+            at: list[int] = []
+            start = 0
+            for first, last in known:
+                at += range(start, first)
+                start = last + 1
+            at += range(start, len(leaves))
+            self._at = at
         self._remembered: list[tuple[Place, Root]] = []
         self.made: dict[int, Root] = {}
 
@@ -110,7 +113,10 @@ class Roots:
         """What was seen in all, each finding once, as written before it is through a view; False if it is too much."""
         if not self.made and not self._remembered:
             return (), [], True
-        return _told([root for _, root in sorted(self._seen(), key=itemgetter(0))])
+        seen = list(self._seen()) if self.made else self._remembered
+        if len(seen) > 1:
+            seen = sorted(seen, key=itemgetter(0))
+        return _told([root for _, root in seen])
 
     def _seen(self) -> Iterator[tuple[Place, Root]]:
         """Those in which anything was seen."""
@@ -145,7 +151,8 @@ def _told(roots: Sequence[Root]) -> tuple[tuple[Finding, ...], list[Unscanned], 
             if len(findings) > MAX_FINDINGS:
                 return tuple(findings.values()), [], False
     marks = _in_order([(of, mark) for of in roots for mark in of.seen.marks])
-    return tuple(findings.values()), [Unscanned(m[1], root.locate(m[2], m[3])[0]) for root, m in marks], True
+    places = [Unscanned(mark[1], root.locate(mark[2], mark[3])[0]) for root, mark in marks] if marks else []
+    return tuple(findings.values()), places, True
 
 
 def _in_order(seen: list[tuple[Root, _Seen]]) -> list[tuple[Root, _Seen]]:

@@ -151,7 +151,8 @@ class RequestScanner:
         else:
             roots = Roots(leaves, seams(leaves))
         try:
-            triggered = self._triggered(roots.texts(), roots, deadline, recall)
+            # Nothing is left of a request that comes again.
+            triggered = self._triggered(texts, roots, deadline, recall) if (texts := roots.texts()) else ()
             if memo is not None and is_short:
                 triggered = list(triggered)
                 # Asking pays where there is much to do.

@@ -147,10 +147,12 @@ def seams(leaves: Sequence[Leaf], gaps: Sequence[tuple[int, int]] | None = None)
     Plain tuples of pieces: nothing is found around nearly all seams of nearly all requests. With `gaps` only those
     between the two leaves of each and all in between: where nothing is the edge, a value longer than `SEAM` must be.
     """
-    texts = [leaf.text for leaf in leaves]
     found: list[Seam] = []
     if gaps is None:
-        gaps = ((0, len(texts) - 1),)
+        gaps = ((0, len(leaves) - 1),) if len(leaves) > 1 else ()
+    if not gaps:
+        return found
+    texts = [leaf.text for leaf in leaves]
     for glue in ("", " "):
         for start, end in gaps:
             first = start

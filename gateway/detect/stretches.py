@@ -39,6 +39,8 @@ class Stretches:
         leaves, spoken = walked.leaves, walked.spoken
         if ends := _worth_asking(leaves, _ends(leaves, 0, spoken)):
             self._ask_for_beginning(leaves, ends, tiers)
+        if spoken == len(leaves):
+            return
         beside = _ends(leaves, spoken, len(leaves))
         if _worth_asking(leaves, beside):
             self._ask_for(leaves, beside[0], beside[-1], tiers)
@@ -50,9 +52,11 @@ class Stretches:
         gaps: list[Span] = []
         start = 0
         for first, last in self.known:
-            gaps.append((start, first))
+            if start < first:
+                gaps.append((start, first))
             start = last
-        gaps.append((start, count - 1))
+        if start < count - 1:
+            gaps.append((start, count - 1))
         return gaps
 
     def add_to(self, roots: Roots) -> None:
@@ -70,11 +74,14 @@ class Stretches:
     def _ask_for_beginning(self, leaves: Sequence[Leaf], ends: Sequence[int], tiers: frozenset[Tier]) -> None:
         """The longest known beginning, of those that end with the first or with one of the last long leaves."""
         # The first is an instruction that many chats have.
-        ends = [*ends[:1], *ends[1:][-_NEW:]]
-        starts = [0, *(end + 1 for end in ends)]
-        pieces = [_written(leaves[start : end + 1]) for start, end in zip(starts, ends, strict=False)]
+        if len(ends) > _NEW + 1:
+            ends = [ends[0], *ends[-_NEW:]]
+        pieces, start = [], 0
+        for end in ends:
+            pieces.append(_written(leaves[start : end + 1]))
+            start = end + 1
         keys = self._memo.keys_of_row(pieces, _BEGINNING)
-        for index in reversed(range(len(ends))):
+        for index in range(len(ends) - 1, -1, -1):
             if self._knows((0, ends[index]), keys[index], tiers):
                 return
             if index in (0, len(ends) - 1):
