@@ -235,7 +235,7 @@ class Again:
             self.given += 1
             self._repeats.given += 1
             self._cache.given_again()
-            wire.count(taken_s)
+            wire.count(taken_s, record.ending)
         except Exception as exc:  # noqa: BLE001 -- it is put on record all the same
             log.crash("settling_failed", exc, request_id=request_id)
         cached = Cached(age_s, opened.prompt_tokens, opened.completion_tokens)

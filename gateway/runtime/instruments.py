@@ -96,7 +96,7 @@ class Instruments:
         self._zones = {pool.name: pool.zone for pool in topology.pools}
         self._order = order
         self._records: dict[_Kind, _Record] = {}
-        self._last = _Record()
+        self._last: _Kind = (OTHER, NONE, None, None, Ending.COMPLETED, False, NONE, NONE)
         self._waits: dict[str, Spread] = {}
         self._tries: dict[tuple[str, Ending], int] = {}
         self._failovers: dict[str, int] = {}
@@ -134,7 +134,7 @@ class Instruments:
             record = self._records[kind]
         except KeyError:
             record = self._record(kind)
-        self._last = record
+        self._last = kind
         seconds = now - call.inbound.received_at
         record.seconds += seconds
         record.counts[bisect_left(_WHOLE, seconds)] += 1
@@ -169,18 +169,23 @@ class Instruments:
         if evidence is not None and (evidence.findings or evidence.coverage.unscanned or evidence.coverage.failure):
             self._saw(evidence)
 
-    def again(self, call: Call) -> Callable[[float], None]:
-        """What to call with the seconds that each further request took which is like `call`: the last one that was
-        settled, with a stored answer."""
-        record, usage, scored, evidence = self._last, call.usage, call.scored, call.evidence
-        counts = record.counts
+    def again(self, call: Call) -> Callable[[float, Ending], None]:
+        """What to call with the seconds that each further request took which is like `call`, and how it ended. `call`
+        is the last one that was settled, with a stored answer."""
+        kind, usage, scored, evidence = self._last, call.usage, call.scored, call.evidence
         is_seen = evidence is not None and bool(
             evidence.findings or evidence.coverage.unscanned or evidence.coverage.failure
         )
 
-        def count(seconds: float) -> None:
+        def of(kind: _Kind) -> _Record:
+            return self._records.get(kind) or self._record(kind)
+
+        usual = of(kind)
+
+        def count(seconds: float, ending: Ending) -> None:
+            record = usual if ending is kind[4] else of((*kind[:4], ending, *kind[5:]))
             record.seconds += seconds
-            counts[bisect_left(_WHOLE, seconds)] += 1
+            record.counts[bisect_left(_WHOLE, seconds)] += 1
             if usage is not None:
                 record.prompt_tokens += usage.prompt_tokens
                 record.completion_tokens += usage.completion_tokens

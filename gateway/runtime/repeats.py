@@ -18,7 +18,7 @@ from gateway.core.cached_reply import CachedReply
 from gateway.core.decision import Decision
 from gateway.core.facts import RequestFacts, Tenant
 from gateway.core.findings import Evidence
-from gateway.core.records import Outcome, Scored
+from gateway.core.records import Ending, Outcome, Scored
 from gateway.core.taint import Provenance, Sought, Turn
 from gateway.runtime.authn import Holder
 from gateway.runtime.call import Call
@@ -102,7 +102,7 @@ class Wire(msgspec.Struct, gc=False):
     tail: bytes
     shows_age: bool
     record: Outcome
-    count: Callable[[float], None]
+    count: Callable[[float, Ending], None]
 
 
 class Repeats:

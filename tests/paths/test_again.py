@@ -614,7 +614,15 @@ async def test_where_the_record_would_have_to_be_waited_for_nothing_is_learned_o
         assert given(gateway) == 0
 
 
-async def test_a_connection_that_fails_is_cut_and_its_record_says_so(tmp_path, servers):
+def endings(gateway) -> dict[str, float]:
+    """How many requests the metrics say ended in each way."""
+    counted: dict[str, float] = {}
+    for (*_, ending), count in gateway.worker._instruments.account(now=0.0).numbers[measures.REQUESTS.name].items():
+        counted[ending] = counted.get(ending, 0) + count
+    return counted
+
+
+async def test_a_connection_that_fails_is_cut_and_its_record_and_the_metrics_say_so(tmp_path, servers):
     async with lined(tmp_path, servers) as (gateway, line):
         wire = wire_of(chat(), gateway.key)
         await line.learn(wire)
@@ -622,6 +630,8 @@ async def test_a_connection_that_fails_is_cut_and_its_record_says_so(tmp_path, s
         before = given(gateway)
         line.connection.data_received(wire)
         assert (given(gateway), line.socket.is_closed) == (before + 1, True)
+        counted = endings(gateway)
+        assert (counted["completed"], counted["send_failed"]) == (MADE, 1)
     assert [str(one.ending) for one in outcomes(gateway)] == ["completed"] * MADE + ["send_failed"]
 
 
