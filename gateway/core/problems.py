@@ -4,7 +4,7 @@ Every check collects problems and reports them together, sorted by place; nothin
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -31,10 +31,14 @@ class Problems(Exception):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A mend that names the closest known word, or lists a few, or nothing."""
+def did_you_mean(word: str, known: Iterable[str], likely: Iterable[str] = ()) -> str:
+    """A mend that names the closest known word, one of the `likely` ones if it is close, or lists a few, or nothing."""
     words = sorted(known)
-    close = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
+    close = _closest(word, sorted(likely)) or _closest(word, words)
     if close:
         return f"Did you mean `{close[0]}`?"
     return f"Known: {', '.join(words[:12])}." if words else ""
+
+
+def _closest(word: str, words: Sequence[str]) -> Sequence[str]:
+    return difflib.get_close_matches(word, words, n=1, cutoff=0.6)

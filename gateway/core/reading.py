@@ -73,11 +73,13 @@ class Reader:
             self.report(node.at, f"{what} must be a group of keys.", f"Write one or more of: {', '.join(known)}.")
             return Fields(node.at)
         present = []
+        # A key that is misspelt is not there as it should be.
+        missing = set(known).difference([key.text for key, _ in node.entries])
         for key, value in node.entries:
             if key.text in known:
                 present.append((key.text, value))
             else:
-                self.report(key.at, f"{what} has no key {shown(key.text)}.", did_you_mean(key.text, known))
+                self.report(key.at, f"{what} has no key {shown(key.text)}.", did_you_mean(key.text, known, missing))
         for wanted in required:
             if all(present_key != wanted for present_key, _ in present):
                 self.report(node.at, f"{what} lacks the key `{wanted}`.", "Add it.")

@@ -26,3 +26,10 @@ def test_the_closest_known_word_is_offered_or_a_few_or_nothing() -> None:
     assert did_you_mean("zzz", ["gpu-large", "burst"]) == "Known: burst, gpu-large."
     assert did_you_mean("zzz", [f"p{n:02}" for n in range(30)]).count(",") == 11
     assert did_you_mean("zzz", []) == ""
+
+
+def test_a_mend_names_a_likely_word_if_it_is_close_and_else_the_closest():
+    known = ["label", "labels", "routes"]
+    assert did_you_mean("labelz", known) == "Did you mean `label`?"
+    assert did_you_mean("labelz", known, ["labels", "routes"]) == "Did you mean `labels`?"
+    assert did_you_mean("labelz", known, ["routes"]) == "Did you mean `label`?"

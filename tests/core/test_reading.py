@@ -133,6 +133,14 @@ def test_unknown_keys_are_offered_the_nearest_known_one() -> None:
     ]
 
 
+def test_unknown_keys_are_offered_one_that_is_missing_rather_than_one_that_is_there() -> None:
+    for written, offered in (("{label: 1, labelz: 2}", "labels"), ("{labels: 1, labelz: 2}", "label")):
+        reader = Reader()
+        reader.fields(node(written), "It", ("label", "labels"))
+        (problem,) = reader.problems
+        assert problem.mend == f"Did you mean `{offered}`?"
+
+
 def test_what_is_missing_or_reported_already_is_passed_over_in_silence() -> None:
     for absent in (None, Unreadable(Place("f", 1, 1))):
         reader = Reader()
