@@ -18,9 +18,12 @@ from gateway.detect.views import Rewriting, View
 MAX_DECODED = 1_048_576
 _OPAQUE_LENGTH = 128
 _OPAQUE_HEX_LENGTH = 256
-_HEX = frozenset("0123456789abcdefABCDEF")
-_BASE32 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
+_HEX = re.compile(r"[0-9A-Fa-f]*")
+_BASE32 = re.compile(r"[A-Z2-7]*")
 _LAYOUT = str.maketrans("", "", "\t\r\n")
+_CONTROLS = bytes((*range(9), 11, 12, *range(14, 32), 127))  # in UTF-8 and GB 18030 part of no other character
+_ASCII = bytes(range(128))
+_COMMON_ROWS = bytes(range(0xB0, 0xD8))
 
 _ESCAPES = (
     r"(?P<url>(?:%[0-9A-Fa-f]{2}){1,400})"
@@ -73,6 +76,7 @@ TOKEN_GATES = (
 _BEHIND = 8  # how far behind such a word its gate's match may end: its padding, and what shows that it is over
 _STEP = 256  # characters of a word that are looked at in one step
 _WORD = re.compile(r"[0-9A-Za-z+/_-]*")
+_OF_WORDS = frozenset("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz+/_-")
 _LINE = re.compile(r"[0-9A-Za-z+/]{60,100}")  # of a blob that is wrapped
 
 
@@ -127,6 +131,8 @@ class Decoder:
         """The words at `ends`, which are in order, wrapped ones from their first line."""
         done = 0
         for end in ends:
+            if end <= done:
+                continue
             start = _start_of_word(text, end, tick)
             if start is None or start < done:
                 continue
@@ -137,6 +143,8 @@ class Decoder:
                 done = match.end()
 
     def _resolve(self, kind: str, piece: str) -> tuple[str | None, str]:
+        if kind == "token":
+            return _token(piece) if self.worth.search(piece) else (None, "")
         match kind:
             case "url":
                 return _as_text(bytes.fromhex(piece.replace("%", "")), 1), "url"
@@ -149,16 +157,14 @@ class Decoder:
                 return _as_text(bytes.fromhex(piece.replace("=", "")), 1), "quoted-printable"
             case "tags":
                 return "".join(chr(ord(character) - 0xE0000) for character in piece), "tags"
-            case "spaced":
+            case _:  # "spaced"
                 return _as_text(bytes.fromhex("".join(self.hex_pair.findall(piece))), 4), "hex"
-            case _:
-                return _token(piece) if self.worth.search(piece) else (None, "")
 
 
 def _start_of_word(text: str, end: int, tick: Tick) -> int | None:
     """Where the word begins that a gate's match ends in or right behind: if it is wrapped, its first line."""
     place = min(end, len(text))
-    while place > 0 and _WORD.fullmatch(text, place - 1, place) is None:
+    while place > 0 and text[place - 1] not in _OF_WORDS:
         place -= 1
         if place == 0 or end - place > _BEHIND:
             return None
@@ -203,11 +209,11 @@ def _character(match: re.Match[str]) -> str:
 
 def _token(piece: str) -> tuple[str | None, str]:
     body = piece.replace("\r", "").replace("\n", "").rstrip("=")
-    if len(body) % 2 == 0 and _HEX.issuperset(body[:16]) and _is_hex(body):
+    if len(body) % 2 == 0 and _is_all(_HEX, body):
         plain = _unpacked(bytes.fromhex(body))
         if plain is not None:
             return plain, "hex"
-    if len(body) >= 13 and _is_base32(body):
+    if len(body) >= 13 and _is_all(_BASE32, body):
         try:
             plain = _unpacked(base64.b32decode(body + "=" * (-len(body) % 8)))
         except binascii.Error:
@@ -242,10 +248,12 @@ def _as_text(raw: bytes, least: int) -> str | None:
     encodings = ("utf-8", "gb18030")
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         encodings = ("utf-16", "gb18030")
-    elif raw[1::2].count(0) > len(raw) // 3:
+    elif 0 in raw and raw[1::2].count(0) > len(raw) // 3:
         encodings = ("utf-16-le", "utf-8")
-    elif raw[::2].count(0) > len(raw) // 3:
+    elif 0 in raw and raw[::2].count(0) > len(raw) // 3:
         encodings = ("utf-16-be", "utf-8")
+    elif (len(raw) - len(raw.translate(None, _CONTROLS))) * 20 > len(raw):
+        return None  # sooner said than by decoding it
     for encoding in encodings:
         try:
             text = raw.decode(encoding)
@@ -257,12 +265,10 @@ def _as_text(raw: bytes, least: int) -> str | None:
     return None
 
 
-def _is_hex(body: str) -> bool:
-    return all(_HEX.issuperset(body[start : start + SLICE]) for start in range(0, len(body), SLICE))
-
-
-def _is_base32(body: str) -> bool:
-    return all(_BASE32.issuperset(body[start : start + SLICE]) for start in range(0, len(body), SLICE))
+def _is_all(characters: re.Pattern[str], body: str) -> bool:
+    if characters.fullmatch(body, 0, SLICE) is None:
+        return False
+    return all(characters.fullmatch(body, start, start + SLICE) for start in range(SLICE, len(body), SLICE))
 
 
 def _unprintable(text: str) -> int:
@@ -277,9 +283,11 @@ def _unprintable(text: str) -> int:
 
 def _is_everyday_chinese(text: str) -> bool:
     # GB 18030 reads nearly any bytes as rare characters: what is meant as Chinese is mostly the common third of them.
-    codes = [character.encode("gb18030") for character in text if not character.isascii()]
-    common = sum(1 for code in codes if 0xB0 <= code[0] <= 0xD7 and code[1] >= 0xA1)
-    return len(codes) >= 2 and common * 10 >= len(codes) * 7
+    others = len(text) - len(text.encode("ascii", "ignore"))
+    # What GB 2312 has, in two bytes each; its characters are in the rows from 0xB0, the common ones up to 0xD7.
+    rows = text.encode("gb2312", "ignore").translate(None, _ASCII)[::2]
+    common = len(rows) - len(rows.translate(None, _COMMON_ROWS))
+    return others >= 2 and common * 10 >= others * 7
 
 
 def _looks_opaque(piece: str) -> bool:
