@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gateway.detect.rules import GAP, PatternRecognizer, Rule, recognizer
+from gateway.detect.rules import GAP, PatternRecognizer, Rule, recognizer, widths
 
 LONGEST = 26
 """Digits of the longest number that is looked at as a whole."""
@@ -38,8 +38,11 @@ class Borrower:
         ]
 
 
-def _may_have(rule: Rule, digits: int) -> bool:
-    return not rule.runs or (digits in rule.runs and "" in rule.letters)
+def _may_have(found: PatternRecognizer, digits: int) -> bool:
+    if found.group or found.context is None:
+        return True  # its words are part of the match
+    fewest, most = widths(found.rule.pattern)
+    return fewest - 1 <= digits <= most  # a bracket or a sign may stand in front
 
 
 def _may_begin(found: PatternRecognizer, text: str, first: int) -> bool:
@@ -71,7 +74,7 @@ def borrower(rules: Sequence[Rule]) -> Borrower:
         cue = _cue(rule)
         if cue is not None:
             found.append((folding(cue), recognizer(rule)))
-    by_digits = (tuple(each for each in found if _may_have(each[1].rule, count)) for count in range(LONGEST + 1))
+    by_digits = (tuple(each for each in found if _may_have(each[1], count)) for count in range(LONGEST + 1))
     return Borrower(tuple(found), tuple(by_digits))
 
 

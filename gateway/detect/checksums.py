@@ -9,13 +9,14 @@ import re
 from ipaddress import ip_address
 
 from stdnum import iban
-from stdnum.cn import uscc
 from stdnum.exceptions import ValidationError
 
 _PROVINCES = (
     "11 12 13 14 15 21 22 23 31 32 33 34 35 36 37 41 42 43 44 45 46 50 51 52 53 54 61 62 63 64 65 71 81 82 83 91"
 )
 _RIC_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+_USCC_CHARACTERS = "0123456789ABCDEFGHJKLMNPQRTUWXY"
+_USCC_WEIGHTS = (1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28, 1)
 _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 
@@ -90,7 +91,14 @@ def legacy_resident_id(text: str) -> bool:
 
 def social_credit_code(text: str) -> bool:
     """Whether 18 characters are a unified social credit code."""
-    return bool(uscc.is_valid(text.upper()))
+    code = text.upper()
+    values = [_USCC_CHARACTERS.find(character) for character in code]
+    return (
+        len(values) == 18
+        and min(values) >= 0
+        and max(values[:8]) <= 9
+        and sum([weight * value for weight, value in zip(_USCC_WEIGHTS, values, strict=True)]) % 31 == 0
+    )
 
 
 def is_card_range(digits: str) -> bool:

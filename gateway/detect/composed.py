@@ -215,7 +215,7 @@ def _cards_and_ssns(run: runs.Run) -> Iterator[_Found]:
 
 def composed() -> tuple[EmailRecognizer | IbanRecognizer | GroupedRecognizer | TableRecognizer, ...]:
     """The recognizers that are more than a rule, ready to run."""
-    told = borrower([rule for rule in (*NATIONAL, *WORLDWIDE) if rule.trigger])
+    told = borrower((*NATIONAL, *WORLDWIDE))
     grouped = GroupedRecognizer(re.compile(_RESIDENT), re.compile(_MOBILE), told)
     entities = grouped.entities.union(found.rule.entity for _, found in told.rules)
     return (

@@ -6,20 +6,11 @@ is built.
 """
 
 from gateway.detect import checksums
-from gateway.detect.rules import (
-    ANYHOW,
-    BEHIND_LETTER,
-    BETWEEN_LETTERS,
-    DECIMALS,
-    GAP,
-    LEFT,
-    NUMBER,
-    RIGHT,
-    SOLID,
-    Rule,
-)
+from gateway.detect.rules import DECIMALS, GAP, LEFT, RIGHT, Rule
 
 _MOBILE_RANGE = r"1(?:3[0-9]|4[0145-9]|5[0-35-9]|6[2567]|7[0-8]|8[0-9]|9[0-35-9])"
+# Eighteen characters, with a year in the seventh to the tenth: many numbers of an order have as many.
+_RESIDENT_ID = r"(?<![0-9])[1-9][0-9]{5}(?:18|19|20)[0-9]{9}[0-9Xx](?![0-9])"
 _ID_WORDS = (
     r"身份证|身份證|证件号|證件號|identity card|id card|id number|resident id|national id|sfz|shenfenzheng|zhengjian"
 )
@@ -32,6 +23,7 @@ _SSN_WORDS = (
     r"ssn|social.{0,3}security|(?<![a-z])social(?= (?:is|number|no)|[:#])|tax(?:payer)? ?id"
     r"|(?<![a-z])tin(?![a-z])|itin|社会安全|社安号|纳税人识别"
 )
+_HONG_KONG_WORDS = r"hkid|hong kong id|香港|港籍"
 _PASSPORT_WORDS = r"(?i)护照|護照|passport|travel document|huzhao"
 _PERMIT_WORDS = (
     r"(?i)通行证|通行證|回乡证|回鄉證|台胞证|台胞證|港澳|居住证|entry permit|mainland travel permit|home"
@@ -61,25 +53,19 @@ NATIONAL: tuple[Rule, ...] = (
     Rule(
         "cn-resident-id",
         "CN_RESIDENT_ID",
-        r"(?<![0-9])[1-9][0-9]{16}[0-9Xx](?![0-9])",
+        _RESIDENT_ID,
         0.99,
         check=checksums.resident_id,
-        trigger=NUMBER,
-        runs=frozenset((17, 18)),
-        letters=ANYHOW,
     ),
     # Mistyped or made up: still somebody's number if the text says what it is.
     Rule(
         "cn-resident-id-in-context",
         "CN_RESIDENT_ID",
-        r"(?<![0-9])[1-9][0-9]{16}[0-9Xx](?![0-9])",
+        _RESIDENT_ID,
         0.7,
         check=lambda text: checksums.is_resident_id_shape(text) and not checksums.resident_id(text),
         context=_ID_WORDS,
         after=12,
-        trigger=NUMBER,
-        runs=frozenset((17, 18)),
-        letters=ANYHOW,
     ),
     Rule(
         "cn-resident-id-legacy",
@@ -89,16 +75,12 @@ NATIONAL: tuple[Rule, ...] = (
         check=checksums.legacy_resident_id,
         context=_ID_WORDS,
         after=12,
-        trigger=NUMBER,
-        runs=frozenset((15,)),
     ),
     Rule(
         "cn-mobile",
         "CN_MOBILE",
         LEFT + DECIMALS + r"(?:(?:\+|00)86[-\s]{0,2}|86[-\s]{1,2})?" + _MOBILE_RANGE + r"[0-9]{8}" + RIGHT,
         0.85,
-        trigger=NUMBER,
-        runs=frozenset((11, 13, 15)),
     ),
     # Thirteen digits are as often an order number: the country code without a sign needs a word that says what it is.
     Rule(
@@ -108,8 +90,6 @@ NATIONAL: tuple[Rule, ...] = (
         0.85,
         context=PHONE_WORDS + "|msisdn|微信",
         reach=24,
-        trigger=NUMBER,
-        runs=frozenset((13,)),
     ),
     Rule(
         "cn-landline",
@@ -120,8 +100,6 @@ NATIONAL: tuple[Rule, ...] = (
         0.8,
         context=PHONE_WORDS + r"|座机|固话|传真|总机|分机|热线|zuoji|landline",
         bare=0.5,
-        trigger=NUMBER,
-        runs=frozenset((7, 8, 10, 11, 12)),
     ),
     Rule(
         "cn-landline-local",
@@ -133,12 +111,9 @@ NATIONAL: tuple[Rule, ...] = (
     Rule(
         "cn-uscc",
         "CN_USCC",
-        LEFT + r"[0-9A-HJ-NPQRTUWXY]{2}[0-9]{6}[0-9A-HJ-NPQRTUWXY]{10}" + RIGHT,
+        LEFT + r"[0-9]{8}[0-9A-HJ-NPQRTUWXY]{10}" + RIGHT,
         0.95,
         check=checksums.social_credit_code,
-        trigger=r"[0-9]{6}[0-9A-HJ-NPQRTUWXY]{10}",
-        runs=frozenset(range(6, 19)),
-        letters=ANYHOW,
     ),
     Rule(
         "cn-passport",
@@ -175,9 +150,6 @@ NATIONAL: tuple[Rule, ...] = (
         LEFT + r"[A-Za-z]{1,2}[0-9]{6}\s?[(（][0-9Aa][)）]",
         0.85,
         check=checksums.hong_kong_id,
-        trigger=SOLID,
-        runs=frozenset((6,)),
-        letters=BEHIND_LETTER,
     ),
     Rule(
         "hong-kong-id-in-context",
@@ -185,10 +157,8 @@ NATIONAL: tuple[Rule, ...] = (
         LEFT + r"[A-Za-z]{1,2}[0-9]{6}[0-9Aa]" + RIGHT,
         0.85,
         check=checksums.hong_kong_id,
-        context=r"hkid|hong kong id|香港|港籍",
-        trigger=SOLID,
-        runs=frozenset((6, 7)),
-        letters=BEHIND_LETTER | BETWEEN_LETTERS,
+        context=_HONG_KONG_WORDS,
+        trigger=f"(?i){_HONG_KONG_WORDS}",
     ),
     Rule(
         "taiwan-id",
@@ -198,9 +168,6 @@ NATIONAL: tuple[Rule, ...] = (
         check=checksums.taiwan_id,
         context=_ID_WORDS + r"|台湾|臺灣|台灣|taiwan|国民身|國民身",
         bare=0.5,
-        trigger=SOLID,
-        runs=frozenset((9,)),
-        letters=BEHIND_LETTER,
     ),
     Rule(
         "cn-plate",
@@ -251,8 +218,6 @@ NATIONAL: tuple[Rule, ...] = (
         LEFT + r"[0-8][0-9]{2}[-–][0-9]{2}[-–][0-9]{4}" + RIGHT,
         0.9,
         check=checksums.ssn,
-        trigger=NUMBER,
-        runs=frozenset((4,)),
     ),
     Rule(
         "us-ssn-bare",
@@ -262,8 +227,6 @@ NATIONAL: tuple[Rule, ...] = (
         check=checksums.ssn,
         context=_SSN_WORDS,
         after=16,
-        trigger=NUMBER,
-        runs=frozenset((9,)),
     ),
     Rule(
         "us-itin",
@@ -273,9 +236,7 @@ NATIONAL: tuple[Rule, ...] = (
         check=checksums.itin,
         context=_SSN_WORDS,
         bare=0.5,
-        trigger=NUMBER,
         after=16,
-        runs=frozenset((4, 6, 9)),
     ),
     Rule(
         "driver-license",
@@ -301,9 +262,6 @@ NATIONAL: tuple[Rule, ...] = (
         check=checksums.dea_number,
         context=r"dea|prescriber|medical licen|registration",
         bare=0.5,
-        trigger=SOLID,
-        runs=frozenset((7, 8)),
-        letters=BEHIND_LETTER,
     ),
     Rule(
         "npi",
@@ -312,8 +270,7 @@ NATIONAL: tuple[Rule, ...] = (
         0.9,
         check=checksums.npi,
         context=r"(?<![a-z])npi(?![a-z])|national provider|provider (?:id|number)",
-        trigger=NUMBER,
-        runs=frozenset((10,)),
+        trigger=r"(?i)npi|national provider|provider (?:id|number)",
     ),
     # Other countries
     Rule(
@@ -324,8 +281,7 @@ NATIONAL: tuple[Rule, ...] = (
         check=checksums.nhs_number,
         context=r"(?<![a-z])nhs(?![a-z])|national health",
         after=16,
-        trigger=NUMBER,
-        runs=frozenset((4, 7, 10)),
+        trigger=r"(?i)nhs|national health",
     ),
     Rule(
         "uk-nino",
@@ -345,16 +301,11 @@ NATIONAL: tuple[Rule, ...] = (
         check=checksums.aadhaar,
         context=r"aadha?ar|uidai|आधार",
         bare=0.5,
-        trigger=NUMBER,
-        runs=frozenset((4, 8, 12)),
     ),
     Rule(
         "in-pan",
         "IN_PAN",
         LEFT + r"[A-Z]{3}[ABCFGHLJPT][A-Z][0-9]{4}[A-Z]" + RIGHT,
         0.85,
-        trigger=r"[0-9]{4}[A-Z]",
-        runs=frozenset((4,)),
-        letters=BETWEEN_LETTERS,
     ),
 )

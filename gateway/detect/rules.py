@@ -8,6 +8,7 @@ touches one would be missed. Where in a text a rule is tried, `nearby.py` decide
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from re import _parser  # type: ignore[attr-defined]  # see config/regexes.py
 
 from gateway.core.findings import MARKER_PREFIX, Finding, Tier
 from gateway.detect.simplified import TO_SIMPLIFIED
@@ -25,19 +26,9 @@ GAP = (
     r"|[:：=＝,，、;；\"'“”‘’`*_|()（）\[\]【】<>/\\#.-])){0,8}\s{0,3}"
 )
 
-# What a prefilter looks for on behalf of many rules at once: nine digits with anything but letters in between, and six
-# in a row. Both begin with something rare, as every trigger should: one that begins with an edge, any white space or
-# any letter keeps Hyperscan awake all through a text, at a nanosecond a byte. Both end where a row of digits ends, so
-# that a long row is told once and not once per digit.
+# What a prefilter looks for where digits may be grouped in any way: nine with anything but letters in between. It ends
+# where a row of digits ends, so that a long row is told once and not once per digit.
 NUMBER = r"[0-9](?:[^0-9A-Za-z\x00]{0,4}[0-9]){8}(?![0-9])"
-SOLID = r"[0-9]{6}(?![0-9])"
-
-# How letters of ASCII touch a run of digits that a rule asks for: not at all, in front, behind, on both sides.
-ALONE = frozenset(("",))
-BEHIND_LETTER = frozenset(("<",))
-BEFORE_LETTER = frozenset(("", ">"))
-BETWEEN_LETTERS = frozenset(("<>",))
-ANYHOW = frozenset(("", "<", ">", "<>"))
 
 # White space that hardly anybody writes.
 ODD_SPACE = r"[\x0b\x0c\x1c-\x1f\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
@@ -58,9 +49,11 @@ class Rule:
     The candidate is the group `v` of `pattern`, or the whole match. `check` sees it, `compact` without separators. With
     `context`, `score` holds only if one of those words stands within `reach` characters before or `after` characters
     behind; otherwise the score is `bare`, and a `bare` of 0 drops it. `unless` drops a candidate if it matches the few
-    characters right before it. `trigger` is a wider, cheaper pattern for the prefilter. `runs` says that every match
-    holds a whole run of digits of one of these lengths: the rule is then tried around such runs only. `cues` say that
-    every match holds one of these, without regard to case: where none is, such a rule is not tried.
+    characters right before it.
+
+    The prefilter looks for the pattern, or for `trigger`: something that is in every match, or in the context without
+    which there is none. One pays where the pattern itself matches often, or takes long to compile, and never for being
+    shorter: Hyperscan takes hardly longer to say exactly what is there, and whatever it says is tried in Python.
     """
 
     name: str
@@ -76,9 +69,6 @@ class Rule:
     unless: str | None = None
     ignore_case: bool = False
     trigger: str | None = None
-    runs: frozenset[int] = frozenset()
-    letters: frozenset[str] = ALONE
-    cues: tuple[str, ...] = ()
     head: str | None = None
     is_common: bool = False
     tier: Tier = Tier.STRUCTURED
@@ -123,6 +113,12 @@ class PatternRecognizer:
                 continue
             findings.append(Finding(rule.entity, score, path, start, end, self.name))
         return findings
+
+
+def widths(pattern: str) -> tuple[int, int]:
+    """How many characters a match of `pattern` has at the least, and at the most."""
+    fewest, most = _parser.parse(pattern).getwidth()
+    return int(fewest), int(most)
 
 
 def recognizer(rule: Rule) -> PatternRecognizer:

@@ -5,41 +5,13 @@ a long run costs little more than its length. Pure.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from string import ascii_letters
 
 # The look-behind stands after the first digit: a pattern that begins with a class skips what is not in it, fast.
 _RUN = re.compile(r"[0-9](?<![0-9A-Za-z][0-9])[0-9]{0,17}(?:[\W_]{1,4}(?:[0-9]{1,18}[Xx]?|[Xx])(?![0-9A-Za-z]))+")
-_SOLID = re.compile(r"[0-9]{4,}")
-_LETTERS = frozenset(ascii_letters)
-_DIGITS = frozenset("0123456789")
 _BETWEEN_FIELDS = "|,;:\t，；：、"
 _GROUP = re.compile(r"[0-9]+[Xx]?|[Xx]")
-
-
-Shape = tuple[int, str]
-"""How many digits a run has, and where letters of ASCII touch it: `<` in front, `>` behind, `<>` both, or nowhere."""
-
-DigitRuns = Mapping[Shape, Sequence[tuple[int, int]]]
-"""The whole runs of four or more digits of a text: their spans, by their shape."""
-
-
-def digit_runs(text: str, windows: Iterable[tuple[int, int]]) -> DigitRuns:
-    """The runs of digits of `text`, with nothing in between, of which four stand in one of the `windows`."""
-    found: dict[Shape, list[tuple[int, int]]] = {}
-    for first, last in windows:
-        for match in _SOLID.finditer(text, first, last):
-            start, end = match.span()
-            # The run is a whole one, whatever the window has of it.
-            while start <= first and text[start - 1 : start] in _DIGITS:
-                start -= 1
-            while end >= last and text[end : end + 1] in _DIGITS:
-                end += 1
-            before = "<" if text[start - 1 : start] in _LETTERS else ""
-            behind = ">" if text[end : end + 1] in _LETTERS else ""
-            found.setdefault((end - start, before + behind), []).append((start, end))
-    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from gateway.detect.leaves import Leaf, LeafKind, Walked, walk
 from gateway.detect.prefilter import SEPARATOR, Entry, Prefilter, Seen, build_prefilter
 from gateway.detect.recall import Recall
 from gateway.detect.roots import MAX_FINDINGS, Roots
-from gateway.detect.runs import DigitRuns
 from gateway.detect.slices import matches
 from gateway.detect.sources import (
     CHUNK,
@@ -56,9 +55,9 @@ _Worth = Mapping[int, Sequence[int]]
 """What to try, by its index, and where its triggers' matches end; none: somewhere."""
 
 
-_Triggered = tuple[int, int, str, Sequence[int], _Worth, DigitRuns]
+_Triggered = tuple[int, int, str, Sequence[int], _Worth]
 """A chunk in which something is worth trying: the number of its text, its offset there, itself, where texts meet in it,
-what to try, and the runs of digits near what asked for them."""
+and what to try."""
 
 
 class _Stopped(Exception):
@@ -86,8 +85,6 @@ class RequestScanner:
         self._token_gate, self._table_gate = count + 4, count + 5
         self._tables = tables.table_recognizer()
         self._ways = tuple(map(nearby.way_of, recognizers))
-        self._by_shape = nearby.by_shape(self._ways)
-        self._near_digits = {index: way for index, way in enumerate(self._ways) if isinstance(way, nearby.AroundRuns)}
         # What a row of digits is may depend on all of it, however long: across a seam only rows near it are read.
         self._in_rows = {
             index: found for index, found in enumerate(recognizers) if isinstance(found, composed.GroupedRecognizer)
@@ -105,13 +102,7 @@ class RequestScanner:
         entries = _entries(self._recognizers, self._control)
         always = frozenset(index for index, found in enumerate(recognizers) if not found.patterns)
         self._prefilter = build(entries, always)
-        near = self._near_digits.keys()
-        # Of each group: those that are tried where there are runs of digits, and the others.
-        self._groups = [(group & near, tuple(sorted(group - near))) for group in self._prefilter.groups]
-        self._digits_reach = (
-            max((self._reaches[index][0] for index in near), default=0),
-            max((self._reaches[index][1] for index in near), default=0),
-        )
+        self._groups = [tuple(sorted(group)) for group in self._prefilter.groups]
         self._digest = _digest(recognizers, entries)
 
     @property
@@ -180,7 +171,7 @@ class RequestScanner:
     def _is_much_of(self, triggered: Sequence[_Triggered]) -> bool:
         """Whether trying all that was triggered takes longer than asking a memo."""
         tries = 0
-        for _, _, _, _, worth, _ in triggered:
+        for _, _, _, _, worth in triggered:
             tries += sum([len(ends) or 1 for ends in worth.values()])
             if not self._is_much.isdisjoint(worth):
                 return True
@@ -203,9 +194,9 @@ class RequestScanner:
             for at, seen in self._prefilter.seen(chunks):
                 number, offset, chunk = numbers[at], offsets[at], chunks[at]
                 joins = sources.joins(number, offset)
-                worth, runs = self._worth(seen, chunk, joins, is_part=offset > 0 or len(chunk) >= CHUNK)
+                worth = self._worth(seen, chunk, joins, is_part=offset > 0 or len(chunk) >= CHUNK)
                 if worth:
-                    yield number, offset, chunk, joins, worth, runs
+                    yield number, offset, chunk, joins, worth
 
     def _pass(
         self,
@@ -217,12 +208,12 @@ class RequestScanner:
     ) -> None:
         """Try what texts have triggered, then look through the views that they call for."""
         gated = sources.gated()
-        for number, offset, chunk, joins, worth, runs in triggered:
+        for number, offset, chunk, joins, worth in triggered:
             source = sources[number]
             # Asked only now, and where there is much to do: else it is done sooner than any memo is asked.
             if recall is not None and not self._is_much.isdisjoint(worth) and recall.knows(source, _TIERS):
                 continue
-            self._recognize(worth, runs, source, offset, chunk, joins, level, deadline)
+            self._recognize(worth, source, offset, chunk, joins, level, deadline)
             if source.gates:
                 gated[number] = source
         derived = [view for number in sorted(gated) for view in self._views(gated[number], level, deadline)]
@@ -231,41 +222,24 @@ class RequestScanner:
             triggered = self._triggered([view.text for view in derived], views_of, deadline)
             self._pass(triggered, views_of, level + 1, deadline)
 
-    def _worth(self, seen: Seen, chunk: str, joins: Sequence[int], *, is_part: bool) -> tuple[_Worth, DigitRuns]:
-        """What of `seen` is worth trying, and the runs of digits for those that need them: tables where one can be, and
-        where texts meet, what may reach from one into the other. All else is found in the texts themselves."""
+    def _worth(self, seen: Seen, chunk: str, joins: Sequence[int], *, is_part: bool) -> _Worth:
+        """What of `seen` is worth trying: tables where one can be, and where texts meet, what may reach from one into
+        the other. All else is found in the texts themselves."""
         worth: dict[int, Sequence[int]] = {}
-        digits: frozenset[int] = frozenset()
-        near: Sequence[int] | None = None
         for group, ends in seen.items():
-            around, others = self._groups[group]
-            for index in others:
+            for index in self._groups[group]:
                 those = ends if not joins else _across(ends, joins, self._reaches[index])
                 if those is not None:
                     worth[index] = those if index not in worth else _both(worth[index], those)
-            if around:
-                those = ends if not joins else _across(ends, joins, self._digits_reach)
-                if those is not None:
-                    digits |= around
-                    near = those if near is None else _both(near, those)
         if not self._of_tables.isdisjoint(worth):
             # Far below a header is only what another part of the text may hold.
             without = self._of_tables if not tables.may_be_in(chunk) else () if is_part else (self._table_gate,)
             worth = {index: ends for index, ends in worth.items() if index not in without}
-        if near is None:
-            return worth, {}
-        runs = nearby.runs_near(chunk, near)
-        for shape in runs:
-            for index in self._by_shape.get(shape, frozenset()) & digits:
-                those = near if not joins else _across(near, joins, self._reaches[index])
-                if those is not None:
-                    worth[index] = those
-        return worth, runs
+        return worth
 
     def _recognize(
         self,
         worth: _Worth,
-        runs: DigitRuns,
         source: Source,
         offset: int,
         chunk: str,
@@ -285,10 +259,8 @@ class RequestScanner:
             if index >= len(self._ways):
                 open_gate(source.gates, index, offset, worth[index])
                 continue
-            around, ends = self._near_digits.get(index), worth[index]
-            if around is not None:
-                found = around.find_around(chunk, runs)
-            elif joins and index in self._in_rows:
+            ends = worth[index]
+            if joins and index in self._in_rows:
                 found = self._in_rows[index].find_across(chunk, joins)
             else:
                 found = self._ways[index].find(chunk, ends)
@@ -410,7 +382,7 @@ def identity(recognizer: Recognizer) -> str:
         rule = recognizer.rule
         check = rule.check.__qualname__ if rule.check else ""
         parts += (rule.pattern, rule.score, rule.bare, rule.context, rule.unless, rule.reach, rule.after, check)
-        parts += (rule.ignore_case, rule.compact, sorted(rule.runs), rule.cues)
+        parts += (rule.ignore_case, rule.compact)
     elif isinstance(recognizer, ForeignRecognizer):
         parts += (recognizer.identity,)
     return repr(parts)

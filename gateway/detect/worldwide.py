@@ -6,7 +6,7 @@ until a scanner is built.
 
 from gateway.detect import checksums
 from gateway.detect.patterns import PHONE_WORDS
-from gateway.detect.rules import BEFORE_LETTER, DECIMALS, GAP, LEFT, NUMBER, RIGHT, SOLID, Rule
+from gateway.detect.rules import DECIMALS, GAP, LEFT, RIGHT, Rule
 
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?"
 _DATE = (
@@ -62,8 +62,6 @@ WORLDWIDE: tuple[Rule, ...] = (
         LEFT + DECIMALS + r"(?<![0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-)(?:[2-69][0-9]{11,18}|1800[0-9]{11})" + RIGHT,
         0.9,
         check=checksums.bank_card,
-        trigger=NUMBER,
-        runs=frozenset(range(12, 20)),
     ),
     Rule(
         "bank-account",
@@ -91,11 +89,9 @@ WORLDWIDE: tuple[Rule, ...] = (
         0.6,
         check=_is_no_date,
         ignore_case=True,
-        trigger=SOLID,
-        runs=frozenset(range(8, 20)),
-        cues=(
-            *("acc", "a/c", "bank", "routing", "sort", "deposit", "beneficiary", "pay", "paid", "wire", "transfer"),
-            *("refund", "salary", "credit", "debit", "remit", "withdraw"),
+        trigger=(
+            r"(?i)(?:acc|a/c|bank|routing|sort|deposit|beneficiary|pay|paid|wire|transfer|refund|salary|credit|debit"
+            r"|remit|withdraw)[^0-9;!?]{0,112}[0-9]{8}"
         ),
     ),
     Rule(
@@ -118,9 +114,6 @@ WORLDWIDE: tuple[Rule, ...] = (
         rf"(?:\s?(?:x|ext\.?\s?)[0-9]{{1,6}})?{RIGHT}",
         0.8,
         check=_is_us_phone,
-        trigger=NUMBER,
-        runs=frozenset((4,)),
-        letters=BEFORE_LETTER,
     ),
     Rule(
         "us-phone-bare",
@@ -129,8 +122,6 @@ WORLDWIDE: tuple[Rule, ...] = (
         0.75,
         check=_is_us_phone,
         context=PHONE_WORDS,
-        trigger=NUMBER,
-        runs=frozenset((10, 11)),
     ),
     Rule(
         "phone-international",
@@ -223,8 +214,6 @@ WORLDWIDE: tuple[Rule, ...] = (
         LEFT + r"[13T][1-9A-HJ-NP-Za-km-z]{25,34}" + RIGHT,
         0.95,
         check=checksums.bitcoin_base58,
-        trigger=r"[1-9A-HJ-NP-Za-km-z]{26}",
-        is_common=True,
     ),
     Rule(
         "bitcoin-bech32",

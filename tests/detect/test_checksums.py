@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stdnum.cn import uscc
 
 from gateway.detect import checksums as c
 
@@ -133,3 +134,15 @@ def test_at_most_one_check_digit_makes_an_aadhaar_number(stem):
 @pytest.mark.parametrize(("text", "length"), [("DE89", 22), ("gb82", 22), ("XX00", 0), ("D8", 0)])
 def test_an_iban_is_as_long_as_its_country_says(text, length):
     assert c.iban_length(text) == length
+
+
+def credit_codes():
+    """What looks like a unified social credit code, with every character in the place of the last."""
+    stems = st.from_regex(r"[0-9]{8}[0-9A-HJ-NPQRTUWXY]{9}", fullmatch=True)
+    return stems | st.text(ALPHABET, min_size=16, max_size=18)
+
+
+@given(credit_codes())
+def test_a_social_credit_code_is_what_its_library_says(stem):
+    for last in ALPHABET:
+        assert c.social_credit_code(stem + last) == uscc.is_valid(stem + last)

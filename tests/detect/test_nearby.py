@@ -7,10 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.detect import prefilter
-from gateway.detect.nearby import AroundEnds, AroundRuns, AtHeads, Everywhere, by_shape, merged, runs_near, way_of
+from gateway.detect.nearby import AroundEnds, AtHeads, Everywhere, merged, way_of
 from gateway.detect.prefilter import Everything, Prefilter, build_prefilter
-from gateway.detect.rules import ANYHOW, PatternRecognizer, Rule, recognizer
-from gateway.detect.runs import digit_runs
+from gateway.detect.rules import PatternRecognizer, Rule, recognizer
 from gateway.detect.scanner import RequestScanner, catalogue
 from tests.detect.samples import IN_CONTEXT, NEGATIVE, POSITIVE
 from tests.detect.triggers import told
@@ -88,7 +87,6 @@ def test_what_reaches_far_or_is_common_is_tried_everywhere():
     rule = Rule("r", "E", "ab?c", 0.5)
     assert isinstance(way_of(recognizer(rule)), AroundEnds)
     assert isinstance(way_of(recognizer(replace(rule, head="a"))), AtHeads)
-    assert isinstance(way_of(recognizer(replace(rule, pattern="a[0-9]{4}", runs=frozenset((4,))))), AroundRuns)
     assert isinstance(way_of(recognizer(replace(rule, is_common=True))), Everywhere)
     assert isinstance(way_of(recognizer(replace(rule, pattern="ab{0,500}c"))), Everywhere)
 
@@ -109,41 +107,6 @@ def test_windows_that_touch_are_one():
     assert list(merged([(-3, 4), (2, 3), (4, 9), (10, 12), (11, 30)])) == [(0, 9), (10, 30)]
 
 
-@pytest.mark.parametrize(
-    ("text", "windows", "runs"),
-    [
-        ("a1234b 123 0987x12345", [(0, 99)], {(4, "<>"): [(1, 5)], (4, ">"): [(11, 15)], (5, "<"): [(16, 21)]}),
-        ("号1234号", [(0, 99)], {(4, ""): [(1, 5)]}),
-        # Whole runs, whatever a window has of them.
-        ("x1234567890y", [(4, 9)], {(10, "<>"): [(1, 11)]}),
-        ("1234567890", [(3, 8)], {(10, ""): [(0, 10)]}),
-        ("1234 5678", [(0, 4)], {(4, ""): [(0, 4)]}),
-        ("1234567", [(5, 9)], {}),
-    ],
-)
-def test_runs_of_digits_are_told_by_their_length_and_the_letters_that_touch_them(text, windows, runs):
-    assert digit_runs(text, windows) == runs
-
-
-def test_runs_are_looked_for_near_what_was_seen():
-    text = "1234" + "." * 100 + "5678" + "." * 100 + "9012"
-    assert runs_near(text, [108]) == {(4, ""): [(104, 108)]}
-    assert runs_near(text, [212, 4]) == {(4, ""): [(0, 4), (208, 212)]}
-    assert runs_near(text, []) == {(4, ""): [(0, 4), (104, 108), (208, 212)]}
-
-
-def test_each_shape_of_a_run_has_its_recognizers():
-    rules = [
-        Rule("a", "E", "[0-9]{4}", 0.5, runs=frozenset((4,))),
-        Rule("b", "E", "[0-9]{4,5}", 0.5, runs=frozenset((4, 5)), letters=ANYHOW),
-        Rule("c", "E", "c", 0.5),
-    ]
-    shapes = by_shape([way_of(recognizer(rule)) for rule in rules])
-    assert shapes[4, ""] == {0, 1}
-    assert shapes[4, "<"] == shapes[5, "<>"] == {1}
-    assert len(shapes) == 8
-
-
 _TO = [
     *("deposit", "wire", "transfer", "refund", "payout", "salary", "paycheck", "payment", "pay", "paid", "credit"),
     *("debit", "remit", "withdraw"),
@@ -151,14 +114,22 @@ _TO = [
 _OF = ["account", "accounts", "acct", "a/c", "beneficiary", "payee", "routing"]
 
 
+_LONGEST = "paychecks " + "transporting " * 4 + "into " + "-" * 34
+
+
+@needs_hyperscan
 @pytest.mark.parametrize("write", [str, str.upper, str.title, lambda words: words.replace("s", "\u017f")])
 @pytest.mark.parametrize(
     "words",
-    [*_OF, *(f"{verb} it to" for verb in _TO), "bank details", "banking information", "sort code", "direct deposit"],
+    [
+        *_OF,
+        *(f"{verb} it to" for verb in _TO),
+        *("bank details", "banking information", "sort code", "direct deposit", _LONGEST),
+    ],
 )
-def test_every_word_that_announces_a_bank_account_is_a_cue(words, write):
-    (rule,) = [found for found in CATALOGUE if found.name == "bank-account-near"]
+def test_every_word_that_announces_a_bank_account_is_looked_for(built, words, write):
+    (index,) = [at for at, found in enumerate(CATALOGUE) if found.name == "bank-account-near"]
     text = f"Please, {write(words)} 1234567890, now"
-    found = way_of(rule).find(text, (text.index(", now"),))
+    found = WAYS[index].find(text, dict(told(built, [text]))[0][index])
     assert [text[one.start : one.end] for one in found] == ["1234567890"]
-    assert list(found) == list(rule.find(text, ""))
+    assert list(found) == list(CATALOGUE[index].find(text, ""))
