@@ -46,9 +46,9 @@ def _complexity(arguments: argparse.Namespace) -> int:
             place = str(arguments.file) if is_file else "stdin"
             return _through(lines, place, bands, language(arguments))
     except Misuse as found:
-        return report(found.problems, json=False, status=MISUSED)
+        return report(found.problems, json=False, spoken=language(arguments), status=MISUSED)
     except Problems as found:
-        return report(found.problems, json=False)
+        return report(found.problems, json=False, spoken=language(arguments))
 
 
 def _through(lines: BinaryIO, place: str, bands: Bands, spoken: Language) -> int:

@@ -7,15 +7,19 @@ secrets, never a secret.
 import argparse
 import os
 from pathlib import Path
+from types import MappingProxyType
+from typing import Final
 
-from gateway.cli.problem_report import as_json, report
+from gateway.cli.problem_report import as_json, lines, report
 from gateway.cli.proved import load_proved, shown
+from gateway.cli.spoken import add_language, language
 from gateway.config.cache_block import CacheBlock
 from gateway.config.canary_block import CanaryBlock
 from gateway.config.gateway_file import GatewayFile
 from gateway.core.problems import Problems
 from gateway.core.topology import Endpoint, Pool
 from gateway.parts import cache_keys_file
+from gateway.policy.words import Table, fill
 from gateway.settings import CONFIG_VARIABLE, Settings, load
 from gateway.stores.redis_settings import RedisSettings
 
@@ -27,10 +31,24 @@ def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
     check = commands.add_parser("check", help="read every file, prove the policy, and report every problem")
     _add_folder(check)
     check.add_argument("--json", action="store_true", help="print the problems as JSON")
+    add_language(check)
     check.set_defaults(run=_check)
     show = commands.add_parser("show", help="print what the files amount to, without secrets")
     _add_folder(show)
+    add_language(show)
     show.set_defaults(run=_show)
+
+
+_WORDS: Final[Table] = MappingProxyType(
+    {
+        "good": (
+            "{folder}: the configuration is good: policy version {version}, pools: {pools}, tenants: {tenants}, "
+            "keys: {keys}.",
+            "{folder}：配置无误：策略版本 {version}，资源池 {pools} 个，租户 {tenants} 个，密钥 {keys} 个。",
+        ),
+        "note": ("note: {note}", "提示：{note}"),
+    }
+)
 
 
 def _add_folder(parser: argparse.ArgumentParser) -> None:
@@ -53,18 +71,15 @@ def _check(arguments: argparse.Namespace) -> int:
     try:
         settings, proved = load_proved(folder, os.environ, shown())
     except Problems as found:
-        return report(found.problems, json=arguments.json)
+        return report(found.problems, json=arguments.json, spoken=language(arguments))
     if arguments.json:
         print(as_json((), proved.notes))
         return 0
-    for note in proved.notes:
-        print(f"note: {note}")
-    bundle = settings.bundle
-    pools, tenants, keys = len(bundle.topology.pools), len(bundle.tenants), len(bundle.keys)
-    print(
-        f"{folder}: the configuration is good: policy version {bundle.policy.version}, "
-        f"pools: {pools}, tenants: {tenants}, keys: {keys}."
-    )
+    spoken, bundle = language(arguments), settings.bundle
+    for note in lines(proved.notes, spoken):
+        print(fill(_WORDS, "note", spoken, note=note))
+    gaps = {"pools": len(bundle.topology.pools), "tenants": len(bundle.tenants), "keys": len(bundle.keys)}
+    print(fill(_WORDS, "good", spoken, folder=folder, version=bundle.policy.version, **gaps))
     return 0
 
 
@@ -72,7 +87,7 @@ def _show(arguments: argparse.Namespace) -> int:
     try:
         settings = load(_folder(arguments), os.environ)
     except Problems as found:
-        return report(found.problems, json=False)
+        return report(found.problems, json=False, spoken=language(arguments))
     for line in _lines(settings):
         print(line)
     return 0

@@ -20,7 +20,7 @@ from gateway.cli.demo_table import Colour
 from gateway.cli.doctor_words import MENDS, SAYS
 from gateway.cli.endings import told
 from gateway.cli.page import Page
-from gateway.cli.problem_report import FOUND, GOOD, Misuse, fields_of, text_of
+from gateway.cli.problem_report import FOUND, GOOD, Misuse, fields_of, lines, text_of
 from gateway.cli.progress import still_at
 from gateway.cli.proved import load_proved, shown
 from gateway.cli.spoken import add_language, language
@@ -96,8 +96,8 @@ def _say(checks: Sequence[Check], problems: Sequence[Problem], spoken: Language)
             if mend:
                 page.say(f"    {mend}")
             if check.key == "broken":
-                for problem in problems:
-                    page.say(f"    {problem}")
+                for line in lines(problems, spoken):
+                    page.say(f"    {line}")
         page.say()
 
 

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 
 from gateway.cli.problem_report import MISUSED, Misuse, report
+from gateway.cli.spoken import language
 from gateway.core.problems import Problems
 
 _Run = Callable[[argparse.Namespace], int]
@@ -54,6 +55,6 @@ def _status(run: _Run, arguments: argparse.Namespace) -> int:
     try:
         return run(arguments)
     except Misuse as found:
-        return report(found.problems, json=arguments.json, status=MISUSED)
+        return report(found.problems, json=arguments.json, spoken=language(arguments), status=MISUSED)
     except Problems as found:
-        return report(found.problems, json=arguments.json)
+        return report(found.problems, json=arguments.json, spoken=language(arguments))

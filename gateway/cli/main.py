@@ -52,13 +52,12 @@ class _Group(Protocol):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0 done, 1 failed and said why, 2 misused, 130 interrupted."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    parsed = argparse.Namespace()
     try:
         parsed = _parser(_group_of(arguments)).parse_args(arguments)
         return cast(Run, parsed.run)(parsed)
     except Problems as exc:
-        for problem in exc.problems:
-            print(problem, file=sys.stderr)
-        return 1
+        return _problems(exc, parsed)
     except TidegateError as exc:
         return _failed(exc.message)
     except _MissingPackage as exc:
@@ -72,6 +71,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _failed(f"{place}{exc.strerror or type(exc).__name__}")
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _problems(found: Problems, parsed: argparse.Namespace) -> int:
+    # Imported only now: `--help` is to be quick.
+    report = importlib.import_module("gateway.cli.problem_report")
+    spoken = importlib.import_module("gateway.cli.spoken")
+    for line in report.lines(found.problems, spoken.language(parsed)):
+        print(line, file=sys.stderr)
+    return 1
 
 
 def _failed(sentence: str) -> int:

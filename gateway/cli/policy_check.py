@@ -14,7 +14,7 @@ from gateway.cli import policy_files
 from gateway.cli.endings import told
 from gateway.cli.main import Subparsers
 from gateway.cli.page import Page
-from gateway.cli.problem_report import GOOD, Misuse, as_json, report
+from gateway.cli.problem_report import GOOD, Misuse, as_json, lines, report
 from gateway.cli.spoken import add_language, language
 from gateway.core.problems import Problem
 from gateway.core.reading import Reader
@@ -58,7 +58,7 @@ def _check(arguments: argparse.Namespace) -> int:
     if arguments.after is not None:
         problem = version_problem(policy, file, _version_of(arguments.after), arguments.after)
         if problem is not None:
-            return report((problem,), json=arguments.json)
+            return report((problem,), json=arguments.json, spoken=language(arguments))
     models = len(policy.aliases) + (policy.any_alias is not None)
     if arguments.json:
         more = {
@@ -74,7 +74,7 @@ def _check(arguments: argparse.Namespace) -> int:
         print(as_json((), policy.notes, **more))
         return GOOD
     spoken = language(arguments)
-    for note in policy.notes:
+    for note in lines(policy.notes, spoken):
         print(fill(_WORDS, "note", spoken, note=note))
     gaps = {
         "file": file,

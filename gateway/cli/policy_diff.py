@@ -19,6 +19,7 @@ from gateway.cli.page import Page
 from gateway.cli.policy_check import version_problem
 from gateway.cli.policy_files import POOLS, RECOGNIZERS, TENANTS, Loaded, PolicyFiles
 from gateway.cli.problem_report import FOUND, GOOD, fields_of, text_of
+from gateway.cli.problem_words import line_of
 from gateway.cli.progress import still_at
 from gateway.cli.spoken import add_language, language
 from gateway.core.problems import Problem
@@ -88,7 +89,7 @@ def _diff(arguments: argparse.Namespace) -> int:
     for line in rest:
         page.say(line)
     if version is not None:
-        print(version)
+        print(line_of(version, spoken))
     if failed:
         page.say(fill(_WORDS, "failed", spoken, on=", ".join(failed)), Colour.WRONG)
     return FOUND if failed else GOOD

@@ -69,7 +69,7 @@ def _init(arguments: argparse.Namespace) -> int:
     if taken:
         mend = "Nothing was written. Move it away, or name another folder."
         there = [Problem(str(path), 0, 0, "This file is there already.", mend) for path in taken]
-        return report(there, json=arguments.json, status=MISUSED)
+        return report(there, json=arguments.json, spoken=language(arguments), status=MISUSED)
     for name, data in files.items():
         path = folder / name
         try:
@@ -79,7 +79,7 @@ def _init(arguments: argparse.Namespace) -> int:
         except OSError as error:
             message = f"This file cannot be written ({type(error).__name__})."
             unwritten = Problem(str(path), 0, 0, message, "Name a folder that you may write to.")
-            return report([unwritten], json=arguments.json, status=MISUSED)
+            return report([unwritten], json=arguments.json, spoken=language(arguments), status=MISUSED)
     if arguments.json:
         print(text_of({"ok": True, "problems": [], "written": [str(folder / name) for name in files]}))
         return GOOD

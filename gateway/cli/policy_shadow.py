@@ -25,6 +25,7 @@ from gateway.cli.policy_check import version_problem
 from gateway.cli.policy_diff import ANY_CHANGE, NEW_CLOUD_ACCESS
 from gateway.cli.policy_files import Loaded, PolicyFiles
 from gateway.cli.problem_report import FOUND, GOOD, Misuse, report, text_of
+from gateway.cli.problem_words import line_of
 from gateway.cli.progress import still_at
 from gateway.cli.shadow_report import Report, as_json, report_of, said
 from gateway.cli.shadow_signatures import SHADOW_SIGNATURES, Lacking, lacking, of_candidate, put_in_force, taken_along
@@ -163,7 +164,7 @@ def _start(arguments: argparse.Namespace) -> int:
         raise Misuse(str(new), f"This says what {folder.policy} says.", "Change something, then try it.")
     proof = _proved(tried)
     if not proof.is_proved:
-        return report(problems(proof, tried.loaded.policy, str(new)), json=arguments.json)
+        return report(problems(proof, tried.loaded.policy, str(new)), json=arguments.json, spoken=spoken)
     signatures = _taken_along(folder, new, arguments.signatures)
     with _writing(folder.candidate):
         replace_file(folder.candidate, tried.data, mode=_mode(folder.policy))
@@ -174,7 +175,7 @@ def _start(arguments: argparse.Namespace) -> int:
     notes = list(_notes(live, tried.loaded, spoken))
     version = version_problem(tried.loaded.policy, new, live.policy.version, folder.policy)
     if version is not None:
-        notes.insert(0, say("note_version", spoken, problem=version))
+        notes.insert(0, say("note_version", spoken, problem=line_of(version, spoken)))
     unsigned = _unsigned(folder, spoken, versions=version is None)
     if arguments.json:
         shown = {"notes": notes, "unsigned": unsigned, **_shown(folder.candidate, tried, proof)}
@@ -234,15 +235,16 @@ def _promote(arguments: argparse.Namespace) -> int:
     live = folder.loaded(folder.policy)
     version = version_problem(tried.loaded.policy, file, live.policy.version, folder.policy)
     if version is not None:
-        return report((version,), json=arguments.json)
+        return report((version,), json=arguments.json, spoken=spoken)
     signatures = _signatures_of(folder)
     lacks = _lacking(folder)
     if lacks is not None and lacks.forbids:
-        sentences = *lacks.sentences(spoken), say("not_signed", spoken)
-        return report([Problem(str(folder.signatures), 0, 0, one) for one in sentences], json=arguments.json)
+        sentences = *lacks.sentences("en"), say("not_signed", "en")
+        found = [Problem(str(folder.signatures), 0, 0, one) for one in sentences]
+        return report(found, json=arguments.json, spoken=spoken)
     proof = _proved(tried)
     if not proof.is_proved:
-        return report(problems(proof, tried.loaded.policy, str(file)), json=arguments.json)
+        return report(problems(proof, tried.loaded.policy, str(file)), json=arguments.json, spoken=spoken)
     with still_at("Comparing the policies"):
         change = diff(
             live.policy,

@@ -18,7 +18,7 @@ from gateway.cli.doctor_policy_words import SAYS
 from gateway.cli.endings import told
 from gateway.cli.main import Subparsers
 from gateway.cli.page import Page
-from gateway.cli.problem_report import FOUND, GOOD, Misuse, text_of
+from gateway.cli.problem_report import FOUND, GOOD, Misuse, lines, text_of
 from gateway.cli.shadow_report import as_json
 from gateway.cli.spoken import add_language, language
 from gateway.core.records import RefusalCode
@@ -115,8 +115,8 @@ def _status(arguments: argparse.Namespace) -> int:
         return GOOD
     why = ", ".join(fill(_REASONS, code, spoken) for code in refused.codes)
     page.say(_say("refused", spoken, at=_when(files.refused_at), why=why))
-    for problem in refused.problems:
-        page.say(f"  {problem}")
+    for line in lines(refused.problems, spoken):
+        page.say(f"  {line}")
     if refused.count > len(refused.problems):
         page.say(f"  {_say('more', spoken, count=refused.count - len(refused.problems))}")
     page.say(_say("count", spoken, count=files.refusals))

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from gateway.cli.problem_report import report
 from gateway.cli.proved import NotProved, load_proved, logged
 from gateway.cli.signed_files import SIGNATURES, SIGNERS, Changed, NotApproved, approved, read_signed
+from gateway.cli.spoken import of_locale
 from gateway.core import written
 from gateway.core.audit_record import SignedBy
 from gateway.core.problems import Problem, Problems
@@ -181,7 +182,7 @@ def main() -> int:
         _, said = loaded(directory, logged())
     except Refused as refused:
         log.error("configuration_refused", count=len(refused.problems), code=refused.not_loaded.code)
-        status, said = report(refused.problems, json=False), refused.not_loaded
+        status, said = report(refused.problems, json=False, spoken=of_locale()), refused.not_loaded
     sys.stdout.buffer.write(upgrade.written(said))
     sys.stdout.buffer.flush()
     return status

@@ -1,4 +1,4 @@
-"""How commands print problems: one line each on standard error, then their number; or JSON for machines.
+"""How commands print problems: one line each on standard error, then their number; or JSON for machines, in English.
 
 A command that could look and found something ends with 1; one that could not look, since it was called wrongly or a
 file that it was told to read is not there, ends with 2.
@@ -9,7 +9,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from gateway.cli.problem_words import Chinese
 from gateway.core.problems import Problem, Problems
+from gateway.policy.words import Language
 
 GOOD: Final = 0
 FOUND: Final = 1
@@ -23,16 +25,22 @@ class Misuse(Problems):
         super().__init__((Problem(place, 0, 0, message, mend),))
 
 
-def report(problems: Sequence[Problem], *, json: bool, status: int = FOUND) -> int:
+def report(problems: Sequence[Problem], *, json: bool, spoken: Language, status: int = FOUND) -> int:
     """Print `problems` and return `status`."""
     if json:
         print(as_json(problems))
         return status
-    for problem in problems:
-        print(problem, file=sys.stderr)
     count = len(problems)
-    print("1 problem." if count == 1 else f"{count} problems.", file=sys.stderr)
+    number = "1 problem." if count == 1 else f"{count} problems."
+    for line in (*lines(problems, spoken), number if spoken == "en" else f"共 {count} 个问题。"):
+        print(line, file=sys.stderr)
     return status
+
+
+def lines(problems: Sequence[Problem], spoken: Language) -> Sequence[str]:
+    """The problems as a person reads them, one on a line."""
+    chinese = Chinese() if spoken == "zh" else None
+    return [str(problem) if chinese is None else chinese.shown(problem) for problem in problems]
 
 
 def as_json(problems: Sequence[Problem], notes: Sequence[Problem] = (), **more: object) -> str:

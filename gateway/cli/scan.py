@@ -86,9 +86,9 @@ def _scan(arguments: argparse.Namespace) -> int:
         with opened(arguments.file) as lines:
             return _Run(arguments, loaded).through(lines)
     except Misuse as found:
-        return report(found.problems, json=False, status=MISUSED)
+        return report(found.problems, json=False, spoken=language(arguments), status=MISUSED)
     except Problems as found:
-        return report(found.problems, json=False)
+        return report(found.problems, json=False, spoken=language(arguments))
 
 
 def _files(arguments: argparse.Namespace) -> PolicyFiles:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.cli.approval_words import of_objection
-from gateway.cli.problem_report import Misuse
+from gateway.cli.problem_report import Misuse, lines
 from gateway.cli.signed_files import SIGNATURES, Signed, read_signed
 from gateway.config.gateway_file import Files
 from gateway.config.signers_file import render_signatures
@@ -75,7 +75,7 @@ class Lacking:
     def sentences(self, spoken: Language, *, versions: bool = True) -> list[str]:
         """Each on its own; those about versions only where they have not been told."""
         told = [one for one in self.objections if versions or one.fault not in _OF_VERSIONS]
-        return [*(str(one) for one in self.problems), *(of_objection(one, spoken) for one in told)]
+        return [*lines(self.problems, spoken), *(of_objection(one, spoken) for one in told)]
 
 
 def lacking(directory: Path, files: Files, policy: Path, signatures: Path | None = None) -> Lacking:

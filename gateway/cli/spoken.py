@@ -1,4 +1,4 @@
-"""Which language a report is in: what the command line asks for, or else the locale."""
+"""Which language a report is in: what the command line asks for, where it can, or else the locale."""
 
 import argparse
 import os
@@ -14,5 +14,10 @@ def add_language(parser: argparse.ArgumentParser) -> None:
 
 def language(arguments: argparse.Namespace) -> Language:
     """The language that the command line or the locale asks for."""
-    chosen = arguments.language or language_of(dict(os.environ))
-    return "zh" if chosen == "zh" else "en"
+    chosen: str | None = getattr(arguments, "language", None)
+    return "zh" if chosen == "zh" else "en" if chosen else of_locale()
+
+
+def of_locale() -> Language:
+    """The language that the locale asks for, where no command line is at hand."""
+    return "zh" if language_of(dict(os.environ)) == "zh" else "en"

@@ -15,6 +15,7 @@ from gateway.cli.admin_port import AdminPort, add_folder
 from gateway.cli.main import Subparsers
 from gateway.cli.page import Page
 from gateway.cli.problem_report import GOOD, MISUSED, Misuse, report
+from gateway.cli.problem_words import told
 from gateway.cli.spoken import add_language, language
 from gateway.cli.top_view import drawn, page
 from gateway.cli.top_words import say
@@ -58,9 +59,9 @@ def _top(arguments: argparse.Namespace) -> int:
             return _once(port, spoken)
         return _live(port, spoken, arguments.every, sys.stdout)
     except Misuse as found:
-        return report(found.problems, json=arguments.json, status=MISUSED)
+        return report(found.problems, json=arguments.json, spoken=language(arguments), status=MISUSED)
     except Problems as found:
-        return report(found.problems, json=arguments.json)
+        return report(found.problems, json=arguments.json, spoken=language(arguments))
 
 
 def _once(port: AdminPort, spoken: Language) -> int:
@@ -86,7 +87,7 @@ def _live(port: AdminPort, spoken: Language, every_s: float, out: TextIO) -> int
                 now = _figures(port)
             except Misuse as found:
                 # A gateway that is being restarted comes back: the page waits for it.
-                silent = say("silent", spoken, message=found.problems[0].message)
+                silent = say("silent", spoken, message=told(found.problems[0].message, spoken))
                 out.write(f"{_TO_START}{silent[: size.columns]}\x1b[K")
             else:
                 text = drawn(page(before, now, spoken), columns=size.columns, rows=size.lines - 1, in_colour=in_colour)
