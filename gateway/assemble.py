@@ -266,7 +266,7 @@ class Worker:
         return self._pipeline.generation.digest
 
     def _epoch(self) -> int:
-        return self._activations + self._desk.epoch + self._credentials.epoch
+        return self._activations + self._desk.epoch + self._credentials.watch.epoch
 
     async def _rescan(self, message: Message, tenant: Tenant | None) -> Label | None:
         return await self._pipeline.generation.classifier.rescan(message, tenant)
@@ -308,7 +308,7 @@ class Worker:
         about = bundle.topology, bundle.policy.order, self._admission, self._backends
         ask(lambda: readings.of_pools(*about, self._endpoints.is_closed))
         ask(lambda: readings.of_endpoints(bundle.topology, self._endpoints))
-        ask(lambda: readings.of_overrides(self._desk, self._activations + self._credentials.epoch))
+        ask(lambda: readings.of_overrides(self._desk, self._activations + self._credentials.watch.epoch))
         ask(lambda: readings.of_audit(self._audit))
         ask(lambda: readings.of_memo(self._memo))
         ask(lambda: readings.of_replies(self._replies))

@@ -251,17 +251,19 @@ class Pipeline:
     def _look_back(
         self, call: Call, relay: Relay, request: Request, tenant: Tenant, evidence: Evidence, later: Later
     ) -> None:
-        replies = generation_of(call).replies
+        generation = generation_of(call)
+        replies = generation.replies
         conversation = replies.conversation(tenant.id, call.key_id, request)
         found = replies.provenance_now(conversation)
         if found is None:
-            go_on = partial(self._decide, call, relay, request, tenant, conversation, evidence, later)
+            go_on = partial(self._decide, generation, call, relay, request, tenant, conversation, evidence, later)
             later(partial(_ask_record, replies, conversation, go_on))
         else:
-            self._decide(call, relay, request, tenant, conversation, evidence, later, found)
+            self._decide(generation, call, relay, request, tenant, conversation, evidence, later, found)
 
     def _decide(
         self,
+        generation: Generation,
         call: Call,
         relay: Relay,
         request: Request,
@@ -273,9 +275,8 @@ class Pipeline:
     ) -> None:
         if found is not NOTHING:
             evidence = with_history(evidence, found)
-        generation = generation_of(call)
         deciding = self.deciding
-        first, second = deciding.first(call, request, tenant, evidence), None
+        first, second = deciding.decided(generation, call, request, tenant, evidence, call.epoch), None
         decision = first.decision
         if self._shadow is not None and self._shadow.is_comparing and call.planted is None:
             self._shadow.see(generation.bundle, tenant, request, first, call.scored)

@@ -17,6 +17,7 @@ from gateway.policy.compiled import CompiledPolicy, LabelRule, LabelRules, RuleK
 from gateway.policy.document import HistoryMode
 
 # To reach a member through its class takes four times as long, and these are asked for every request.
+_NONE: Final = History.NONE
 _UNKNOWN: Final = History.UNKNOWN
 _LOST: Final = History.LOST
 _ALL_OF: Final = RuleKind.ALL_OF
@@ -57,7 +58,7 @@ def label(compiled: CompiledPolicy, evidence: Evidence, attested: Label | None =
     rules = compiled.labels
     coverage = evidence.coverage
     findings, unscanned = evidence.findings, coverage.unscanned
-    is_known = _is_known(rules, evidence.history)
+    is_known = evidence.history is _NONE or _is_known(rules, evidence.history)
     low = rules.default
     if attested is not None and is_known and not findings and not unscanned and coverage.failure is None:
         low = attested
@@ -95,9 +96,13 @@ def _weighed(rules: LabelRules, findings: tuple[Finding, ...], low: Label) -> La
         for least, given in alone:
             if given > low and score >= least:
                 low = given
+    found = best.keys()
     for entities, rule in weights.together:
-        if rule.label > low and not entities.isdisjoint(best) and _is_met(rule, best, findings):
-            low = rule.label
+        if rule.label > low:
+            # Most of them are no question: what asks for all of several needs each of them, the others one.
+            is_asked = entities <= found if rule.kind is _ALL_OF else not entities.isdisjoint(found)
+            if is_asked and _is_met(rule, best, findings):
+                low = rule.label
     return low
 
 
@@ -118,8 +123,10 @@ def _count(entity: str, min_score: float, findings: tuple[Finding, ...]) -> int:
     """How many of `findings` are of `entity`, with at least that score."""
     count = 0
     for finding in findings:
-        if finding.entity == entity and _score(finding) >= min_score:
-            count += 1
+        if finding.entity == entity:
+            score = finding.score
+            if score >= min_score or not 0.0 <= score <= 1.0:  # as in `_score`: no rule asks for more than certainty
+                count += 1
     return count
 
 

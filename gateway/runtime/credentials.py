@@ -49,18 +49,14 @@ class Credentials:
         self.authenticator = Authenticator(
             bundle.keys, bundle.tenants, keyring, clock, self._tokens, used=self._use.note
         )
-        self._watch = KeyWatch(directory / gateway.files.keys, self.authenticator, bundle.keys, bundle.tenants)
+        # Its `epoch` rises whenever a key is taken away.
+        self.watch = KeyWatch(directory / gateway.files.keys, self.authenticator, bundle.keys, bundle.tenants)
 
     def adopt(self, bundle: Bundle) -> None:
         """Let in who has a credential of a tenant of `bundle` from now on, as that tenant is there."""
-        self._watch.adopt(bundle.tenants)
+        self.watch.adopt(bundle.tenants)
         if self._tokens is not None:
             self._tokens.adopt(bundle.tenants)
-
-    @property
-    def epoch(self) -> int:
-        """A number that rises whenever a key is taken away."""
-        return self._watch.epoch
 
     async def prepare(self) -> None:
         """Fetch issuers' keys for the first time."""
@@ -69,7 +65,7 @@ class Credentials:
     async def run(self, stop: asyncio.Event) -> None:
         """Keep all of it current until `stop`."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._watch.run(stop))
+            group.create_task(self.watch.run(stop))
             group.create_task(self._keep_use(stop))
             for one in self._issuers:
                 group.create_task(one.keys.run(stop))
@@ -78,8 +74,8 @@ class Credentials:
         """What is counted of credentials."""
         for reason, count in self.authenticator.refused.items():
             yield measures.CREDENTIALS_REFUSED, (str(reason),), count
-        yield measures.KEYS_KNOWN, (), self._watch.count
-        yield measures.KEYS_STALE, (), self._watch.is_stale
+        yield measures.KEYS_KNOWN, (), self.watch.count
+        yield measures.KEYS_STALE, (), self.watch.is_stale
         for one in self._issuers:
             yield measures.ISSUER_KEYS, (one.keys.name,), one.keys.count
             yield measures.ISSUER_KEYS_STALE, (one.keys.name,), one.keys.is_stale

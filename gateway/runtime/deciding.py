@@ -45,13 +45,10 @@ class Deciding:
         """`generation` is what whoever comes in from now on is decided with."""
         self.generation, self.is_superseded = generation, False
 
-    def first(self, call: Call, request: Request, tenant: Tenant, evidence: Evidence) -> Decided:
-        """What the generation that `call` came in under decides on `evidence`, in the epoch of that moment."""
-        return self._decided(generation_of(call), call, request, tenant, evidence, call.epoch)
-
-    def _decided(
+    def decided(
         self, generation: Generation, call: Call, request: Request, tenant: Tenant, evidence: Evidence, epoch: int
     ) -> Decided:
+        """What `generation` decides on `evidence`, in the `epoch` of the moment when it was taken."""
         low, high = label(generation.policy, evidence, tenant.attested)
         scored = call.scored = None if generation.scoring is None else generation.scoring.of(request)
         facts = RequestFacts(
@@ -73,7 +70,7 @@ class Deciding:
         call.evidence, call.facts, call.decision = decided.evidence, decided.facts, decided.decision
         call.conversation = conversation
         call.generation, call.epoch = decided.generation, decided.epoch
-        high, replies = decided.facts.label_high, generation_of(call).replies
+        high, replies = decided.facts.label_high, decided.generation.replies
         # What a canary is answered is nobody's, and no one can bring it along.
         is_kept = call.planted is None and replies.wants(high)
         relay.remember(partial(replies.remember, conversation, high) if is_kept else None)
@@ -105,7 +102,7 @@ class Deciding:
             relay.keep(None)
             relay.standby = None
         call.tenant, call.order = tenant, generation.order
-        decided = self._decided(generation, call, request, tenant, evidence, epoch)
+        decided = self.decided(generation, call, request, tenant, evidence, epoch)
         self.act_on(call, relay, conversation, decided)
         return decided.decision
 

@@ -33,7 +33,7 @@ class Decided(msgspec.Struct, frozen=True, gc=False):
     evidence: Evidence
     facts: RequestFacts
     decision: Decision
-    generation: Generation | None = None
+    generation: Generation
     epoch: int = 0
 
 

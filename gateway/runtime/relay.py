@@ -79,9 +79,7 @@ class Relay:
         self._keep: Remember | None = None
         self._is_noted = False
         self.standby: Callable[[TidegateError], bool] | None = None
-        self._reset()
-
-    def _reset(self) -> None:
+        # What an attempt brings; `_reset` forgets it before the next.
         self._said: list[bytes] = []
         self._status = 0
         self._headers: Headers = ()
@@ -89,6 +87,12 @@ class Relay:
         self._size = 0
         self._sse: SseReader | None = None
         self._reply: StreamReply | None = None
+
+    def _reset(self) -> None:
+        self._said, self._body = [], []
+        self._status = self._size = 0
+        self._headers = ()
+        self._sse = self._reply = None
 
     # What the pipeline calls
 
@@ -434,9 +438,12 @@ class Relay:
         self._settled(ending, error)
 
     def _send_whole(self, body: bytes) -> None:
-        self._start(200, JSON_HEAD, length=len(body))
-        self._write(body)
-        self._downstream.finish()
+        call, downstream, size = self._call, self._downstream, len(body)
+        call.status = 200
+        downstream.start(200, call.headers(JSON_HEAD, now=self._clock.monotonic()), length=size)
+        call.bytes_out += size
+        downstream.write(body)
+        downstream.finish()
 
     def _start(self, status: int, content: Headers, *, length: int | None) -> None:
         self._call.status = status

@@ -5,6 +5,7 @@ What is left to try, in which order for this request, and what went wrong so far
 """
 
 from collections.abc import Callable, Coroutine
+from functools import partial
 
 from gateway.core.decision import Allow
 from gateway.core.facts import Tenant
@@ -108,8 +109,7 @@ class Walk:
 
     def sending(self, pool: Pool, trial: Trial) -> Callable[[UpstreamConnection], None]:
         """Who is told just before the first byte leaves for `pool`."""
-        relay, timeouts = self.relay, pool.timeouts
-        return lambda upstream: relay.sending(upstream, timeouts, trial)
+        return partial(self.relay.sending, timeouts=pool.timeouts, trial=trial)
 
     def leaves(self, sending: Callable[[UpstreamConnection], None], connection: UpstreamConnection) -> None:
         """What is paid for is on its way from now on, however it ends."""

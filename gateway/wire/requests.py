@@ -69,21 +69,23 @@ def parse(dialect: Dialect, body: bytes) -> Request:
         _texts(document, "input")
         return Request(dialect, document, model, False, False, _EMBEDDINGS, 1, TEXT_ONLY, _tokens(body))
     # A look for what most requests do not hold costs less than a call that finds it missing.
-    streamed = "stream" in document and _flag(document, "stream", "stream")
+    streamed = "stream" in document and _flag(document["stream"], "stream")
     wants_usage = "stream_options" in document and _wants_usage(document, streamed)
-    choices = _count(document, "n", least=1, most=MAX_CHOICES, default=1) if "n" in document else 1
+    choices = _count(document["n"], "n", 1, MAX_CHOICES, 1) if "n" in document else 1
     if "best_of" in document:
         # What servers write and do not give is paid for all the same: a number that they read and we do not is none.
-        _count(document, "best_of", least=0, most=MAX_CHOICES, default=1)
-    answer = _count(document, "max_tokens", least=0, most=_MAX_TOKENS, default=0) if "max_tokens" in document else 0
+        _count(document["best_of"], "best_of", 0, MAX_CHOICES, 1)
+    answer = _count(document["max_tokens"], "max_tokens", 0, _MAX_TOKENS, 0) if "max_tokens" in document else 0
     if dialect is Dialect.COMPLETIONS:
         choices *= _texts(document, "prompt")
         capabilities, modalities, context = _of_fields(document), TEXT_ONLY, _tokens(body) + answer
     else:
         if "max_completion_tokens" in document:
-            answer = max(answer, _count(document, "max_completion_tokens", least=0, most=_MAX_TOKENS, default=0))
-        found, modalities = _of_messages(document)
-        capabilities = found | _of_fields(document)
+            most = _count(document["max_completion_tokens"], "max_completion_tokens", 0, _MAX_TOKENS, 0)
+            answer = max(answer, most)
+        capabilities, modalities = _of_messages(document)
+        if not _TELLING.isdisjoint(document):
+            capabilities = capabilities | _of_fields(document)
         # About how many tokens the chat and its answer take together, rather too many than too few. What a template
         # adds is a constant for each message. For anything but text nothing can be said: a short address may stand for
         # a picture of thousands of tokens.
@@ -151,8 +153,6 @@ _TELLING: Final = _CONSTRAINTS | {"tools", "functions", "response_format", "moda
 
 def _of_fields(document: dict[str, Any]) -> frozenset[Capability]:
     found = _NONE
-    if _TELLING.isdisjoint(document):
-        return found
     if document.get("tools") or document.get("functions"):
         found = found | _TOOLS
     response_format = document.get("response_format")
@@ -212,8 +212,7 @@ def _of_parts(parts: list[Any], found: set[tuple[Capability | None, Modality]]) 
 # Fields
 
 
-def _flag(holder: dict[str, Any], name: str, path: str) -> bool:
-    value = holder.get(name)
+def _flag(value: object, path: str) -> bool:
     if value is None:
         return False
     if type(value) is not bool:
@@ -227,11 +226,10 @@ def _wants_usage(document: dict[str, Any], streamed: bool) -> bool:
         return False
     if type(options) is not dict:
         _wrong_type("stream_options", "an object")
-    return _flag(options, "include_usage", "stream_options.include_usage") and streamed
+    return _flag(options.get("include_usage"), "stream_options.include_usage") and streamed
 
 
-def _count(document: dict[str, Any], name: str, *, least: int, most: int, default: int) -> int:
-    value = document.get(name)
+def _count(value: object, name: str, least: int, most: int, default: int) -> int:
     if value is None:
         return default
     if type(value) is not int:

@@ -40,6 +40,7 @@ def policy() -> CompiledPolicy:
         (evidence("PERSON", "HEALTH_CONTEXT"), RESTRICTED),
         (evidence(*["CN_MOBILE"] * 4), CONFIDENTIAL),
         (evidence(*["CN_MOBILE"] * 5), RESTRICTED),
+        (evidence(*["CN_MOBILE"] * 4, ("CN_MOBILE", -1.0)), RESTRICTED),
         (evidence(*["EMAIL"] * 2, *["CN_MOBILE"] * 4), CONFIDENTIAL),
         (evidence(*["EMAIL"] * 3), RESTRICTED),
         (evidence("MARKER:机密"), CONFIDENTIAL),

@@ -21,7 +21,7 @@ TOP, LOW = Label(3), Label(1)
 def decided(label: Label, *pools: str) -> Decided:
     evidence = Evidence((), Coverage(frozenset(Tier) if label is LOW else frozenset()))
     facts = RequestFacts(LOW, label, "default", LOW, "chat")
-    return Decided(evidence, facts, Allow(pools, (), 1.0, "row", label))
+    return Decided(evidence, facts, Allow(pools, (), 1.0, "row", label), None)
 
 
 FIRST, SECOND = decided(TOP, "home"), decided(LOW, "home", "burst")

@@ -79,7 +79,7 @@ class Desk:
         low, high = label(policy, evidence)
         who = bundle.tenants[tenant]
         facts = RequestFacts(low, high, who.tenant_class, who.ceiling, request.model, request.capabilities)
-        self.shadow.see(bundle, who, request, Decided(evidence, facts, decide(policy, facts)), scored)
+        self.shadow.see(bundle, who, request, Decided(evidence, facts, decide(policy, facts), None), scored)
 
     def told(self, family=measures.SHADOW):
         """What a family says, without the names of candidate and bundle."""
@@ -137,7 +137,11 @@ async def test_what_nobody_knows_is_counted_by_what_it_is(desk):
     evidence = Evidence((), Coverage(frozenset({Tier.STRUCTURED, Tier.NAMES})))
     facts = RequestFacts(Label(1), Label(1), "default", Label(1), "chat")
     desk.shadow.see(
-        desk.live, stranger, parse(Dialect.CHAT, BODY), Decided(evidence, facts, decide(desk.live.policy, facts)), None
+        desk.live,
+        stranger,
+        parse(Dialect.CHAT, BODY),
+        Decided(evidence, facts, decide(desk.live.policy, facts), None),
+        None,
     )
     assert desk.told() == {("rest", "none", "none", "undecidable"): 1}
     assert desk.told(measures.SHADOW_UNDECIDED) == {("tenant",): 1}
