@@ -315,7 +315,7 @@ class _Connection(asyncio.Protocol):
     def start(self, message: Message, receiver: Receiver) -> None:
         """Write `message`; `receiver` hears the answer."""
         self._receiver = receiver
-        self._reader = ResponseReader()
+        self._reader = ResponseReader(self._reader.known)
         if self._transport is None or self._transport.is_closing():
             self._loop.call_soon(self._fail, STALE if self.is_reused else "connection lost")
             return

@@ -17,6 +17,8 @@ MAX_HEAD: Final = 64 * 1024
 MAX_CHUNK_LINE: Final = 256
 MAX_INTERIM: Final = 8
 MAX_TRAILERS: Final = 64
+MAX_KNOWN: Final = 2_048
+"""Bytes of a head that is known again, should the next response on the connection begin with the same."""
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?")
 # The blanks around a value are cut off afterwards: a pattern that did it would be slow on many of them.
@@ -63,17 +65,29 @@ _DONE: Final = _State.DONE
 _CHUNK_LINE: Final = _State.CHUNK_LINE
 
 
+class KnownHead(msgspec.Struct, frozen=True, gc=False):
+    """A final head, to the empty line, and what was read from it: of the same bytes the same is read."""
+
+    raw: bytes
+    head: Head
+    state: _State
+    left: int
+    keep_alive: bool
+
+
 class ResponseReader:
     """Reads exactly one response, of a request that was not HEAD: that one, nobody here sends.
 
     `feed` returns the decoded body bytes that `data` completed; `head` is set once the final head has been read;
     `is_done` once the response is complete. `may_reuse` then tells whether the connection is clean: framed, kept
-    alive, and without a surplus byte. Raises ResponseInvalid and is of no further use after that.
+    alive, and without a surplus byte. Raises ResponseInvalid and is of no further use after that. `known` is the head
+    of a response before, which a server often writes again to the letter; afterwards it is this one's.
     """
 
-    __slots__ = ("_buffer", "_interim", "_keep_alive", "_left", "_state", "_trailers", "head", "is_done")
+    __slots__ = ("_buffer", "_interim", "_keep_alive", "_left", "_state", "_trailers", "head", "is_done", "known")
 
-    def __init__(self) -> None:
+    def __init__(self, known: KnownHead | None = None) -> None:
+        self.known = known
         self.head: Head | None = None
         self.is_done = False
         self._state: _State = _HEAD
@@ -117,7 +131,7 @@ class ResponseReader:
             if len(data) < left:
                 self._left = left - len(data)
                 return data
-            self._done()
+            self._state, self.is_done = _DONE, True
             self._buffer = data[left:]
             return data[:left]
         if state is _State.UNTIL_EOF:
@@ -139,7 +153,13 @@ class ResponseReader:
         self.is_done = True
 
     def _read_head(self, data: bytes) -> bytes | None:
+        known = self.known
         while True:
+            if known is not None and data.startswith(known.raw):
+                # It ends with its only empty line, and so where this one does.
+                self.head, self._state, self._left = known.head, known.state, known.left
+                self._keep_alive, self.is_done = known.keep_alive, known.state is _DONE
+                return data[len(known.raw) :]
             end = data.find(b"\r\n\r\n")
             if end > MAX_HEAD or (end < 0 and len(data) > MAX_HEAD + 3):
                 raise ResponseInvalid("head too large")
@@ -152,17 +172,19 @@ class ResponseReader:
             # Each match is a whole line of its own, so that a line which is none leaves the count short.
             if len(fields) != rest.count(b"\n"):
                 raise ResponseInvalid("invalid header line")
-            data = data[end + 4 :]
+            raw, data = data[: end + 4], data[end + 4 :]
             if status >= 200:
                 break
             self._interim += 1
             if status == 101 or self._interim > MAX_INTERIM:
                 raise ResponseInvalid("unexpected interim response")
         self._keep_alive = minor == 1
-        self._frame(status, fields)
+        head = self.head = self._frame(status, fields)
+        if len(raw) <= MAX_KNOWN:
+            self.known = KnownHead(raw, head, self._state, self._left, self._keep_alive)
         return data
 
-    def _frame(self, status: int, fields: list[tuple[bytes, bytes]]) -> None:
+    def _frame(self, status: int, fields: list[tuple[bytes, bytes]]) -> Head:
         headers: list[tuple[bytes, bytes]] = []
         length: bytes | None = None
         codings: list[bytes] = []
@@ -182,7 +204,6 @@ class ResponseReader:
                     self._keep_alive = False
             elif value.lower() != b"identity":
                 raise ResponseInvalid("content encoding that was not asked for")
-        self.head = Head(status, tuple(headers))
         if length is not None and codings:
             raise ResponseInvalid("two lengths")
         if codings and codings != [b"chunked"]:
@@ -203,6 +224,7 @@ class ResponseReader:
         else:
             self._keep_alive = False
             self._state = _State.UNTIL_EOF
+        return Head(status, tuple(headers))
 
     def _read_chunked(self, data: bytes) -> bytes:
         parts: list[bytes] = []

@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.message import Message
-from gateway.wire.http1 import MAX_HEAD, ResponseInvalid, ResponseReader, request_bytes, request_start
+from gateway.wire.http1 import (
+    MAX_HEAD,
+    MAX_KNOWN,
+    KnownHead,
+    ResponseInvalid,
+    ResponseReader,
+    request_bytes,
+    request_start,
+)
 
 SIZED = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 7\r\n\r\n{"a":1}'
 CHUNKED = (
@@ -37,6 +45,33 @@ def test_a_response_is_the_same_however_it_arrives(raw, body, reusable, step):
     got = b"".join(reader.feed(raw[at : at + step]) for at in range(0, len(raw), step))
     assert (got, reader.is_done, reader.may_reuse) == (body, True, reusable)
     reader.end_of_file()
+
+
+def told(raw: bytes, step: int, known: KnownHead | None = None):
+    reader = ResponseReader(known)
+    got = b"".join([reader.feed(raw[at : at + step]) for at in range(0, len(raw), step)])
+    return (got, reader.head, reader.is_done, reader.may_reuse), reader.known
+
+
+@pytest.mark.parametrize("step", [1, 3, 1 << 20])
+@pytest.mark.parametrize("first", [raw for raw, _, _ in BODIES] + [UNTIL_EOF])
+@pytest.mark.parametrize("second", [raw for raw, _, _ in BODIES] + [UNTIL_EOF])
+def test_a_response_is_read_the_same_whatever_head_is_known_from_before(first, second, step):
+    _, known = told(first, step)
+    assert known is not None
+    assert told(second, step, known) == told(second, step)
+
+
+def test_a_head_that_comes_again_is_read_once():
+    _, known = told(SIZED, 1 << 20)
+    (_, head, _, _), again = told(SIZED, 1 << 20, known)
+    assert again is known
+    assert head is known.head
+
+
+def test_a_long_head_is_not_kept():
+    _, known = told(b"HTTP/1.1 204 No Content\r\nx: %b\r\n\r\n" % (b"y" * MAX_KNOWN), 1 << 20)
+    assert known is None
 
 
 @pytest.mark.parametrize("raw", [SIZED, CHUNKED, INTERIM])
