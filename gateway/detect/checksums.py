@@ -18,7 +18,7 @@ _RIC_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _USCC_CHARACTERS = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 _USCC_WEIGHTS = (1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28, 1)
 _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
+_DOUBLED = bytes.maketrans(b"0123456789", bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)))
 
 _VERHOEFF_D = (
     "0123456789",
@@ -58,8 +58,9 @@ _PLACEHOLDERS = re.compile(r"(.)\1+\Z")
 
 def luhn(digits: str) -> bool:
     """Whether the Luhn sum of `digits` is a multiple of ten."""
-    numbers = [ord(digit) - 48 for digit in reversed(digits)]
-    return (sum(numbers[::2]) + sum([_DOUBLED[number] for number in numbers[1::2]])) % 10 == 0
+    numbers = digits.encode()
+    others = numbers[-1::-2]
+    return (sum(others) - 48 * len(others) + sum(numbers[-2::-2].translate(_DOUBLED))) % 10 == 0
 
 
 def is_date(year: int, month: int, day: int) -> bool:

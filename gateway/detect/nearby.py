@@ -70,10 +70,18 @@ class AroundEnds:
 
     def find(self, text: str, ends: Sequence[int]) -> Sequence[Finding]:
         """Everything that the rule finds."""
+        recognizer = self.recognizer
         if not ends:
-            return self.recognizer.find(text, "")
-        before, behind = self.before, self.behind
-        return found_within(self.recognizer, [(end - before, end + behind) for end in ends], text)
+            return recognizer.find(text, "")
+        finditer, length = recognizer.regex.finditer, len(text)
+        found = [
+            match
+            for start, end in windows(ends, self.before, self.behind)
+            for match in finditer(text, start, end)
+            # What ends beside the end of a window may be cut off there; nothing that belongs here reaches so far.
+            if match.end() < end - _AHEAD or end >= length
+        ]
+        return recognizer.checked(found, text, "") if found else ()
 
 
 class Headed(Protocol):
@@ -120,37 +128,20 @@ class AtHeads:
         return found
 
 
-def found_within(recognizer: PatternRecognizer, spans: Sequence[Span], text: str) -> Sequence[Finding]:
-    """What a rule finds in windows of `text`, which are in order and may touch."""
-    matches = matches_within(recognizer.regex, spans, text)
-    return recognizer.checked(matches, text, "") if matches else ()
-
-
-def matches_within(regex: re.Pattern[str], spans: Sequence[Span], text: str) -> Sequence[re.Match[str]]:
-    """The candidates there, before any check."""
-    length = len(text)
-    return [
-        match
-        for start, end in merged(spans)
-        for match in regex.finditer(text, start, end)
-        # What ends beside the end of a window may be cut off there; nothing that belongs here reaches so far.
-        if match.end() < end - _AHEAD or end >= length
-    ]
-
-
-def merged(spans: Sequence[Span]) -> Sequence[Span]:
-    """The same windows, in order, without overlaps."""
-    if len(spans) < 2:
-        return [(max(0, start), end) for start, end in spans]
-    windows = []
-    start, end = spans[0]
-    for first, last in spans:
-        if first > end:
-            windows.append((max(0, start), end))
-            start = first
-        end = max(end, last)
-    windows.append((max(0, start), end))
-    return windows
+def windows(ends: Sequence[int], before: int, behind: int) -> Sequence[Span]:
+    """What reaches so far around `ends`, which are in order: windows in order, none of which touches another."""
+    if len(ends) == 1:
+        return ((max(0, ends[0] - before), ends[0] + behind),)
+    found = []
+    reach = before + behind
+    first = last = ends[0]
+    for end in ends:
+        if end - last > reach:
+            found.append((max(0, first - before), last + behind))
+            first = end
+        last = end
+    found.append((max(0, first - before), last + behind))
+    return found
 
 
 def way_of(recognizer: Recognizer) -> Way:

@@ -9,8 +9,11 @@ from gateway.detect import checksums
 from gateway.detect.rules import DECIMALS, GAP, LEFT, RIGHT, Rule
 
 _MOBILE_RANGE = r"1(?:3[0-9]|4[0145-9]|5[0-35-9]|6[2567]|7[0-8]|8[0-9]|9[0-35-9])"
-# Eighteen characters, with a year in the seventh to the tenth: many numbers of an order have as many.
-_RESIDENT_ID = r"(?<![0-9])[1-9][0-9]{5}(?:18|19|20)[0-9]{9}[0-9Xx](?![0-9])"
+# A province, a district, the day of birth: many numbers of an order have as many digits.
+_RESIDENT_ID = (
+    r"(?<![0-9])(?:1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[1-3]|91)[0-9]{4}"
+    r"(?:18|19|20)[0-9]{2}[01][0-9][0-3][0-9]{4}[0-9Xx](?![0-9])"
+)
 _ID_WORDS = (
     r"身份证|身份證|证件号|證件號|identity card|id card|id number|resident id|national id|sfz|shenfenzheng|zhengjian"
 )
@@ -290,7 +293,6 @@ NATIONAL: tuple[Rule, ...] = (
         r" ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-D]" + RIGHT,
         0.85,
         ignore_case=True,
-        trigger=r"[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-Da-d]",
     ),
     Rule(
         "in-aadhaar",

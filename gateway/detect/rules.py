@@ -100,7 +100,9 @@ class PatternRecognizer:
             start, end = match.span(group)
             if rule.check is not None:
                 candidate = match[group]
-                if not rule.check(candidate.translate(_SEPARATORS) if rule.compact else candidate):
+                if rule.compact and not candidate.isalnum():
+                    candidate = candidate.translate(_SEPARATORS)
+                if not rule.check(candidate):
                     continue
             score = rule.score
             if self.context is not None and not self.context.search(

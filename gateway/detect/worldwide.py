@@ -91,7 +91,7 @@ WORLDWIDE: tuple[Rule, ...] = (
         ignore_case=True,
         trigger=(
             r"(?i)(?:acc|a/c|bank|routing|sort|deposit|beneficiary|pay|paid|wire|transfer|refund|salary|credit|debit"
-            r"|remit|withdraw)[^0-9;!?]{0,112}[0-9]{8}"
+            r"|remit|withdraw)[^0-9;!?]{0,112}[^0-9A-Za-z$€£¥+.,;!?][0-9]{8,19}(?![0-9A-Za-z])"
         ),
     ),
     Rule(
@@ -143,7 +143,7 @@ WORLDWIDE: tuple[Rule, ...] = (
         ignore_case=True,
         trigger=(
             r"(?i)(?:phone|tel|telephone|mobile|cell|mob|fax|whatsapp|手机|手機|电话|電話|shouji"
-            r"|dianhua)[^0-9]{0,60}[0-9]"
+            r"|dianhua)[^0-9]{0,80}[0-9](?:[-. ()]{0,2}[0-9]){8}"
         ),
     ),
     # Seven or eight digits are a telephone number only right behind a colon or "call me at".
@@ -178,7 +178,6 @@ WORLDWIDE: tuple[Rule, ...] = (
         check=checksums.is_telling_ipv4,
         compact=False,
         unless=r"(?:version|ver|release|build|版本|v|rev)[\s:：.=号]{0,3}\Z",
-        trigger=r"\.[0-9]{1,3}\.[0-9]",
     ),
     Rule(
         "ipv6",
@@ -187,7 +186,8 @@ WORLDWIDE: tuple[Rule, ...] = (
         0.7,
         check=checksums.is_ipv6,
         compact=False,
-        trigger=r":[0-9A-Fa-f]{0,4}:",
+        # Eight groups, or fewer and two colons: a time of day has neither.
+        trigger=r"[0-9A-Fa-f]::|(?:[0-9A-Fa-f]{1,4}:){7}",
     ),
     Rule(
         "mac-address",

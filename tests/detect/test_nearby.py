@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.detect import prefilter
-from gateway.detect.nearby import AroundEnds, AtHeads, Everywhere, merged, way_of
+from gateway.detect.nearby import AroundEnds, AtHeads, Everywhere, way_of, windows
 from gateway.detect.prefilter import Everything, Prefilter, build_prefilter
 from gateway.detect.rules import PatternRecognizer, Rule, recognizer
 from gateway.detect.scanner import RequestScanner, catalogue
@@ -83,6 +83,16 @@ def test_a_recognizer_finds_near_its_trigger_what_it_finds_in_the_whole_text(bui
     assert list(way.find(text, ())) == found
 
 
+@needs_hyperscan
+@given(address=st.ip_addresses(v=6), is_short=st.booleans(), around=st.sampled_from(["", " ", "，", ".", "x", ":"]))
+def test_an_ipv6_address_is_looked_for_in_either_form(built, address, is_short, around):
+    (index,) = [at for at, found in enumerate(CATALOGUE) if found.name == "ipv6"]
+    text = around + (address.compressed if is_short else address.exploded.upper()) + around
+    seen = dict(told(built, [text])).get(0, {})
+    found = list(WAYS[index].find(text, seen[index])) if index in seen else []
+    assert found == list(CATALOGUE[index].find(text, ""))
+
+
 def test_what_reaches_far_or_is_common_is_tried_everywhere():
     rule = Rule("r", "E", "ab?c", 0.5)
     assert isinstance(way_of(recognizer(rule)), AroundEnds)
@@ -102,9 +112,9 @@ def test_a_window_reaches_as_far_as_a_match_and_the_words_that_it_needs():
 
 
 def test_windows_that_touch_are_one():
-    assert list(merged([])) == []
-    assert list(merged([(-3, 4)])) == [(0, 4)]
-    assert list(merged([(-3, 4), (2, 3), (4, 9), (10, 12), (11, 30)])) == [(0, 9), (10, 30)]
+    assert list(windows([4], 9, 2)) == [(0, 6)]
+    assert list(windows([4, 4, 12, 25], 6, 2)) == [(0, 14), (19, 27)]
+    assert list(windows([20, 28, 37], 6, 2)) == [(14, 30), (31, 39)]
 
 
 _TO = [
