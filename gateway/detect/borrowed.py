@@ -5,9 +5,10 @@ which value is `tables.py` and `composed.py`. Pure.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from gateway.detect import edges
 from gateway.detect.rules import GAP, PatternRecognizer, Rule, recognizer, widths
 
 LONGEST = 26
@@ -18,12 +19,35 @@ Found = tuple[str, float, int, int]
 
 
 @dataclass(frozen=True, slots=True)
+class Asking:
+    """A rule that asks for words, and what is sooner seen than whether they are there: whether it can find a number."""
+
+    found: PatternRecognizer
+    cue: re.Pattern[str]
+    value: re.Pattern[str]
+    """What of the rule's pattern matches the number, where that begins or a sign in front of it."""
+    heads: frozenset[str] | None
+    """With what such a match begins; None: with anything."""
+    tails: frozenset[str] | None
+    """With what the words end, where but a gap may stand behind them; None: they may be anywhere before."""
+
+    def may_find(self, text: str, first: int) -> bool:
+        """Whether a match may begin with a value at `first`."""
+        heads, match = self.heads, self.value.match
+        if (heads is None or text[first] in heads) and match(text, first):
+            return True
+        return first > 0 and (heads is None or text[first - 1] in heads) and match(text, first - 1) is not None
+
+
+@dataclass(frozen=True, slots=True)
 class Borrower:
     """Some rules, each with the words that it asks for, which are sought in a text whose case is folded."""
 
     rules: tuple[tuple[re.Pattern[str], PatternRecognizer], ...]
-    by_digits: tuple[tuple[tuple[re.Pattern[str], PatternRecognizer], ...], ...]
-    """Those that may find a number of so many digits, for every length up to `LONGEST`."""
+    by_digits: tuple[Mapping[str, tuple[Asking, ...]], ...]
+    """Those that may find a number of so many digits, for every length up to `LONGEST`, by its first digit."""
+    gap: str
+    """Every character that may stand between words and a value."""
 
     def called(self, words: str) -> list[PatternRecognizer]:
         """The rules that these words call for."""
@@ -31,26 +55,20 @@ class Borrower:
         return [found for cue, found in self.rules if cue.search(folded)]
 
     def called_whole(self, before: str, digits: str, after: str) -> list[PatternRecognizer]:
-        """The rules that the words `before` call for and that may find the whole of `digits`: `LONGEST` at the most."""
+        """The rules that the words `before` call for and that may find the whole of `digits`: `LONGEST` at the most.
+
+        No letter or digit of ASCII touches them.
+        """
         text, first, folded = before + digits + after, len(before), before.casefold()
+        # The last character before the gap, and all in it: a word may end with any of them. The sign is no gap.
+        near = set(before[max(0, len(before[:-1].rstrip(self.gap)) - 1) :])
         return [
-            found for cue, found in self.by_digits[len(digits)] if _may_begin(found, text, first) and cue.search(folded)
+            asking.found
+            for asking in self.by_digits[len(digits)][digits[0]]
+            if (asking.tails is None or not asking.tails.isdisjoint(near))
+            and asking.may_find(text, first)
+            and asking.cue.search(folded)
         ]
-
-
-def _may_have(found: PatternRecognizer, digits: int) -> bool:
-    if found.group or found.context is None:
-        return True  # its words are part of the match
-    fewest, most = widths(found.rule.pattern)
-    return fewest - 1 <= digits <= most  # a bracket or a sign may stand in front
-
-
-def _may_begin(found: PatternRecognizer, text: str, first: int) -> bool:
-    """Whether a match may begin with a value at `first`: much sooner said than whether a word is there."""
-    if found.group or found.context is None:
-        return True  # its words are part of the match
-    regex = found.regex
-    return regex.match(text, first) is not None or regex.match(text, max(0, first - 1)) is not None
 
 
 def found_beside(
@@ -74,8 +92,31 @@ def borrower(rules: Sequence[Rule]) -> Borrower:
         cue = _cue(rule)
         if cue is not None:
             found.append((folding(cue), recognizer(rule)))
-    by_digits = (tuple(each for each in found if _may_have(each[1], count)) for count in range(LONGEST + 1))
-    return Borrower(tuple(found), tuple(by_digits))
+    asking = [_asking(cue, each) for cue, each in found]
+    by_digits = [
+        {digit: tuple(each for each in asking if _may_have(each, count, digit)) for digit in "0123456789"}
+        for count in range(LONGEST + 1)
+    ]
+    return Borrower(tuple(found), tuple(by_digits), "".join(sorted(edges.characters(GAP) or ())))
+
+
+def _asking(cue: re.Pattern[str], found: PatternRecognizer) -> Asking:
+    if found.context is not None and not found.group:
+        return Asking(found, cue, found.regex, edges.heads(found.regex), None)
+    _, gap, behind = found.rule.pattern.partition(GAP)
+    if not gap or not behind.startswith("(?P<v>"):
+        return Asking(found, cue, re.compile(""), None, None)
+    value = re.compile(behind, found.regex.flags)
+    return Asking(found, cue, value, edges.heads(value), edges.tails(cue))
+
+
+def _may_have(asking: Asking, count: int, digit: str) -> bool:
+    """Whether a rule may find so many digits of which this is the first, perhaps with a sign in front."""
+    if asking.heads is None:
+        return True
+    fewest, most = widths(asking.value.pattern)
+    has_sign = any(not (head.isascii() and head.isalnum()) for head in asking.heads)
+    return (digit in asking.heads and fewest <= count <= most) or (has_sign and fewest - 1 <= count <= most)
 
 
 def folding(cue: str) -> re.Pattern[str]:

@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from gateway.core.findings import Finding, Tier
 from gateway.detect import checksums, runs
 from gateway.detect.borrowed import LONGEST, Borrower, borrower, found_beside
 from gateway.detect.patterns import NATIONAL
 from gateway.detect.rules import LEFT, NUMBER
+from gateway.detect.sieve import sieve
 from gateway.detect.tables import TableRecognizer, table_recognizer
 from gateway.detect.worldwide import WORLDWIDE
 
@@ -24,29 +26,30 @@ _MOBILE = r"(?=(1(?:3[0-9]|4[0145-9]|5[0-35-9]|6[2567]|7[0-8]|8[0-9]|9[0-35-9])[
 
 # How people group a mobile number and a card. Cards in other groups need one separator throughout and nothing beside.
 _MOBILE_SIZES = frozenset(((3, 4, 4), (3, 8), (7, 4), (4, 4, 3), (3, 3, 5), (3, 3, 3, 2), (5, 6), (1,) * 11))
-_CARD_SIZES = (
-    (4, 4, 4, 4, 3),
-    (4, 4, 4, 4, 2),
-    (4, 4, 4, 4, 1),
-    (4, 4, 4, 4),
-    (4, 6, 5),
-    (4, 6, 4),
-    (4, 12),
-    (4, 8, 4),
-    (4, 4, 8),
-    (6, 13),
-    (6, 12),
-    (6, 10),
-    (8, 8),
+_CARD_SIZES = MappingProxyType(
+    {
+        4: (
+            (4, 4, 4, 4, 3),
+            (4, 4, 4, 4, 2),
+            (4, 4, 4, 4, 1),
+            (4, 4, 4, 4),
+            (4, 6, 5),
+            (4, 6, 4),
+            (4, 12),
+            (4, 8, 4),
+            (4, 4, 8),
+        ),
+        6: ((6, 13), (6, 12), (6, 10)),
+        8: ((8, 8),),
+    }
 )
-_CARD_FIRST = frozenset((4, 6, 8))
 _SSN_SIZES = (3, 2, 4)
 _IN_UUID = re.compile(r"[0-9A-Fa-f]{4}-\Z")
 
 # How far from a number in odd groups the words stand that say what it is.
 _WORDS_BEFORE = 48
 _WORDS_BEHIND = 16
-_LEAST = 9  # digits of the shortest of them
+_WIDEST = 130  # characters: the most digits that are looked at as a whole, with the widest separators
 _RESIDENT_DIGITS, _MOBILE_DIGITS = 18, 11
 
 
@@ -108,8 +111,12 @@ class IbanRecognizer:
 
 @dataclass(frozen=True, slots=True)
 class GroupedRecognizer:
-    """Identifiers whose digits are split by separators of any kind, up to one digit at a time."""
+    """Identifiers whose digits are split by separators of any kind, up to one digit at a time.
 
+    Only runs in which `sieve` matches are looked at.
+    """
+
+    sieve: re.Pattern[str]
     resident: re.Pattern[str]
     mobile: re.Pattern[str]
     told: Borrower
@@ -120,58 +127,66 @@ class GroupedRecognizer:
 
     def find(self, text: str, path: str) -> Sequence[Finding]:
         """Every identifier in groups in one text."""
-        return self._found(runs.runs(text, least=_LEAST), path)
+        return self._found(self._worth(text, 0, len(text)), path)
+
+    def find_near(self, text: str, ends: Sequence[int]) -> Sequence[Finding]:
+        """The same, where all that may end an identifier is at `ends`, in order; without any, anywhere."""
+        first, last = (max(0, ends[0] - _WIDEST), ends[-1] + 2) if ends else (0, len(text))
+        return self._found(self._worth(text, first, last), "")
 
     def find_across(self, text: str, joins: Sequence[int]) -> Sequence[Finding]:
         """Those of them that are not to be found in one of the texts which meet at `joins`."""
         near = [
             run
-            for run in runs.runs(text, least=_LEAST)
+            for run in self._worth(text, 0, len(text))
             if any(run.starts[0] - _WORDS_BEFORE <= join <= run.ends[-1] + _WORDS_BEHIND for join in joins)
         ]
         return self._found(near, "")
 
+    def _worth(self, text: str, first: int, last: int) -> Iterator[runs.Run]:
+        """The runs in which one of them may begin between `first` and `last`."""
+        search, done = self.sieve.search, 0
+        while begun := search(text, first, last):
+            run = runs.run_around(text, begun.start(), done)
+            if run is None:
+                first = begun.start() + 1
+            else:
+                first = done = run.ends[-1]
+                yield run
+
     def _found(self, those: Iterable[runs.Run], path: str) -> Sequence[Finding]:
-        findings: list[Finding] = []
-        for run in those:
-            if len(run.digits) < _LEAST:
-                continue
-            group_at = {offset: index for index, offset in enumerate(run.offsets)}
-            group_at[len(run.digits)] = len(run.offsets)
-            count = len(run.digits)
+        return [
+            Finding(entity, score, path, run.starts[first], run.ends[last], self.name, ("collapse",))
+            for run in those
             for entity, score, first, last in (
-                *(self._residents(run, group_at) if count >= _RESIDENT_DIGITS else ()),
-                *(self._mobiles(run, group_at) if count >= _MOBILE_DIGITS else ()),
+                *(self._residents(run) if len(run.digits) >= _RESIDENT_DIGITS else ()),
+                *(self._mobiles(run) if len(run.digits) >= _MOBILE_DIGITS else ()),
                 *_cards_and_ssns(run),
                 *self._told(run),
-            ):
-                findings.append(
-                    Finding(entity, score, path, run.starts[first], run.ends[last], self.name, ("collapse",))
-                )
-        return findings
+            )
+        ]
 
-    def _residents(self, run: runs.Run, group_at: dict[int, int]) -> Iterator[_Found]:
+    def _residents(self, run: runs.Run) -> Iterator[_Found]:
         for match in self.resident.finditer(run.digits):
-            first, end = group_at.get(match.start()), group_at.get(match.start() + _RESIDENT_DIGITS)
-            if first is None or end is None or end <= first + 1:
-                continue
-            if run.is_one_number(first, end - 1) and checksums.resident_id(match[1]):
-                yield "CN_RESIDENT_ID", 0.95, first, end - 1
+            groups = run.groups(match.start(), match.start() + _RESIDENT_DIGITS)
+            if groups and run.is_one_number(*groups) and checksums.resident_id(match[1]):
+                yield "CN_RESIDENT_ID", 0.95, *groups
 
-    def _mobiles(self, run: runs.Run, group_at: dict[int, int]) -> Iterator[_Found]:
+    def _mobiles(self, run: runs.Run) -> Iterator[_Found]:
         for match in self.mobile.finditer(run.digits):
-            first, end = group_at.get(match.start()), group_at.get(match.start() + _MOBILE_DIGITS)
-            if first is None or end is None or end <= first + 1:
+            groups = run.groups(match.start(), match.start() + _MOBILE_DIGITS)
+            if groups is None:
                 continue
-            sizes = run.sizes(first, end - 1)
+            first, last = groups
+            sizes = run.sizes[first : last + 1]
             # Single digits without end are a table or a game, not a telephone number.
-            if sizes in _MOBILE_SIZES and run.is_uniform(first, end - 1) and (sizes[0] > 1 or len(run.offsets) <= 13):
-                yield "CN_MOBILE", 0.8, first, end - 1
+            if sizes in _MOBILE_SIZES and run.is_uniform(first, last) and (sizes[0] > 1 or len(run.sizes) <= 13):
+                yield "CN_MOBILE", 0.8, first, last
 
     def _told(self, run: runs.Run) -> Iterator[_Found]:
         """Numbers without a checksum, in even groups, that the words around them name."""
         for first, last in run.even_pieces():
-            digits = run.digits[run.offsets[first] : run.offsets[last] + run.ends[last] - run.starts[last]]
+            digits = run.digits[run.offsets[first] : run.offsets[last] + run.sizes[last]]
             if not 9 <= len(digits) <= LONGEST or not digits.isdigit():
                 continue
             start, end = run.starts[first], run.ends[last]
@@ -184,39 +199,32 @@ class GroupedRecognizer:
 
 
 def _cards_and_ssns(run: runs.Run) -> Iterator[_Found]:
-    count = len(run.offsets)
+    sizes = run.sizes
+    count = len(sizes)
     if _IN_UUID.search(run.text, max(0, run.starts[0] - 5), run.starts[0]):
         return
-    whole = run.sizes(0, count - 1) if count <= 19 else ()
-    if whole and 14 <= len(run.digits) <= 19 and run.digits.isdigit() and whole not in _CARD_SIZES:
-        is_even = (max(whole) == 1 or min(whole[:-1]) >= 2) and run.is_uniform(0, count - 1)
+    if 14 <= len(run.digits) <= 19 and run.digits.isdigit() and sizes not in _CARD_SIZES.get(sizes[0], ()):
+        is_even = (max(sizes) == 1 or min(sizes[:-1]) >= 2) and run.is_uniform(0, count - 1)
         if is_even and checksums.bank_card(run.digits):
-            yield "BANK_CARD", 0.9 if max(whole) == 1 else 0.6, 0, count - 1
-    for first in range(count - 1):
-        size = run.ends[first] - run.starts[first]
-        if size == 3 and run.sizes(first, first + 2) == _SSN_SIZES and run.is_uniform(first, first + 2):
+            yield "BANK_CARD", 0.9 if max(sizes) == 1 else 0.6, 0, count - 1
+    for first, size in enumerate(sizes):
+        if size == 3 and sizes[first : first + 3] == _SSN_SIZES and run.is_uniform(first, first + 2):
             digits = run.digits[run.offsets[first] : run.offsets[first] + 9]
             if digits.isdigit() and checksums.ssn(digits):
                 yield "US_SSN", 0.75, first, first + 2
-        elif size in _CARD_FIRST:
-            for sizes in _CARD_SIZES:
-                last = first + len(sizes) - 1
-                if (
-                    sizes[0] == size
-                    and run.sizes(first, last) == sizes
-                    and run.is_uniform(first, last)
-                    and run.is_one_number(first, last)
-                ):
-                    digits = run.digits[run.offsets[first] : run.offsets[first] + sum(sizes)]
-                    if digits.isdigit() and checksums.bank_card(digits):
-                        yield "BANK_CARD", 0.9, first, last
-                        break
+        for wanted in _CARD_SIZES.get(size, ()):
+            last = first + len(wanted) - 1
+            if sizes[first : last + 1] == wanted and run.is_uniform(first, last) and run.is_one_number(first, last):
+                digits = run.digits[run.offsets[first] : run.offsets[first] + sum(wanted)]
+                if digits.isdigit() and checksums.bank_card(digits):
+                    yield "BANK_CARD", 0.9, first, last
+                    break
 
 
 def composed() -> tuple[EmailRecognizer | IbanRecognizer | GroupedRecognizer | TableRecognizer, ...]:
     """The recognizers that are more than a rule, ready to run."""
     told = borrower((*NATIONAL, *WORLDWIDE))
-    grouped = GroupedRecognizer(re.compile(_RESIDENT), re.compile(_MOBILE), told)
+    grouped = GroupedRecognizer(sieve(), re.compile(_RESIDENT), re.compile(_MOBILE), told)
     entities = grouped.entities.union(found.rule.entity for _, found in told.rules)
     return (
         EmailRecognizer(re.compile(_DOMAIN)),

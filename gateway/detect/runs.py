@@ -5,34 +5,43 @@ a long run costs little more than its length. Pure.
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
+
+FIELDS = "|,;:\t，；：、"
+"""What stands between cells and fields, in times and in lists."""
 
 # The look-behind stands after the first digit: a pattern that begins with a class skips what is not in it, fast.
 _RUN = re.compile(r"[0-9](?<![0-9A-Za-z][0-9])[0-9]{0,17}(?:[\W_]{1,4}(?:[0-9]{1,18}[Xx]?|[Xx])(?![0-9A-Za-z]))+")
-_BETWEEN_FIELDS = "|,;:\t，；：、"
 _GROUP = re.compile(r"[0-9]+[Xx]?|[Xx]")
+_TO_LETTER = re.compile(r"(?s:.*)[^\W\d_Xx]")
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
     """Groups of digits with separators between them.
 
-    `digits` is all of them in one; the others are parallel, one entry per group: where it begins in `digits`, and where
-    it begins and ends in the text.
+    `digits` is all of them in one; the others are parallel, one entry per group: how many digits it has, where it
+    begins in `digits`, and where it begins and ends in the text.
     """
 
     text: str
     digits: str
+    sizes: tuple[int, ...]
     offsets: tuple[int, ...]
     starts: tuple[int, ...]
     ends: tuple[int, ...]
 
-    def sizes(self, first: int, last: int) -> tuple[int, ...]:
-        """How many digits each of the groups `first` to `last` has."""
-        return tuple(
-            [end - start for start, end in zip(self.starts[first : last + 1], self.ends[first:], strict=False)]
-        )
+    def groups(self, start: int, end: int) -> tuple[int, int] | None:
+        """The first and the last of the groups that are `start` to `end` of `digits`, if these are two or more."""
+        offsets = self.offsets
+        first, last = bisect_left(offsets, start), bisect_left(offsets, end)
+        behind = offsets[last] if last < len(offsets) else len(self.digits)
+        if last <= first + 1 or offsets[first] != start or behind != end:
+            return None
+        return first, last - 1
 
     def is_uniform(self, first: int, last: int) -> bool:
         """Whether one and the same separator stands between the groups `first` to `last`."""
@@ -53,45 +62,50 @@ class Run:
         # Two cells or two fields stand beside each other by chance; three with the same between them do not.
         if len(between) > 1 and len(set(between)) == 1:
             return True
-        return not any(mark in _BETWEEN_FIELDS for separator in between for mark in separator)
+        return not any(mark in FIELDS for separator in between for mark in separator)
 
     def even_pieces(self) -> Iterator[tuple[int, int]]:
         """Groups of one size, the last perhaps of another, with one and the same separator: as if cut by a machine."""
-        count = len(self.starts)
+        text, sizes, starts, ends = self.text, self.sizes, self.starts, self.ends
+        end = len(sizes) - 1
         first = 0
-        while first < count - 1:
-            between = self.text[self.ends[first] : self.starts[first + 1]]
-            size = self.ends[first] - self.starts[first]
-            last = first
-            while (
-                last < count - 1
-                and self.ends[last] - self.starts[last] == size
-                and self.text[self.ends[last] : self.starts[last + 1]] == between
-            ):
+        while first < end:
+            between = text[ends[first] : starts[first + 1]]
+            size = sizes[first]
+            last = first + 1
+            while last < end and sizes[last] == size and text[ends[last] : starts[last + 1]] == between:
                 last += 1
             # Two groups are cut by a line's end; with a point or a dash they are decimals, a range.
-            is_cut = last > first + 1 or (last > first and size >= 8 and between.isspace())
-            if is_cut and "," not in between and self.ends[last] - self.starts[last] <= size + 1:
+            is_cut = last > first + 1 or (size >= 8 and between.isspace())
+            if is_cut and "," not in between and sizes[last] <= size + 1:
                 yield first, last
-            first = max(first + 1, last)
+            first = last
 
 
-def runs(text: str, *, least: int = 2) -> Iterator[Run]:
-    """Every run of two or more groups in `text`; some that have fewer digits than `least` are left out."""
-    for match in _RUN.finditer(text):
-        first, last = match.span()
-        if last - first <= least:  # there is a separator, too
-            continue
-        offsets: list[int] = []
-        starts: list[int] = []
-        ends: list[int] = []
-        pieces: list[str] = []
-        length = 0
-        for group in _GROUP.finditer(text, match.start(), match.end()):
-            offsets.append(length)
-            starts.append(group.start())
-            ends.append(group.end())
-            pieces.append(group.group())
-            length += group.end() - group.start()
-        digits = "".join(pieces)
-        yield Run(text, digits, tuple(offsets), tuple(starts), tuple(ends))
+def runs(text: str) -> Iterator[Run]:
+    """Every run of two or more groups in `text`."""
+    return map(_run, _RUN.finditer(text))
+
+
+def run_around(text: str, place: int, least: int = 0) -> Run | None:
+    """The run in which a group begins at `place`, if there is one; none reaches over `least`."""
+    # No letter stands in a run: from the last one on, runs are what they are in the whole text.
+    letter = _TO_LETTER.match(text, least, place)
+    for match in _RUN.finditer(text, letter.end() if letter else least):
+        if match.end() > place:
+            return _run(match) if match.start() <= place else None
+    return None
+
+
+def _run(match: re.Match[str]) -> Run:
+    text = match.string
+    pieces: list[str] = []
+    starts: list[int] = []
+    ends: list[int] = []
+    for group in _GROUP.finditer(text, match.start(), match.end()):
+        start, end = group.span()
+        starts.append(start)
+        ends.append(end)
+        pieces.append(text[start:end])
+    sizes = tuple(map(len, pieces))
+    return Run(text, "".join(pieces), sizes, tuple(accumulate(sizes[:-1], initial=0)), tuple(starts), tuple(ends))

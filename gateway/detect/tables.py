@@ -275,6 +275,7 @@ def table_recognizer() -> TableRecognizer:
             (folding(_HAN_PERSON_HEADER), recognizer(_HAN_PERSON)),
         ),
         told.by_digits,
+        told.gap,
     )
     return TableRecognizer(
         re.compile(f"(?:{_by_first(_HEADERS.split())}){_HEADER_END}"),

@@ -6,7 +6,7 @@ from gateway.detect.runs import runs
 
 
 def groups(text):
-    return [(run.digits, run.sizes(0, len(run.starts) - 1)) for run in runs(text)]
+    return [(run.digits, run.sizes) for run in runs(text)]
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,27 @@ def groups(text):
 )
 def test_groups_are_found_and_letters_end_a_run(text, expected):
     assert groups(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        (0, 14, (0, 1)),
+        (6, 18, (1, 2)),
+        (0, 18, (0, 2)),
+        (0, 6, None),
+        (0, 5, None),
+        (1, 6, None),
+        (6, 14, None),
+        (14, 18, None),
+        (0, 17, None),
+        (0, 19, None),
+        (15, 18, None),
+    ],
+)
+def test_digits_are_groups_where_they_begin_and_end_with_one(start, end, expected):
+    (run,) = runs("110105-19491231/002X")
+    assert run.groups(start, end) == expected
 
 
 def test_a_uniform_run_has_one_separator():
