@@ -249,7 +249,8 @@ class Http1Backend:
             idle.popleft().abort()
         if len(idle) < MAX_IDLE:
             idle.append(connection)
-            self._slots.tell(connection.endpoint)
+            if self._slots.waiting:
+                self._slots.tell(connection.endpoint)
         else:
             connection.abort()
 

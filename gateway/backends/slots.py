@@ -16,7 +16,8 @@ class Slots:
     def __init__(self, most: int | None) -> None:
         self._most = most
         self._taken: dict[Endpoint, int] = {}
-        self._waiting: dict[Endpoint, deque[asyncio.Future[None]]] = {}
+        self.waiting: dict[Endpoint, deque[asyncio.Future[None]]] = {}
+        """Who waits, the longest first: nobody where there are none."""
 
     def taken(self, endpoint: Endpoint) -> int:
         """How many are taken."""
@@ -41,7 +42,7 @@ class Slots:
 
     def tell(self, endpoint: Endpoint) -> None:
         """Something has come free at `endpoint`, a slot or a connection: one who waits may look."""
-        for waiter in self._waiting.get(endpoint, ()):
+        for waiter in self.waiting.get(endpoint, ()):
             if not waiter.done():
                 waiter.set_result(None)
                 return
@@ -49,7 +50,7 @@ class Slots:
     async def news(self, endpoint: Endpoint, *, again: bool) -> None:
         """Wait until it is worth looking; `again` keeps the place of who looked too late."""
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        queue = self._waiting.setdefault(endpoint, deque())
+        queue = self.waiting.setdefault(endpoint, deque())
         if again:
             queue.appendleft(waiter)
         else:
@@ -64,4 +65,4 @@ class Slots:
         finally:
             queue.remove(waiter)
             if not queue:
-                del self._waiting[endpoint]
+                del self.waiting[endpoint]

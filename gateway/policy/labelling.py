@@ -86,7 +86,7 @@ def _weighed(rules: LabelRules, findings: tuple[Finding, ...], low: Label) -> La
         entity, score = finding.entity, finding.score
         if not 0.0 <= score <= 1.0:
             score = 1.0  # as in `_score`
-        if score > best.get(entity, -1.0):
+        if entity not in best or score > best[entity]:
             best[entity] = score
     for entity, score in best.items():
         alone = weights.alone.get(entity)

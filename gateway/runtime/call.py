@@ -239,7 +239,7 @@ class Call:
 
     def outcome(self, ending: Ending, error: TidegateError | None, *, at: float, now: float) -> Outcome:
         """The audit record of this call, which is over: `at` in Unix time, `now` in monotonic seconds."""
-        inbound = self.inbound
+        inbound, generation = self.inbound, self.generation
         # By position, since naming twenty fields costs as much again as all the rest.
         return Outcome(
             self.id,
@@ -249,7 +249,7 @@ class Call:
             self.path,
             self.status,
             ending,
-            self.bundle,
+            generation.digest if generation is not None else "",  # as `bundle`
             self.epoch,
             self.request is not None and self.request.streamed,
             len(inbound.body),

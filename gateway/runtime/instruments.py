@@ -265,10 +265,14 @@ class Instruments:
         self._waits.setdefault(tenant_class, Spread.over(QUEUE_WAIT.bounds)).take(QUEUE_WAIT.bounds, seconds)
 
     def _saw(self, evidence: Evidence) -> None:
+        entities = self._entities
         for finding in evidence.findings:
-            # What a policy's markers say may be a project's name: nothing for a monitoring system.
             entity = finding.entity
-            _count(self._entities, "MARKER" if entity.startswith(MARKER_PREFIX) else entity)
+            if entity in entities:
+                entities[entity] += 1
+            else:
+                # What a policy's markers say may be a project's name: nothing for a monitoring system.
+                _count(entities, "MARKER" if entity.startswith(MARKER_PREFIX) else entity)
         for part in evidence.coverage.unscanned:
             _count(self._carriers, part.carrier)
         if evidence.coverage.failure:

@@ -69,7 +69,8 @@ def parse(dialect: Dialect, body: bytes) -> Request:
         _texts(document, "input")
         return Request(dialect, document, model, False, False, _EMBEDDINGS, 1, TEXT_ONLY, _tokens(body))
     # A look for what most requests do not hold costs less than a call that finds it missing.
-    streamed = "stream" in document and _flag(document["stream"], "stream")
+    stream = document["stream"] if "stream" in document else False  # noqa: SIM401 -- a call less
+    streamed = stream if type(stream) is bool else _flag(stream, "stream")
     wants_usage = "stream_options" in document and _wants_usage(document, streamed)
     choices = _count(document["n"], "n", 1, MAX_CHOICES, 1) if "n" in document else 1
     if "best_of" in document:

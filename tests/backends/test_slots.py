@@ -56,7 +56,7 @@ async def test_the_longest_waiting_is_told_first_and_who_came_too_late_keeps_its
         queue.slots.tell(THERE)
         await settled()
     assert queue.told == ["again", "a", "b"]
-    assert not queue.slots._waiting
+    assert not queue.slots.waiting
 
 
 async def test_two_that_come_free_at_once_are_told_to_two():
@@ -81,7 +81,7 @@ async def test_who_gives_up_takes_nothing_along(is_told_before):
         queue.slots.tell(HERE)
         await settled()
     assert queue.told == ["b"]
-    assert not queue.slots._waiting
+    assert not queue.slots.waiting
 
 
 # In the client
@@ -182,4 +182,4 @@ async def test_whoever_leaves_when_no_slot_is_lost_and_the_limit_is_kept(seed):
         await backend.close()
         await settled()
         assert backend._slots.taken(endpoint) == 0
-        assert not backend._slots._waiting
+        assert not backend._slots.waiting
