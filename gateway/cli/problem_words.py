@@ -98,7 +98,13 @@ class Chinese:
 
     def told(self, text: str) -> str:
         """A message or a mend; as it is where no sentence fits."""
-        return self._translated(text, self._sentences) or text
+        found = self._translated(text, self._sentences)
+        if found is not None:
+            return found
+        # `name: what is wrong with it`, the only sentence that has no words of its own.
+        name, _, rest = text.partition(": ")
+        phrase = self._translated(rest, self._phrases)
+        return f"{name}：{phrase}" if phrase is not None else text
 
     def _translated(self, text: str, among: Sequence[_Sentence]) -> str | None:
         for one in among:
@@ -109,15 +115,13 @@ class Chinese:
         return None
 
     def _filled(self, gap: str) -> str:
-        """What stands in a gap: a phrase of ours, clauses, a list of names, or what only the caller knows."""
-        phrase = self._translated(gap, self._phrases)
-        if phrase is not None:
-            return phrase
+        """What stands in a gap: clauses, a list of names, a phrase of ours, or what only the caller knows."""
+        clauses = [self._translated(clause, self._phrases) for clause in gap.split(", ")]
+        if None not in clauses:
+            return "，".join(filter(None, clauses))
         if _NAMES.fullmatch(gap):
             return gap.replace(", ", "、")
-        clauses = [self._translated(clause, self._phrases) for clause in gap.split(", ")]
-        known = [clause for clause in clauses if clause is not None]
-        return "，".join(known) if len(known) == len(clauses) else gap
+        return self._translated(gap, self._phrases) or gap
 
 
 def _of_tables(tables: Sequence[Mapping[str, str]]) -> Iterator[_Sentence]:

@@ -34,8 +34,7 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
         "`{}` is not a version.": "`{}` 不是版本。",
         "Nothing ever looked for `{}`.": "从未查找过 `{}`。",
         "Nothing looks for `{}` in the files as they are now.": "当前的文件中没有任何内容会查找 `{}`。",
-        "No edition of {} begins with `{}`.": "{} 没有以 `{}` 开头的识别规则版本。",
-        "More than one edition of {} begins with `{}`.": "{} 有多个以 `{}` 开头的识别规则版本。",
+        "{} of {} begins with `{}`.": "{1} 的识别规则版本中，以 `{2}` 开头的{0}。",
         "`--editions` lists them.": "`--editions` 可列出全部版本。",
         "The files do not load as they are now, so nobody can say what they look for.": (
             "当前的文件无法加载，无从得知会查找什么。"

@@ -57,17 +57,13 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
         "There is no version before the one that serves.": "在用版本之前没有其他版本。",
         "What arrived in the bucket is not what the file holds.": "存储桶收到的内容与文件不符。",
         "Did the file change meanwhile? Run this again.": "文件是否在此期间发生了变化？请重新运行。",
-        "There is an endpoint of this name that Tidegate did not make.": "已有同名端点，不是 Tidegate 创建的。",
         "Choose another `name`, or remove that one yourself.": "请换一个 `name`，或自行删除该端点。",
-        "There is a role of this name that Tidegate did not make.": "已有同名角色，不是 Tidegate 创建的。",
         "Name a `role`, choose another `name`, or remove that one yourself.": (
             "请指定 `role`，换一个 `name`，或自行删除该角色。"
         ),
-        "The endpoint is in a state that only its removal ends.": "端点处于只有删除才能结束的状态。",
         "Look at it in AWS's console, then `tidegate sagemaker destroy` and `deploy`.": (
             "请在 AWS 控制台中查看，然后运行 `tidegate sagemaker destroy` 和 `deploy`。"
         ),
-        "An endpoint cannot begin or cease to scale to zero while it stands.": "已有端点不能开启或取消缩容到零。",
         "`tidegate sagemaker destroy` it first, or give this one another `name`.": (
             "请先运行 `tidegate sagemaker destroy`，或换一个 `name`。"
         ),

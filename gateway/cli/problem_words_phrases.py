@@ -102,6 +102,12 @@ PHRASES: Final[Mapping[str, str]] = MappingProxyType(
             "The route `{}` sends requests labelled `{}` as copies to its mirror, which counts at any share, to the "
             "pool `{}`"
         ): ("路由 `{}` 将标签为 `{}` 的请求副本发往其镜像资源池 `{}`（份额再小也算）"),
+        "No edition": "不存在",
+        "More than one edition": "不止一个",
+        "There is an endpoint of this name that Tidegate did not make.": "已有同名端点，不是 Tidegate 创建的。",
+        "There is a role of this name that Tidegate did not make.": "已有同名角色，不是 Tidegate 创建的。",
+        "The endpoint is in a state that only its removal ends.": "端点处于只有删除才能结束的状态。",
+        "An endpoint cannot begin or cease to scale to zero while it stands.": "已有端点不能开启或取消缩容到零。",
     }
 )
 
