@@ -7,6 +7,7 @@ enough for thousands of candidates per request, is here.
 import hashlib
 import re
 from ipaddress import ip_address
+from operator import mul
 
 from stdnum import iban
 from stdnum.exceptions import ValidationError
@@ -15,7 +16,8 @@ _PROVINCES = (
     "11 12 13 14 15 21 22 23 31 32 33 34 35 36 37 41 42 43 44 45 46 50 51 52 53 54 61 62 63 64 65 71 81 82 83 91"
 )
 _RIC_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
-_USCC_CHARACTERS = "0123456789ABCDEFGHJKLMNPQRTUWXY"
+_RIC_OF_ZEROS = sum(_RIC_WEIGHTS) * ord("0")
+_USCC_VALUES = bytes(b"0123456789ABCDEFGHJKLMNPQRTUWXY".find(byte) % 256 for byte in range(256))
 _USCC_WEIGHTS = (1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28, 1)
 _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _DOUBLED = bytes.maketrans(b"0123456789", bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)))
@@ -81,7 +83,7 @@ def resident_id(text: str) -> bool:
     """Whether 18 characters are a resident ID: province, birthday, checksum."""
     if not is_resident_id_shape(text):
         return False
-    total = sum([weight * (ord(digit) - 48) for weight, digit in zip(_RIC_WEIGHTS, text, strict=False)])
+    total = sum(map(mul, _RIC_WEIGHTS, text.encode())) - _RIC_OF_ZEROS
     return "10X98765432"[total % 11] == text[17].upper()
 
 
@@ -92,13 +94,12 @@ def legacy_resident_id(text: str) -> bool:
 
 def social_credit_code(text: str) -> bool:
     """Whether 18 characters are a unified social credit code."""
-    code = text.upper()
-    values = [_USCC_CHARACTERS.find(character) for character in code]
+    values = text.upper().encode().translate(_USCC_VALUES)
     return (
         len(values) == 18
-        and min(values) >= 0
-        and max(values[:8]) <= 9
-        and sum([weight * value for weight, value in zip(_USCC_WEIGHTS, values, strict=True)]) % 31 == 0
+        and max(values) < 31
+        and max(values[:8]) < 10
+        and sum(map(mul, _USCC_WEIGHTS, values)) % 31 == 0
     )
 
 
