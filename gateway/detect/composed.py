@@ -1,6 +1,7 @@
 """Recognizers that need more than a rule: e-mail addresses, IBANs, and identifiers written in groups. Pure."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -49,7 +50,6 @@ _IN_UUID = re.compile(r"[0-9A-Fa-f]{4}-\Z")
 # How far from a number in odd groups the words stand that say what it is.
 _WORDS_BEFORE = 48
 _WORDS_BEHIND = 16
-_WIDEST = 130  # characters: the most digits that are looked at as a whole, with the widest separators
 _RESIDENT_DIGITS, _MOBILE_DIGITS = 18, 11
 
 
@@ -129,23 +129,24 @@ class GroupedRecognizer:
         """Every identifier in groups in one text."""
         return self._found(self._worth(text, 0, len(text)), path)
 
-    def find_near(self, text: str, ends: Sequence[int]) -> Sequence[Finding]:
-        """The same, where all that may end an identifier is at `ends`, in order; without any, anywhere."""
-        first, last = (max(0, ends[0] - _WIDEST), ends[-1] + 2) if ends else (0, len(text))
-        return self._found(self._worth(text, first, last), "")
+    def find_across(self, text: str, joins: Sequence[int], ends: Sequence[int] = ()) -> Sequence[Finding]:
+        """Those of them that are not to be found in one of the texts which meet at `joins`.
 
-    def find_across(self, text: str, joins: Sequence[int]) -> Sequence[Finding]:
-        """Those of them that are not to be found in one of the texts which meet at `joins`."""
+        All that may end one is at `ends`, in order; without any, anywhere.
+        """
+        pieces = runs.stretches(text, ends) if ends else ((0, len(text)),)
         near = [
             run
-            for run in self._worth(text, 0, len(text))
-            if any(run.starts[0] - _WORDS_BEFORE <= join <= run.ends[-1] + _WORDS_BEHIND for join in joins)
+            for first, last in pieces
+            if _is_near(joins, first, last)
+            for run in self._worth(text, first, last)
+            if _is_near(joins, run.starts[0], run.ends[-1])
         ]
         return self._found(near, "")
 
     def _worth(self, text: str, first: int, last: int) -> Iterator[runs.Run]:
         """The runs in which one of them may begin between `first` and `last`."""
-        search, done = self.sieve.search, 0
+        search, done = self.sieve.search, first
         while begun := search(text, first, last):
             run = runs.run_around(text, begun.start(), done)
             if run is None:
@@ -196,6 +197,12 @@ class GroupedRecognizer:
             if called:
                 for entity, score, _, _ in found_beside(called, before, digits, after, whole=True):
                     yield entity, score, first, last
+
+
+def _is_near(joins: Sequence[int], first: int, last: int) -> bool:
+    """Whether one of `joins` is in what decides about numbers from `first` to `last`."""
+    index = bisect_left(joins, first - _WORDS_BEFORE)
+    return index < len(joins) and joins[index] <= last + _WORDS_BEHIND
 
 
 def _cards_and_ssns(run: runs.Run) -> Iterator[_Found]:

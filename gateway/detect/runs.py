@@ -6,7 +6,7 @@ a long run costs little more than its length. Pure.
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -16,6 +16,7 @@ FIELDS = "|,;:\t，；：、"
 # The look-behind stands after the first digit: a pattern that begins with a class skips what is not in it, fast.
 _RUN = re.compile(r"[0-9](?<![0-9A-Za-z][0-9])[0-9]{0,17}(?:[\W_]{1,4}(?:[0-9]{1,18}[Xx]?|[Xx])(?![0-9A-Za-z]))+")
 _GROUP = re.compile(r"[0-9]+[Xx]?|[Xx]")
+_LETTER = re.compile(r"[^\W\d_Xx]")
 _TO_LETTER = re.compile(r"(?s:.*)[^\W\d_Xx]")
 
 
@@ -89,12 +90,28 @@ def runs(text: str) -> Iterator[Run]:
 
 def run_around(text: str, place: int, least: int = 0) -> Run | None:
     """The run in which a group begins at `place`, if there is one; none reaches over `least`."""
-    # No letter stands in a run: from the last one on, runs are what they are in the whole text.
-    letter = _TO_LETTER.match(text, least, place)
-    for match in _RUN.finditer(text, letter.end() if letter else least):
+    for match in _RUN.finditer(text, _behind_letter(text, place, least)):
         if match.end() > place:
             return _run(match) if match.start() <= place else None
     return None
+
+
+def stretches(text: str, ends: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """The pieces of `text`, in order, in which numbers end at `ends` or right before: no run reaches out of one."""
+    last = 0
+    for end in ends:
+        place = end if text[end - 1 : end].isdecimal() else end - 1
+        if place > last:
+            first = _behind_letter(text, place, last)
+            letter = _LETTER.search(text, place)
+            last = letter.start() if letter else len(text)
+            yield first, last
+
+
+def _behind_letter(text: str, place: int, least: int) -> int:
+    """Where the last letter before `place` ends. None is in a run: from there on, runs are those of the whole text."""
+    letter = _TO_LETTER.match(text, least, place)
+    return letter.end() if letter else least
 
 
 def _run(match: re.Match[str]) -> Run:

@@ -261,7 +261,7 @@ class RequestScanner:
                 continue
             ends = worth[index]
             if joins and index in self._in_rows:
-                found = self._in_rows[index].find_across(chunk, joins)
+                found = self._in_rows[index].find_across(chunk, joins, ends)
             else:
                 found = self._ways[index].find(chunk, ends)
             if index in self._is_long or not 0 < len(ends) < _MANY:

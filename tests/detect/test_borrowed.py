@@ -79,6 +79,7 @@ AFTER = st.sampled_from(("", ".", " 是他的身份证", ", my phone", "-ab"))
 
 @given(WORDS, GAPS, NUMBERS, AFTER)
 @example("PHON\u0130", " +", "2025550123", "")
+@example("telephone", " +", "2025550123", "")
 @example("my phone", " is (", "01088886666", "")
 def test_no_rule_that_finds_a_whole_number_goes_without_being_called(words, gap, digits, after):
     before = (words + gap)[-48:]

@@ -16,6 +16,7 @@ from gateway.detect.runs import run_around, runs
 GROUPED = next(found for found in composed() if isinstance(found, GroupedRecognizer))
 EVERY_GROUP = re.compile(r"(?<![0-9A-Za-z])[0-9]")
 UNSIEVED = replace(GROUPED, sieve=EVERY_GROUP)
+NINE = re.compile(NUMBER)
 ENDS = re.compile(f"(?={NUMBER})")
 
 SIZES = (
@@ -99,12 +100,22 @@ texts = st.lists(st.one_of(grouped(), grouped(), separators, st.sampled_from(WOR
 def test_nothing_is_found_where_the_sieve_lets_nothing_through(text):
     expected = UNSIEVED.find(text, "")
     assert GROUPED.find(text, "") == expected
-    assert GROUPED.find_near(text, []) == expected
-    ends = [match.start() + len(NINE.match(text, match.start())[0]) for match in ENDS.finditer(text)]
-    assert GROUPED.find_near(text, ends) == expected if ends else expected == []
 
 
-NINE = re.compile(NUMBER)
+@given(st.lists(texts, min_size=1, max_size=4), st.booleans())
+@example(["see 138", "12345678"], False)
+def test_across_joins_the_same_is_found_where_it_is_known_what_ends_where(pieces, is_behind):
+    text = WHOLE(pieces)
+    joins = [len(WHOLE(pieces[:index])) for index in range(1, len(pieces))]
+    # Where a number ends, or with the character behind it: Hyperscan tells the latter.
+    places = {match.start() + len(NINE.match(text, match.start())[0]) for match in ENDS.finditer(text)}
+    ends = sorted({min(len(text), end + is_behind) for end in places})
+    every = UNSIEVED.find(text, "")
+    found = GROUPED.find_across(text, joins)
+    assert found == UNSIEVED.find_across(text, joins)
+    assert found == [one for one in every if one in found]
+    assert all(one in found for one in every if any(one.start < join < one.end for join in joins))
+    assert not ends or GROUPED.find_across(text, joins, ends) == found
 
 
 def cut(number, sizes, between):
