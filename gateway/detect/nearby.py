@@ -128,6 +128,20 @@ class AtHeads:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class BelowHeaders:
+    """Looks for tables where there may be a header."""
+
+    recognizer: TableRecognizer
+    left: int = 0
+    right: int = 0
+    is_long: bool = False
+
+    def find(self, text: str, ends: Sequence[int]) -> Sequence[Finding]:
+        """Everything that stands in tables."""
+        return self.recognizer.find_at(text, ends) if ends else self.recognizer.find(text, "")
+
+
 def windows(ends: Sequence[int], before: int, behind: int) -> Sequence[Span]:
     """What reaches so far around `ends`, which are in order: windows in order, none of which touches another."""
     if len(ends) == 1:
@@ -148,8 +162,10 @@ def way_of(recognizer: Recognizer) -> Way:
     """How `recognizer` is best tried."""
     if isinstance(recognizer, IbanRecognizer):
         return _at_heads(recognizer, recognizer.head, _AHEAD, _AHEAD)
+    if isinstance(recognizer, TableRecognizer):
+        return BelowHeaders(recognizer)
     if not isinstance(recognizer, PatternRecognizer):
-        return Everywhere(recognizer, is_long=not isinstance(recognizer, EmailRecognizer | TableRecognizer))
+        return Everywhere(recognizer, is_long=not isinstance(recognizer, EmailRecognizer))
     rule = recognizer.rule
     _, width = widths(rule.pattern)
     if width > WIDEST or rule.is_common:

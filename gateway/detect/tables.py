@@ -6,7 +6,7 @@ text, which recognizers see in pieces, the lines behind a header are read beside
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, takewhile
@@ -40,6 +40,7 @@ _ROW = r"\(((?:'[^'\n]{0,300}'|[^'()]){1,400})\)"
 _RULE_LINE = r"[ >|]{0,4}:?-[-: |]{2,200}\Z"
 _MAX_HEADER = 400
 _MAX_CELL = 200
+_WIDEST = 16  # characters of a header's word and what may stand behind it
 _MAX_TABLES = 12  # lines of one chunk that are taken for headers: each costs a look at all lines behind it
 
 _PERSON_HEADER = (
@@ -80,13 +81,27 @@ class TableRecognizer:
 
     def find(self, text: str, path: str) -> Sequence[Finding]:
         """Everything that a header tells, in one text."""
-        findings: list[Finding] = []
         # A table has lines, an insert has brackets: without either there is nothing to look for.
         inserts = self._inserts(text) if "(" in text else ()
-        lines = self._lines(text) if "\n" in text else ()
-        for header, rows in (*inserts, *lines):
-            findings += self._in_table(header, rows, text, path)
-        return findings
+        lines = self._lines(text, self.headers.finditer(text)) if "\n" in text else ()
+        return self._in_tables((*inserts, *lines), text, path)
+
+    def find_at(self, text: str, ends: Sequence[int]) -> Sequence[Finding]:
+        """The same, where all matches of `patterns` end at `ends`."""
+        inserts = self._inserts(text) if "(" in text and any(_is_insert(text, end) for end in ends) else ()
+        lines = self._lines(text, self._headers_at(text, ends)) if "\n" in text else ()
+        return self._in_tables((*inserts, *lines), text, "")
+
+    def _in_tables(self, those: Iterable[_Table], text: str, path: str) -> Sequence[Finding]:
+        return [finding for header, rows in those for finding in self._in_table(header, rows, text, path)]
+
+    def _headers_at(self, text: str, ends: Sequence[int]) -> Iterator[re.Match[str]]:
+        done = 0
+        for end in ends:
+            # A match may go on where another pattern's ends.
+            for match in self.headers.finditer(text, max(done, end - _WIDEST), end + 1):
+                yield match
+                done = match.end()
 
     def find_far(self, text: str, tick: Tick) -> Iterator[Finding]:
         """Everything that the header of a table with lines tells, however far below it, in a text of any length."""
@@ -130,17 +145,30 @@ class TableRecognizer:
             rows = self.row.finditer(text, match.start("rows"), match.end("rows"))
             yield [_title(cell) for cell in header], (_cells(text, row.start(1), row.end(1), ",") for row in rows)
 
-    def _lines(self, text: str) -> Iterator[_Table]:
+    def _lines(self, text: str, found: Iterable[re.Match[str]]) -> Iterator[_Table]:
         done = tried = 0
-        for match in self.headers.finditer(text):
+        for match in found:
             if match.start() < done:
                 continue
             tried += 1
             if tried > _MAX_TABLES:
                 return
+            if self._is_alone(text, match):
+                done = text.find("\n", match.start()) + 1
+                continue
             header, between, done = _header(text, match)
             if header:
                 yield header, self._rows(text, done, between, _untimed)
+
+    def _is_alone(self, text: str, match: re.Match[str]) -> bool:
+        """Whether the line below a header's word cannot have two cells: mostly that word stands in prose."""
+        mark = match.group()[-1]
+        end = text.find("\n", match.start())
+        if end < 0 or mark in "\r\n":
+            return False
+        below = text.find("\n", end + 1)
+        below = len(text) if below < 0 else below
+        return text.find(mark, end + 1, below) < 0 and self.rule_line.match(text, end + 1, below) is None
 
     def _rows(self, text: str, start: int, between: str, tick: Tick) -> Iterator[list[_Cell]]:
         count = 0
@@ -187,6 +215,11 @@ def _header(text: str, match: re.Match[str]) -> tuple[list[str], str, int]:
         if len(header) > 1 and max(map(len, header)) <= 40:
             return header, between, end + 1
     return [], "", end + 1
+
+
+def _is_insert(text: str, end: int) -> bool:
+    """Whether what ends there is the beginning of an insert, and no header."""
+    return text[max(0, end - 5) : end - 1].lower() == "into"
 
 
 def _has_cells(count: int, row: Sequence[_Cell]) -> bool:

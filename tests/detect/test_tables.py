@@ -1,8 +1,13 @@
 """A header is context for its column, in every kind of table; what has no header is left to the other recognizers."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from gateway.detect import prefilter
+from gateway.detect.prefilter import Entry, build_prefilter
 from gateway.detect.tables import table_recognizer
+from tests.detect.triggers import told
 
 TABLES = table_recognizer()
 
@@ -65,6 +70,44 @@ def test_a_header_speaks_for_its_column(text, expected):
 )
 def test_a_table_without_such_a_header_says_nothing(text):
     assert found(text) == set()
+
+
+WORDS = ["name", "Name", "customer", "手机号", "姓名", "账号", "SSN", "no", "QQ号", "password", "x", "id", '"dob"']
+MARKS = [",", ", ", "，", "；", ";", "|", " | ", "\t", "\t,", "\n,"]
+CELLS = ["Ada Okafor", "1990-01-02", "078051120", "邸素珍", "'Winter@2021'", "---", "", "13812345678", "(x)"]
+BESIDE = [
+    "",
+    "\n",
+    "\n\n",
+    "\r\n",
+    "name\n",
+    "Her name, and: ",
+    "insert into\n",
+    "INSERT INTO t (a, ssn) VALUES (1, '078051120')",
+]
+
+
+@st.composite
+def texts_with_tables(draw):
+    """Lines of words and cells, nearly tables, among what looks like headers and inserts."""
+    mark, width = draw(st.sampled_from(MARKS)), draw(st.integers(1, 4))
+    text = draw(st.sampled_from(BESIDE))
+    for pieces in draw(st.lists(st.sampled_from([WORDS, CELLS]), min_size=1, max_size=4)):
+        line = draw(st.lists(st.sampled_from(pieces), min_size=width, max_size=width + 1))
+        text += mark.join(line) + draw(st.sampled_from(["\n", "\n", "\r\n", "\n\n", " |\n", *BESIDE]))
+    return text
+
+
+@pytest.mark.skipif(not prefilter.HAS_HYPERSCAN, reason="no Hyperscan on this platform")
+@given(texts_with_tables())
+def test_what_is_found_at_the_ends_of_headers_is_what_is_found_in_the_whole_text(built, text):
+    ends = [end for _, seen in told(built, [text]) for end in seen[0]]
+    assert TABLES.find_at(text, ends) == TABLES.find(text, "")
+
+
+@pytest.fixture(scope="module")
+def built():
+    return build_prefilter([Entry(0, pattern) for pattern in TABLES.patterns], frozenset())
 
 
 def test_a_long_list_that_looks_like_headers_costs_no_square_of_its_length():
