@@ -81,6 +81,7 @@ class PatternRecognizer:
     rule: Rule
     regex: re.Pattern[str]
     context: re.Pattern[str] | None
+    is_folded: bool
     unless: re.Pattern[str] | None
     group: int
     name: str
@@ -105,12 +106,12 @@ class PatternRecognizer:
                 if not rule.check(candidate):
                     continue
             score = rule.score
-            if self.context is not None and not self.context.search(
-                text[max(0, start - rule.reach) : start] + "\n" + text[end : end + rule.after]
-            ):
-                score = rule.bare
-                if not score:
-                    continue
+            if self.context is not None:
+                around = text[max(0, start - rule.reach) : start] + "\n" + text[end : end + rule.after]
+                if not self.context.search(folded(around) if self.is_folded else around):
+                    score = rule.bare
+                    if not score:
+                        continue
             if self.unless is not None and self.unless.search(text[max(0, start - 16) : start]):
                 continue
             findings.append(Finding(rule.entity, score, path, start, end, self.name))
@@ -123,13 +124,34 @@ def widths(pattern: str) -> tuple[int, int]:
     return int(fewest), int(most)
 
 
+def folded(text: str) -> str:
+    """`text` in lower case, as far as Latin letters go: a pattern of small ones finds in it what it finds without case.
+
+    Three letters beyond ASCII are one of these in another case; `lower` knows the fourth, the sign for kelvin.
+    """
+    if not text.isascii():
+        text = text.replace("\u017f", "s").replace("\u0130", "i").replace("\u0131", "i")
+    return text.lower()
+
+
+def _is_for_folded(pattern: str) -> bool:
+    """Whether a pattern has no letters but small Latin ones and such as have no case: it then needs no flag, without
+    which it is sought several times as fast."""
+    return pattern == pattern.lower() and all(
+        character.isascii() or character == character.upper() for character in pattern
+    )
+
+
 def recognizer(rule: Rule) -> PatternRecognizer:
     """The recognizer that runs `rule`."""
     regex = re.compile(rule.pattern, re.IGNORECASE if rule.ignore_case else 0)
+    words = rule.context.removeprefix("(?i)") if rule.context else ""
+    is_folded = _is_for_folded(words)
     return PatternRecognizer(
         rule=rule,
         regex=regex,
-        context=re.compile(rule.context, re.IGNORECASE) if rule.context else None,
+        context=re.compile(words, 0 if is_folded else re.IGNORECASE) if words else None,
+        is_folded=is_folded,
         unless=re.compile(rule.unless, re.IGNORECASE) if rule.unless else None,
         group=regex.groupindex.get("v", 0),
         name=rule.name,

@@ -173,7 +173,7 @@ WORLDWIDE: tuple[Rule, ...] = (
     Rule(
         "ipv4",
         "IP_ADDRESS",
-        r"(?<![0-9A-Za-z.])[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9A-Za-z]|\.[0-9])",
+        r"(?<![0-9A-Za-z.])[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?!\.[0-9])(?![0-9A-Za-z])",
         0.7,
         check=checksums.is_telling_ipv4,
         compact=False,
