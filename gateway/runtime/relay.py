@@ -72,26 +72,22 @@ class Relay:
         self.attempt = Attempt()
         self._request: Request | None = None
         self._private: tuple[str, ...] = ()
-        self._is_settled = False
+        self._is_settled = self._is_noted = False
         self._lingering: asyncio.TimerHandle | None = None
         self._trial: Trial | None = None
         self._remember: Remember | None = None
         self._keep: Remember | None = None
-        self._is_noted = False
         self.standby: Callable[[TidegateError], bool] | None = None
-        # What an attempt brings; `_reset` forgets it before the next.
         self._said: list[bytes] = []
-        self._status = 0
-        self._headers: Headers = ()
         self._body: list[bytes] = []
-        self._size = 0
+        self._status = self._size = 0
+        self._headers: Headers = ()
         self._sse: SseReader | None = None
         self._reply: StreamReply | None = None
 
     def _reset(self) -> None:
-        self._said, self._body = [], []
+        self._said, self._body, self._headers = [], [], ()
         self._status = self._size = 0
-        self._headers = ()
         self._sse = self._reply = None
 
     # What the pipeline calls
