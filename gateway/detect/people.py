@@ -203,7 +203,7 @@ PEOPLE: tuple[Rule, ...] = (
         "zh-name-before-number",
         rf"(?:\A|(?<=[\n,，、；;|：:（(]))\s?(?P<v>{HAN_NAME})\s?[,，（(|;；]\s?(?:[男女]\s?[,，|]\s?)?(?=[1-9][0-9]{{10}})",
         0.6,
-        trigger=r"[,，（(|;；]\s?[1-9][0-9]{10}",
+        trigger=r"[\u4e00-\u9fff]\s?[,，（(|;；]\s?[1-9][0-9]{10}",
     ),
     _name(
         "en-title-and-name",
