@@ -93,12 +93,14 @@ def legacy_resident_id(text: str) -> bool:
 
 
 def social_credit_code(text: str) -> bool:
-    """Whether 18 characters are a unified social credit code."""
+    """Whether 18 characters are a unified social credit code (GB 32100-2015). The first says who registers: a digit, or
+    a letter for the army (A), the villages' collectives (N) and others (Y). Kind and region behind it are digits."""
     values = text.upper().encode().translate(_USCC_VALUES)
     return (
         len(values) == 18
         and max(values) < 31
-        and max(values[:8]) < 10
+        and (values[0] < 10 or text[0] in "ANYany")
+        and max(values[1:8]) < 10
         and sum(map(mul, _USCC_WEIGHTS, values)) % 31 == 0
     )
 

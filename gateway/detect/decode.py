@@ -63,7 +63,7 @@ ESCAPE_GATES = (
 """Where something may be escaped, or written in pairs. Whether it is, only decoding tells."""
 
 # Each ends where what it looks for cannot go on, so that a long word is told once or a few times, and not with every
-# character of it. Padding is told by its first character: what may follow it costs Hyperscan more than all of this.
+# character of it. Padding is told by its first character, which is enough to find the word that it ends.
 TOKEN_GATES = (
     r"[0-9A-Za-z+/_-]{24}(?![0-9A-Za-z+/_-])",
     r"[0-9A-Za-z+/_-]{10}=",

@@ -114,7 +114,7 @@ NATIONAL: tuple[Rule, ...] = (
     Rule(
         "cn-uscc",
         "CN_USCC",
-        LEFT + r"[0-9]{8}[0-9A-HJ-NPQRTUWXY]{10}" + RIGHT,
+        LEFT + r"[0-9ANY][0-9]{7}[0-9A-HJ-NPQRTUWXY]{10}" + RIGHT,
         0.95,
         check=checksums.social_credit_code,
     ),

@@ -15,7 +15,10 @@ ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     [
         (c.resident_id, ["11010519491231002X", "11010519491231002x", "440524188001010014"]),
         (c.legacy_resident_id, ["110105491231002"]),
-        (c.social_credit_code, ["91110000600037341L", "91110000600037341l"]),
+        (
+            c.social_credit_code,
+            ["91110000600037341L", "91110000600037341l", "N2330106MF1234567L", "Y1110000MB0285434B"],
+        ),
         (
             c.bank_card,
             [
@@ -73,7 +76,10 @@ def test_real_numbers_pass(check, valid):
             ],
         ),
         (c.legacy_resident_id, ["110105491331002", "990105491231002"]),
-        (c.social_credit_code, ["91110000600037341M"]),
+        (
+            c.social_credit_code,
+            ["91110000600037341M", "N2330106MF1234567M", "B2330106MF1234567L", "NA330106MF1234567L"],
+        ),
         (
             c.bank_card,
             [
@@ -142,7 +148,13 @@ def credit_codes():
     return stems | st.text(ALPHABET, min_size=16, max_size=18)
 
 
-@given(credit_codes())
-def test_a_social_credit_code_is_what_its_library_says(stem):
+@given(credit_codes().filter(lambda stem: stem[0] not in "ANY"))
+def test_a_social_credit_code_is_what_its_library_says_which_knows_none_that_begins_with_a_letter(stem):
     for last in ALPHABET:
         assert c.social_credit_code(stem + last) == uscc.is_valid(stem + last)
+
+
+@given(st.sampled_from("ANY"), st.from_regex(r"[0-9]{7}[0-9A-HJ-NPQRTUWXY]{9}", fullmatch=True))
+def test_one_check_character_makes_a_social_credit_code_of_those_that_begin_with_a_letter(first, rest):
+    assert [c.social_credit_code(first + rest + last) for last in ALPHABET].count(True) == 1
+    assert not any(c.social_credit_code("B" + rest + last) for last in ALPHABET)
