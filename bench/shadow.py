@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 import yaml
@@ -27,6 +27,7 @@ from gateway.policy.labelling import label
 from gateway.runtime.bundles import Bundle
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.full_scan import Decided
+from gateway.runtime.generation import Generation
 from gateway.runtime.shadow import Comparison
 from gateway.runtime.surroundings import Outlook
 from gateway.settings import load_bundle, load_candidate
@@ -66,7 +67,8 @@ def _comparing(live: Bundle, candidate: Bundle, findings: int) -> Callable[[], N
     tenant = live.tenants["bench"]
     low, high = label(live.policy, evidence, tenant.attested)
     facts = RequestFacts(low, high, tenant.tenant_class, tenant.ceiling, request.model, request.capabilities)
-    decided = Decided(evidence, facts, decide(live.policy, facts))
+    # What governs is not asked for: only what it decided.
+    decided = Decided(evidence, facts, decide(live.policy, facts), cast(Generation, None))
     return lambda: comparison.take(tenant, request, decided, None)
 
 

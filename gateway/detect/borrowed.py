@@ -93,8 +93,12 @@ def borrower(rules: Sequence[Rule]) -> Borrower:
         if cue is not None:
             found.append((folding(cue), recognizer(rule)))
     asking = [_asking(cue, each) for cue, each in found]
+    sized = [(each, *widths(each.value.pattern)) for each in asking]
     by_digits = [
-        {digit: tuple(each for each in asking if _may_have(each, count, digit)) for digit in "0123456789"}
+        {
+            digit: tuple([each for each, fewest, most in sized if _may_have(each, count - fewest, most - count, digit)])
+            for digit in "0123456789"
+        }
         for count in range(LONGEST + 1)
     ]
     return Borrower(tuple(found), tuple(by_digits), "".join(sorted(edges.characters(GAP) or ())))
@@ -110,13 +114,15 @@ def _asking(cue: re.Pattern[str], found: PatternRecognizer) -> Asking:
     return Asking(found, cue, value, edges.heads(value), edges.tails(cue))
 
 
-def _may_have(asking: Asking, count: int, digit: str) -> bool:
-    """Whether a rule may find so many digits of which this is the first, perhaps with a sign in front."""
+def _may_have(asking: Asking, above: int, below: int, digit: str) -> bool:
+    """Whether a rule may find digits of which this is the first, perhaps with a sign in front: so many more than its
+    fewest and fewer than its most characters."""
     if asking.heads is None:
         return True
-    fewest, most = widths(asking.value.pattern)
-    has_sign = any(not (head.isascii() and head.isalnum()) for head in asking.heads)
-    return (digit in asking.heads and fewest <= count <= most) or (has_sign and fewest - 1 <= count <= most)
+    if below < 0 or above < -1:
+        return False
+    needs_sign = above == -1 or digit not in asking.heads
+    return not needs_sign or any(not (head.isascii() and head.isalnum()) for head in asking.heads)
 
 
 def folding(cue: str) -> re.Pattern[str]:

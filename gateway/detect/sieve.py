@@ -24,7 +24,7 @@ _LONGER = r"(?=[0-9\W_]{14})"
 # it. Its first two digits are those of some issuer, unless it is written digit by digit.
 _FIRST = "".join(rf"(?<![^0-9A-Za-z][0-9]{{{size}}}[\W_][0-9]{{2}})" for size in (1, 2, 3))
 _EVEN_CARD = (
-    rf"[0-9](?<=18|2[2-7]|81|[3-69][0-9]){_FIRST}(?=[0-9]*(?P<c>{_BETWEEN})[0-9]+(?:(?P=c)[0-9]+){{0,17}}{_END}"
+    rf"[0-9](?<=18|2[1-7]|81|[3-69][0-9]){_FIRST}(?=[0-9]*(?P<c>{_BETWEEN})[0-9]+(?:(?P=c)[0-9]+){{0,17}}{_END}"
     rf"(?!{_BETWEEN}(?:[0-9]{{1,18}}[Xx]?|[Xx]){_END}))(?=(?:{_MAYBE}{_DIGIT}){{12}})"
 )
 # A resident ID has a year in it. Nothing in between at all is none of ours, and what stands between fields, too, is the

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.detect.checksums import luhn
+from gateway.detect.checksums import is_card_range, luhn
 from gateway.detect.composed import GroupedRecognizer, composed
 from gateway.detect.rules import NUMBER
 from gateway.detect.runs import run_around, runs
@@ -104,6 +104,7 @@ def test_nothing_is_found_where_the_sieve_lets_nothing_through(text):
 
 @given(st.lists(texts, min_size=1, max_size=4), st.booleans())
 @example(["see 138", "12345678"], False)
+@example(["138 0000 0000400 0000 0000 06 ::::", "2131000000000-01 "], False)
 def test_across_joins_the_same_is_found_where_it_is_known_what_ends_where(pieces, is_behind):
     text = WHOLE(pieces)
     joins = [len(WHOLE(pieces[:index])) for index in range(1, len(pieces))]
@@ -116,6 +117,17 @@ def test_across_joins_the_same_is_found_where_it_is_known_what_ends_where(pieces
     assert found == [one for one in every if one in found]
     assert all(one in found for one in every if any(one.start < join < one.end for join in joins))
     assert not ends or GROUPED.find_across(text, joins, ends) == found
+
+
+@pytest.mark.parametrize("first", [f"{first:02}" for first in range(100)])
+def test_the_sieve_knows_the_first_digits_of_every_issuer(first):
+    for issuer in (first + rest for rest in ("00", "21", "31", "50", "99")):
+        for length in range(12, 20):
+            number = card(issuer, length)
+            if is_card_range(number):
+                text = f"{number[:-2]}-{number[-2:]}"
+                assert GROUPED.find(text, "") == UNSIEVED.find(text, "")
+                assert length < 14 or UNSIEVED.find(text, "")
 
 
 def cut(number, sizes, between):
